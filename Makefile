@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+# lexmask: `make help` lists what there is to do.
+.DEFAULT_GOAL := all
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+
+VERSION := 0.1.0
+PREFIX ?= /usr/local
+DESTDIR ?=
+BUILD ?= build
+CC ?= cc
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+OPT ?= -O2
+SAN ?=
+
+# What a fresh Debian 12 needs to build, test and run.
+DEPS := gcc pkg-config libc6-dev libturbojpeg0-dev libpng-dev zlib1g-dev libzip-dev \
+	libutf8proc-dev libpcre2-dev libjansson-dev libcurl4-openssl-dev libpango1.0-dev \
+	libcairo2-dev libcmocka-dev fonts-dejavu-core
+# What `make lint` and `.ci/run` use besides.
+DEPS_DEV := clang clang-format clang-tidy libclang-rt-14-dev
+
+PACKAGES := libturbojpeg libpng zlib libzip libutf8proc libpcre2-8 jansson libcurl pangocairo
+PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
+PKG_LIBS := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
+
+WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla
+CPPFLAGS += -I. -Iinclude -D_GNU_SOURCE -DLEXMASK_VERSION='"$(VERSION)"' \
+	-DLEXMASK_DATADIR='"$(PREFIX)/share/lexmask"'
+# No contraction: a*b+c is rounded as written, so that levels and compilers agree. Kernels that
+# want fused multiply-add say so themselves.
+CFLAGS += -std=c17 $(OPT) -g -fPIC -fvisibility=hidden -ffp-contract=off -pthread $(WARN)
+LDLIBS += $(PKG_LIBS) -lm -pthread
+ifneq ($(SAN),)
+CFLAGS += -fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer
+LDFLAGS += -fsanitize=$(SAN)
+endif
+
+LIB_SRC := $(sort $(foreach d,tensor kernels kernels/ref kernels/cpu io nn models train eval api,$(wildcard $(d)/*.c)))
+TOOL_SRC := $(sort $(wildcard tools/*.c))
+TEST_SRC := $(sort $(wildcard tests/test_*.c))
+TEST_LIB_SRC := $(sort $(filter-out $(TEST_SRC),$(wildcard tests/*.c)))
+LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/obj/%.o)
+TOOL_OBJ := $(TOOL_SRC:%.c=$(BUILD)/obj/%.o)
+TEST_LIB_OBJ := $(TEST_LIB_SRC:%.c=$(BUILD)/obj/%.o)
+TEST_BIN := $(TEST_SRC:tests/%.c=$(BUILD)/tests/%)
+
+LIB := $(BUILD)/liblexmask.a
+PROGRAM := $(if $(TOOL_SRC),$(BUILD)/lexmask)
+
+all: $(LIB) $(PROGRAM) ## Build the program and the libraries
+
+# A processor level's files are compiled for that level; dispatch happens once, at start.
+ifeq ($(shell uname -m),x86_64)
+$(BUILD)/obj/kernels/cpu/%_avx2.o: CFLAGS += -mavx2 -mfma -mf16c -O3
+$(BUILD)/obj/kernels/cpu/%_avx512.o: CFLAGS += -mavx512f -mavx512bw -mavx512vl -mavx512dq -mfma -O3 -mprefer-vector-width=512
+endif
+$(BUILD)/obj/kernels/cpu/%.o: OPT := -O3
+$(BUILD)/obj/io/%.o $(BUILD)/obj/models/%.o $(BUILD)/obj/tools/%.o $(BUILD)/obj/tests/%.o $(BUILD)/obj/eval/%.o $(BUILD)/obj/api/%.o: CPPFLAGS += $(PKG_CFLAGS)
+
+$(BUILD)/obj/%.o: %.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
+
+$(LIB): $(LIB_OBJ)
+	@rm -f $@
+	$(Q)ar rcs $@ $^
+
+$(BUILD)/lexmask: $(TOOL_OBJ) $(LIB)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+$(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(TEST_LIB_OBJ) $(LIB)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(LDLIBS)
+
+# V=1 shows the commands.
+Q := $(if $(V),,@)
+ifeq ($(V),)
+$(BUILD)/obj/%.o: private Q = @echo "  CC    $<";
+endif
+
+tests: $(TEST_BIN)
+
+test: all tests ## Run every test; ends with "N passed, N failed"
+	@BUILD=$(BUILD) tests/run.sh $(TEST_BIN)
+
+test-fast: all tests # the unit tests without those named test_slow_*
+	@BUILD=$(BUILD) tests/run.sh $(filter-out $(BUILD)/tests/test_slow_%,$(TEST_BIN))
+
+deps: ## Install what building, testing and running need (Debian 12; root or sudo)
+	@tests/deps.sh $(DEPS)
+
+deps-dev: ## Install what `make lint` and the sanitizer builds need besides
+	@tests/deps.sh $(DEPS_DEV)
+
+C_FILES = $(shell git ls-files -co --exclude-standard "*.c" "*.h" "*.inc" 2>/dev/null)
+format: ## Format the code
+	@clang-format -i $(C_FILES)
+
+lint: ## Formatting, licence lines, a second compiler's warnings
+	@clang-format --dry-run -Werror $(C_FILES)
+	@tests/lint.sh
+
+layers: ## Prove that includes go one way
+	@tests/layers.sh
+
+clean: ## Remove everything built
+	@rm -rf $(BUILD)
+
+help: ## This list
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: all tests test test-fast deps deps-dev format lint layers clean help
+.SECONDARY:
+-include $(LIB_OBJ:.o=.d) $(TOOL_OBJ:.o=.d) $(TEST_LIB_OBJ:.o=.d) $(TEST_SRC:%.c=$(BUILD)/obj/%.d)

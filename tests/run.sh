@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Runs test programs (cmocka, or scripts that print "N passed, N failed" as their last line), adds
+# up what they counted, and ends with "N passed, N failed". A program that dies, or that ran
+# nothing, is a failure. Usage: tests/run.sh PROGRAM...
+set -u
+passed=0 failed=0 skipped=0
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+for program in "$@"; do
+    start=$(date +%s.%N)
+    "$program" >"$log" 2>&1
+    code=$?
+    seconds=$(echo "$(date +%s.%N) - $start" | bc 2>/dev/null || echo '?')
+    if last=$(grep -E '^[0-9]+ passed, [0-9]+ failed' "$log" | tail -n 1) && [ -n "$last" ]; then
+        read -r ok _ bad _ <<<"${last//,/}"
+        skip=0
+    else
+        ok=$(grep -c '^\[       OK \]' "$log")
+        bad=$(grep -c '^\[  FAILED  \] [A-Za-z_]' "$log")
+        skip=$(grep -c '^\[  SKIPPED \] [A-Za-z_]' "$log")
+        bad=$((bad / 2)) skip=$((skip / 2)) # cmocka names each of them once more in its summary
+    fi
+    [ "$code" -ne 0 ] && [ "$bad" -eq 0 ] && bad=1
+    [ $((ok + bad + skip)) -eq 0 ] && bad=1 && echo "$program ran nothing" >>"$log"
+    printf '%-34s %4d passed %3d failed %3d skipped  %6.1f s\n' "$(basename "$program")" "$ok" "$bad" "$skip" "$seconds"
+    if [ "$bad" -ne 0 ]; then
+        echo "---- $program (exit code $code)"
+        grep -vE '^\[ (RUN|      OK)' "$log" | tail -n 60
+        echo "----"
+    elif [ "$skip" -ne 0 ]; then
+        grep -h '^skipped: ' "$log" | sort -u | sed 's/^/    /'
+    fi
+    passed=$((passed + ok)) failed=$((failed + bad)) skipped=$((skipped + skip))
+done
+[ "$skipped" -eq 0 ] || echo "$skipped skipped (each says why above)"
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
