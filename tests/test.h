@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// What every test file includes: cmocka with what it needs before it, and the comparison.
+#pragma once
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "tensor/tensor.h"
+
+#define SHARED_DATA "../shared/data" // present for developers and CI only; tests without it skip
+
+// Says why on a line of its own, which tests/run.sh repeats, and leaves the test.
+#define SKIP(...)                                                                                  \
+    do {                                                                                           \
+        printf("skipped: " __VA_ARGS__);                                                           \
+        printf("\n");                                                                              \
+        skip();                                                                                    \
+    } while (0)
+
+// max|a-b| / max|b| over count floats; NaN anywhere gives NaN, which fails `err <= tol`.
+double test_relative_error(const float *a, const float *b, size_t count);
+double test_max_difference(const float *a, const float *b, size_t count);
+
+// !(error <= tolerance) fails, so a NaN does too; prints what it found.
+#define ASSERT_WITHIN(error, tolerance)                                                            \
+    do {                                                                                           \
+        double error_ = (error), tolerance_ = (tolerance);                                         \
+        if (!(error_ <= tolerance_))                                                               \
+            fail_msg("%s = %g, expected at most %g", #error, error_, tolerance_);                  \
+    } while (0)
+
+// Fails with the error's own text.
+#define ASSERT_OK(call, err)                                                                       \
+    do {                                                                                           \
+        if ((call) != TN_OK) fail_msg("%s: %s", #call, (err).text);                                \
+    } while (0)
