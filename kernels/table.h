@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a backend fills in: one function for each operation of kernels.h, same arguments, already
+// checked. A table is complete; kn_open refuses one with a missing slot. The CPU levels begin as a
+// copy of the level below and override what they do better.
+#pragma once
+
+#include "kernels/kernels.h"
+
+struct kn_table {
+    const char *name;
+    // Bytes and filling of a packed weight. w is [K,C,kh,kw] real in PyTorch's order (transposed:
+    // [C,K,2,2]); scale is [K] or NULL; out has everything set but its bytes.
+    size_t (*weight_bytes)(const kn_weight *w);
+    void (*weight_pack)(kn_ctx *cx, const tn_tensor *w, const tn_tensor *scale, kn_weight *out);
+    void (*linear_fwd)(kn_ctx *, const tn_tensor *x, const kn_weight *, const kn_epilogue *,
+                       tn_tensor *y);
+    void (*conv2d_fwd)(kn_ctx *, const kn_conv *, const tn_tensor *x, const kn_weight *,
+                       const kn_epilogue *, tn_tensor *y);
+    void (*conv_transpose2x2_fwd)(kn_ctx *, const tn_tensor *x, const kn_weight *,
+                                  const kn_epilogue *, tn_tensor *y);
+    void (*matmul_nt_fwd)(kn_ctx *, double alpha, const tn_tensor *a, const tn_tensor *b,
+                          tn_tensor *y);
+    void (*attention_fwd)(kn_ctx *, const kn_attention *, const tn_tensor *q, const tn_tensor *k,
+                          const tn_tensor *v, tn_tensor *y);
+    void (*layer_norm_fwd)(kn_ctx *, double eps, const tn_tensor *x, const tn_tensor *gamma,
+                           const tn_tensor *beta, tn_tensor *y);
+    void (*batch_norm_fwd)(kn_ctx *, double eps, const tn_tensor *x, const tn_tensor *mean,
+                           const tn_tensor *var, const tn_tensor *gamma, const tn_tensor *beta,
+                           kn_act, tn_tensor *y);
+    void (*softmax_fwd)(kn_ctx *, double scale, const tn_tensor *x, tn_tensor *y);
+    void (*l2_normalize_fwd)(kn_ctx *, double eps, const tn_tensor *x, tn_tensor *y);
+    void (*act_fwd)(kn_ctx *, kn_act, const tn_tensor *x, tn_tensor *y);
+    void (*add_fwd)(kn_ctx *, kn_act, const tn_tensor *a, const tn_tensor *b, tn_tensor *y);
+    void (*gather_rows_fwd)(kn_ctx *, const tn_tensor *table, const tn_tensor *ids, tn_tensor *y);
+    void (*max_pool2d_fwd)(kn_ctx *, const kn_pool2d *, const tn_tensor *x, tn_tensor *y);
+    void (*avg_pool2d_fwd)(kn_ctx *, const kn_pool2d *, const tn_tensor *x, tn_tensor *y);
+    void (*resize_fwd)(kn_ctx *, const kn_resize *, const tn_tensor *x, tn_tensor *y);
+    void (*upsample_add_fwd)(kn_ctx *, const tn_tensor *top, const tn_tensor *lateral,
+                             tn_tensor *y);
+    void (*resize_u8_fwd)(kn_ctx *, kn_filter, const double *box, const tn_tensor *x, tn_tensor *y);
+    void (*normalize_u8_fwd)(kn_ctx *, const float *mean, const float *std, const tn_tensor *x,
+                             tn_tensor *y);
+    void (*roi_align_fwd)(kn_ctx *, const kn_roi_align *, const tn_tensor *rois,
+                          const tn_tensor *image, const tn_tensor *map, tn_tensor *y);
+    int64_t (*nms)(kn_ctx *, double threshold, const tn_tensor *boxes, const tn_tensor *scores,
+                   const tn_tensor *group, tn_tensor *keep);
+    void (*box_decode_fwd)(kn_ctx *, const double weights[4], double clip, const tn_tensor *anchors,
+                           const tn_tensor *deltas, tn_tensor *y);
+    void (*box_clip)(kn_ctx *, double height, double width, tn_tensor *boxes);
+    void (*topk)(kn_ctx *, const tn_tensor *x, tn_tensor *index);
+    void (*mask_paste_fwd)(kn_ctx *, double threshold, const tn_tensor *masks,
+                           const tn_tensor *boxes, tn_tensor *y);
+};
+
+// The levels, lowest first. NULL where the build's processor family lacks one. Whether this
+// machine can run a level is asked of kn_cpu_runs().
+const kn_table *kn_ref_table(void);      // kernels/ref: the oracle, float32 and float64
+const kn_table *kn_portable_table(void); // kernels/cpu, plain C
+const kn_table *kn_avx2_table(void);     // AVX2 + FMA
+const kn_table *kn_avx512_table(void);   // AVX-512 F, BW, VL, DQ
+
+struct kn_ctx {
+    const kn_table *table;
+    tn_pool *pool;
+    tn_arena *scratch; // [workers]
+};
