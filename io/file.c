@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "io/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+tn_status io_map_open(const char *path, io_map *out, tn_error *err) {
+    *out = (io_map){0};
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return tn_fail(err, TN_EIO, "%s: cannot open: %s", path, strerror(errno));
+    struct stat info;
+    tn_status status = TN_OK;
+    if (fstat(fd, &info) != 0) {
+        status = tn_fail(err, TN_EIO, "%s: cannot read: %s", path, strerror(errno));
+    } else if (!S_ISREG(info.st_mode)) {
+        status = tn_fail(err, TN_EIO, "%s: not a file", path);
+    } else if (info.st_size > 0) {
+        void *bytes = mmap(NULL, (size_t)info.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+        if (bytes == MAP_FAILED)
+            status = tn_fail(err, TN_EIO, "%s: cannot map: %s", path, strerror(errno));
+        else
+            *out = (io_map){bytes, (size_t)info.st_size};
+    }
+    close(fd);
+    return status;
+}
+
+void io_map_close(io_map *map) {
+    if (map->bytes) munmap((void *)map->bytes, map->count);
+    *map = (io_map){0};
+}
+
+tn_status io_read_text(const char *path, size_t max_bytes, char **out, size_t *count,
+                       tn_error *err) {
+    io_map map;
+    TN_TRY(io_map_open(path, &map, err));
+    size_t limit = max_bytes ? max_bytes : (size_t)1 << 30;
+    tn_status status = TN_OK;
+    char *text = NULL;
+    if (map.count > limit)
+        status =
+            tn_fail(err, TN_EFORMAT, "%s: %zu bytes, expected at most %zu", path, map.count, limit);
+    else if (!(text = tn_alloc(map.count + 1)))
+        status = tn_fail(err, TN_ENOMEM, "%s: out of memory for %zu bytes", path, map.count);
+    if (text) {
+        if (map.count) memcpy(text, map.bytes, map.count);
+        text[map.count] = 0;
+        *out = text;
+        *count = map.count;
+    }
+    io_map_close(&map);
+    return status;
+}
+
+tn_status io_writer_open(io_writer *writer, const char *path, tn_error *err) {
+    static _Atomic unsigned number;
+    *writer = (io_writer){0};
+    size_t room = strlen(path) + 64;
+    writer->path = tn_strdup(path);
+    writer->temporary = tn_alloc(room);
+    if (!writer->path || !writer->temporary) {
+        io_writer_abort(writer);
+        return tn_fail(err, TN_ENOMEM, "%s: out of memory", path);
+    }
+    snprintf(writer->temporary, room, "%s.tmp-%ld-%u", path, (long)getpid(),
+             atomic_fetch_add(&number, 1));
+    int fd = open(writer->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    writer->file = fd >= 0 ? fdopen(fd, "wb") : NULL;
+    if (!writer->file) {
+        int code = errno;
+        if (fd >= 0) {
+            close(fd);
+            unlink(writer->temporary);
+        }
+        tn_free(writer->temporary);
+        writer->temporary = NULL;
+        io_writer_abort(writer);
+        return tn_fail(err, TN_EIO, "%s: cannot write: %s", path, strerror(code));
+    }
+    return TN_OK;
+}
+
+tn_status io_write(io_writer *writer, const void *bytes, size_t count, tn_error *err) {
+    if (count == 0 || fwrite(bytes, 1, count, writer->file) == count) return TN_OK;
+    return tn_fail(err, TN_EIO, "%s: cannot write: %s", writer->path, strerror(errno));
+}
+
+static void sync_folder_of(const char *path) {
+    char *folder = tn_strdup(path);
+    if (!folder) return;
+    char *slash = strrchr(folder, '/');
+    if (slash) slash[slash == folder] = 0;
+    int fd = open(slash ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd >= 0) {
+        fsync(fd); // some file systems cannot; the rename itself has been done
+        close(fd);
+    }
+    tn_free(folder);
+}
+
+tn_status io_writer_commit(io_writer *writer, tn_error *err) {
+    FILE *file = writer->file;
+    writer->file = NULL;
+    bool good = !ferror(file) && fflush(file) == 0 && fsync(fileno(file)) == 0;
+    int code = errno;
+    if (fclose(file) != 0 && good) good = false, code = errno;
+    if (good && rename(writer->temporary, writer->path) != 0) good = false, code = errno;
+    tn_status status = TN_OK;
+    if (good) {
+        sync_folder_of(writer->path);
+        tn_free(writer->temporary);
+        writer->temporary = NULL;
+    } else {
+        status = tn_fail(err, TN_EIO, "%s: cannot write: %s", writer->path,
+                         code ? strerror(code) : "an earlier write failed");
+    }
+    io_writer_abort(writer);
+    return status;
+}
+
+void io_writer_abort(io_writer *writer) {
+    if (writer->file) fclose(writer->file);
+    if (writer->temporary) unlink(writer->temporary);
+    tn_free(writer->temporary);
+    tn_free(writer->path);
+    *writer = (io_writer){0};
+}
+
+tn_status io_make_folder(const char *path, tn_error *err) {
+    char *part = tn_strdup(path);
+    if (!part) return tn_fail(err, TN_ENOMEM, "%s: out of memory", path);
+    tn_status status = TN_OK;
+    for (char *slash = part; status == TN_OK && *slash;) {
+        slash += strspn(slash, "/");
+        slash += strcspn(slash, "/");
+        char kept = *slash;
+        *slash = 0;
+        struct stat info;
+        if (mkdir(part, 0777) != 0 &&
+            !(errno == EEXIST && stat(part, &info) == 0 && S_ISDIR(info.st_mode)))
+            status = tn_fail(err, TN_EIO, "%s: cannot make the folder: %s", part, strerror(errno));
+        *slash = kept;
+    }
+    tn_free(part);
+    return status;
+}

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// Files: read whole, mapped, and written so that a half-written one is never seen.
+#pragma once
+
+#include "tensor/alloc.h"
+
+#include <stdio.h>
+
+// The bytes of a file, mapped read-only. An empty file has bytes == NULL.
+typedef struct io_map {
+    const uint8_t *bytes;
+    size_t count;
+} io_map;
+tn_status io_map_open(const char *path, io_map *out, tn_error *err); // TN_EIO names the file
+void io_map_close(io_map *map);
+
+// The whole file with a 0 behind its end, from tn_alloc. max_bytes: TN_EFORMAT over it; 0 = 1 GiB.
+tn_status io_read_text(const char *path, size_t max_bytes, char **out, size_t *count,
+                       tn_error *err);
+
+// A file written beside its place ("PATH.tmp-PID-N"), then flushed, synced and renamed over it.
+typedef struct io_writer {
+    FILE *file;
+    char *path, *temporary;
+} io_writer;
+tn_status io_writer_open(io_writer *writer, const char *path, tn_error *err);
+// Bytes go through io_write (or fprintf on writer->file: errors are caught at commit).
+tn_status io_write(io_writer *writer, const void *bytes, size_t count, tn_error *err);
+// Flush, fsync, rename, fsync of the folder. On failure the temporary file is removed and the old
+// file is as it was; the text says what failed (a full disk, a folder without write permission).
+tn_status io_writer_commit(io_writer *writer, tn_error *err);
+void io_writer_abort(io_writer *writer); // removes the temporary file; fine after commit
+
+// mkdir -p. TN_EIO names the part that could not be made.
+tn_status io_make_folder(const char *path, tn_error *err);
