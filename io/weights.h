@@ -14,7 +14,8 @@ typedef struct io_tensor {
     tn_dtype dtype;
     int rank;
     int64_t dim[TN_MAX_RANK];
-    const void *data; // contiguous, last dimension fastest; may be unaligned
+    const void *data; // contiguous, last dimension fastest; aligned to an element;
+                      // never NULL
 } io_tensor;
 
 typedef enum io_weights_format {
