@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+// Names of classes in plain words and the sentences that CLIP reads for them.
+#pragma once
+
+#include "tensor/alloc.h"
+
+// T classes; each has one name or several synonyms ("sofa|couch"), all of them phrases here.
+typedef struct md_names {
+    int64_t classes, phrases; // phrases >= classes
+    char **phrase;            // [phrases] in order of class, trimmed, not cleaned otherwise
+    int32_t *class_of;        // [phrases] 0 … classes-1, ascending
+    char **label;             // [classes] the first synonym of each: a view of phrase
+} md_names;
+
+// `--names`: separated by commas, synonyms of one class by '|'; white space around is dropped.
+// TN_EINVAL names the place: an empty list, an empty name, a name that CLIP reads as another one
+// (equal after cleaning: "Cat" and "cat"), invalid UTF-8. Release with md_names_deinit.
+tn_status md_names_parse(const char *list, md_names *out, tn_error *err);
+// `--names-file`: one class a line, so that names may hold commas. Blank lines and lines that
+// begin with '#' are skipped, a byte order mark and CR LF are taken. Errors name file and line.
+tn_status md_names_read(const char *path, md_names *out, tn_error *err);
+void md_names_deinit(md_names *names);
+
+// The sentences of a class, averaged by the caller: text with {} where the name goes.
+typedef struct md_templates {
+    int64_t count;
+    const char **text; // [count] views of the arguments or of constant data
+} md_templates;
+
+#define MD_IMAGENET80 "imagenet80"
+
+// Each argument is a template, or "imagenet80" for the 80 that OpenAI published with CLIP; no
+// arguments give CLIP's plain one, "a photo of a {}". TN_EINVAL: one without {}, one twice,
+// invalid UTF-8. Release with md_templates_deinit; the arguments must live as long.
+tn_status md_templates_init(const char *const *argument, int64_t count, md_templates *out,
+                            tn_error *err);
+void md_templates_deinit(md_templates *templates);
+
+// The template with every {} replaced by the name. *out from tn_alloc. TN_ENOMEM.
+tn_status md_prompt_fill(const char *template_text, const char *name, char **out, tn_error *err);
+
+// The 80 as data, for docs and tests.
+extern const char *const md_imagenet80[80];
