@@ -85,8 +85,13 @@ tn_status nn_conv_fwd(nn_ctx *cx, const nn_conv *conv, const tn_tensor *x,
     int64_t w =
         kn_conv_out(x->dim[2], conv->w.kw, c->stride_w, c->pad_left, c->pad_right, c->dilation_w);
     TN_TRY(tn_new(cx->step, y, x->dtype, TN_DIMS(x->dim[0], h, w, conv->w.out), cx->err));
+    nn_conv_into(cx, conv, x, residual, y);
+    return TN_OK;
+}
+
+void nn_conv_into(nn_ctx *cx, const nn_conv *conv, const tn_tensor *x, const tn_tensor *residual,
+                  tn_tensor *y) {
     kn_epilogue ep = {
         .bias = conv->bias.data ? &conv->bias : NULL, .residual = residual, .act = conv->act};
-    kn_conv2d_fwd(cx->kn, c, x, &conv->w, &ep, y);
-    return TN_OK;
+    kn_conv2d_fwd(cx->kn, &conv->cfg, x, &conv->w, &ep, y);
 }

@@ -25,3 +25,6 @@ tn_status nn_conv_bn_load(const nn_loader *load, const char *prefix, const char 
 // else aborts. TN_ENOMEM.
 tn_status nn_conv_fwd(nn_ctx *cx, const nn_conv *conv, const tn_tensor *x,
                       const tn_tensor *residual, tn_tensor *y);
+// The same into a y that is there. residual may be y: a block's shortcut is then added in place.
+void nn_conv_into(nn_ctx *cx, const nn_conv *conv, const tn_tensor *x, const tn_tensor *residual,
+                  tn_tensor *y);
