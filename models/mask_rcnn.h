@@ -105,10 +105,10 @@ md_frame md_frame_of(int64_t height, int64_t width, int64_t min_size, int64_t ma
 // boxes [R,4] from network to picture coordinates and back, in place, in float32.
 void md_frame_to_picture(const md_frame *frame, tn_tensor *boxes);
 void md_frame_to_network(const md_frame *frame, tn_tensor *boxes);
-// image uint8 [H,W,3] -> y float32 [1,pad_height,pad_width,3]: (x/255 - mean)/std, bilinear without
-// antialias, zeros beyond the picture.
-void md_frame_input(kn_ctx *kn, const md_frame *frame, const float mean[3], const float std[3],
-                    const tn_tensor *image, tn_tensor *y);
+// image uint8 [H,W,3] -> y float32 [1,pad_height,pad_width,3] from cx->step: (x/255 - mean)/std,
+// bilinear without antialias, zeros beyond the picture. TN_ENOMEM.
+tn_status md_frame_input(nn_ctx *cx, const md_frame *frame, const float mean[3], const float std[3],
+                         const tn_tensor *image, tn_tensor *y);
 
 typedef struct md_features {
     md_frame frame;
