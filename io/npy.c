@@ -66,7 +66,7 @@ static tn_status take_type(parser *in) {
         return wrong(in, "a type such as '<f4'");
     }
     for (size_t i = 0; i < sizeof types / sizeof *types; i++)
-        if (strcmp(text + 1, types[i].name) == 0 &&
+        if (*text && strcmp(text + 1, types[i].name) == 0 &&
             (*text == '<' || (*text == '|' && tn_dtype_size(types[i].dtype) == 1))) {
             in->dtype = types[i].dtype;
             return TN_OK;
@@ -176,8 +176,9 @@ static tn_status read_elements(const parser *in, const uint8_t *data, size_t byt
         !tn_mul_size(count, tn_dtype_size(in->dtype), &want))
         return tn_fail(in->err, TN_EFORMAT, "%s: the shape %s overflows", in->path, shape);
     if (want != bytes)
-        return tn_fail(in->err, TN_EFORMAT, "%s: %zu bytes behind the header, expected %zu for %s %s",
-                       in->path, bytes, want, tn_dtype_name(in->dtype), shape);
+        return tn_fail(in->err, TN_EFORMAT,
+                       "%s: %zu bytes behind the header, expected %zu for %s %s", in->path, bytes,
+                       want, tn_dtype_name(in->dtype), shape);
     tn_status status = tn_new_heap(out, in->dtype, in->rank, in->dim, in->err);
     if (status != TN_OK) return tn_fail_prefix(in->err, "%s", in->path), status;
     if (count == 0) return TN_OK;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// NumPy's .npy: one array in a file (numpy.org/doc/stable/reference/generated/numpy.lib.format.html).
+// NumPy's .npy: one array in a file
+// (numpy.org/doc/stable/reference/generated/numpy.lib.format.html).
 #pragma once
 
 #include "tensor/tensor.h"

@@ -4,7 +4,7 @@
 
 #include "tensor/status.h"
 
-#define IO_SHA256 32              // bytes of a digest
+#define IO_SHA256 32               // bytes of a digest
 #define IO_SHA256_HEX (2 * 32 + 1) // its text, lower case, with its end
 
 // Piece by piece. After open succeeded, exactly one of end and abort; add may not be called when
