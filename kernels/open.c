@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+// Contexts, and the choice of a level for this processor.
+#include "kernels/table.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define SCRATCH_BYTES ((size_t)1 << 30) // address space for each worker; pages are made when used
+
+typedef struct level {
+    const char *name;
+    const kn_table *(*table)(void);
+    bool (*runs)(void); // NULL: on any processor
+} level;
+
+// Lowest first; the best one that runs is the default.
+static const level levels[] = {
+    {"ref", kn_ref_table, NULL},
+};
+#define LEVELS ((int)(sizeof levels / sizeof levels[0]))
+
+static bool level_runs(const level *l) {
+    return l->table() && (!l->runs || l->runs());
+}
+
+// Names of a processor's extensions that come with a level and have no table of their own.
+static const char *level_of_extension(const char *name) {
+#if defined(__x86_64__)
+    if (strcmp(name, "avx512vnni") == 0 && __builtin_cpu_supports("avx512vnni")) return "avx512";
+    if (strcmp(name, "avx512bf16") == 0 && __builtin_cpu_supports("avx512bf16")) return "avx512";
+#endif
+    return name;
+}
+
+static void list_levels(char *text, size_t bytes) {
+    text[0] = 0;
+    for (int i = 0; i < LEVELS; i++) {
+        if (!level_runs(&levels[i])) continue;
+        if (text[0]) strncat(text, ", ", bytes - strlen(text) - 1);
+        strncat(text, levels[i].name, bytes - strlen(text) - 1);
+    }
+}
+
+// A table is complete, or it is refused here and not in the middle of a run.
+static bool table_is_complete(const kn_table *table) {
+    void *slot;
+    for (size_t at = 0; at < sizeof *table; at += sizeof slot) {
+        memcpy(&slot, (const char *)table + at, sizeof slot);
+        if (!slot) return false;
+    }
+    return true;
+}
+
+static tn_status choose(const char *name, const kn_table **out, tn_error *err) {
+    const char *asked_by = "";
+    char choices[128];
+    if (!name) {
+        name = getenv("LEXMASK_CPU");
+        asked_by = " (from LEXMASK_CPU)";
+    }
+    const level *chosen = NULL;
+    if (name && *name) {
+        const char *wanted = level_of_extension(name);
+        for (int i = 0; i < LEVELS; i++)
+            if (strcmp(levels[i].name, wanted) == 0 && level_runs(&levels[i])) chosen = &levels[i];
+    } else {
+        for (int i = 0; i < LEVELS; i++)
+            if (level_runs(&levels[i])) chosen = &levels[i];
+    }
+    if (!chosen) {
+        list_levels(choices, sizeof choices);
+        return tn_fail(err, TN_EDEVICE,
+                       "processor level '%s'%s: not one of those that this processor runs: %s",
+                       name, asked_by, choices);
+    }
+    *out = chosen->table();
+    if (!table_is_complete(*out))
+        return tn_fail(err, TN_EDEVICE, "the table of level %s lacks an operation", chosen->name);
+    return TN_OK;
+}
+
+tn_status kn_open(const char *device, const char *level_name, int threads, kn_ctx **out,
+                  tn_error *err) {
+    const kn_table *table = NULL;
+    if (device && strcmp(device, "cpu") != 0)
+        return tn_fail(err, TN_EDEVICE, "device '%s' is not known: this build offers cpu", device);
+    TN_TRY(choose(level_name, &table, err));
+    kn_ctx *cx = tn_alloc_zero(1, sizeof *cx);
+    if (!cx) return tn_fail(err, TN_ENOMEM, "out of memory for a context");
+    cx->table = table;
+    tn_status status = tn_pool_open(threads, &cx->pool, err);
+    if (status == TN_OK) {
+        cx->scratch = tn_alloc_zero((size_t)kn_threads(cx), sizeof *cx->scratch);
+        if (!cx->scratch) status = tn_fail(err, TN_ENOMEM, "out of memory for a context");
+    }
+    for (int i = 0; status == TN_OK && i < kn_threads(cx); i++)
+        status = tn_arena_init(&cx->scratch[i], SCRATCH_BYTES, err);
+    if (status != TN_OK) {
+        kn_close(cx);
+        return status;
+    }
+    *out = cx;
+    return TN_OK;
+}
+
+void kn_close(kn_ctx *cx) {
+    if (!cx) return;
+    for (int i = 0; cx->scratch && i < kn_threads(cx); i++) tn_arena_deinit(&cx->scratch[i]);
+    tn_free(cx->scratch);
+    tn_pool_close(cx->pool);
+    tn_free(cx);
+}
+
+const char *kn_level(const kn_ctx *cx) {
+    return cx->table->name;
+}
+
+int kn_threads(const kn_ctx *cx) {
+    return tn_pool_workers(cx->pool);
+}
+
+tn_pool *kn_pool(const kn_ctx *cx) {
+    return cx->pool;
+}
+
+void *kn_scratch(kn_ctx *cx, int worker, size_t bytes) {
+    TN_CHECK(worker >= 0 && worker < kn_threads(cx), "worker %d of %d", worker, kn_threads(cx));
+    tn_arena *arena = &cx->scratch[worker];
+    void *block = tn_arena_alloc(arena, bytes);
+    TN_CHECK(block, "scratch of worker %d: %zu bytes asked for, %zu of %zu in use", worker, bytes,
+             arena->used, arena->capacity);
+    return block;
+}
+
+void kn_scratch_reset(kn_ctx *cx, int worker) {
+    TN_CHECK(worker >= 0 && worker < kn_threads(cx), "worker %d of %d", worker, kn_threads(cx));
+    tn_arena_reset(&cx->scratch[worker], 0);
+}

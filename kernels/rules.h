@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+// Decisions that every backend must take alike to the last bit, because a difference of one
+// rounding would change a result by far more than a rounding: which sample is nearest, which box
+// comes first, whether one suppresses another, where a mask goes. Each is float32 arithmetic in the
+// order of the library that defines it (PyTorch, torchvision), whatever the type of the data.
+#pragma once
+
+#include "tensor/tensor.h"
+
+#include <math.h>
+
+// The input sample of output sample `out`: floor(out*scale) with scale in float32 (PyTorch's
+// nearest). scale 0 means in/outs.
+static inline int64_t kn_nearest_index(int64_t out, int64_t in, int64_t outs, double scale) {
+    if (in == outs && scale == 0) return out;
+    float step = scale > 0 ? (float)scale : (float)in / (float)outs;
+    int64_t at = (int64_t)floorf((float)out * step);
+    return at < in ? at : in - 1;
+}
+
+// The total order of kn_nms and kn_topk: value down, then index up; NaN last.
+static inline bool kn_comes_before(float a, int64_t a_index, float b, int64_t b_index) {
+    bool a_nan = isnan(a), b_nan = isnan(b);
+    if (a_nan != b_nan) return b_nan;
+    if (!a_nan && a != b) return a > b;
+    return a_index < b_index;
+}
+
+// IoU of two boxes > threshold, as torchvision's nms computes it. Two empty boxes do not overlap
+// (0/0 is not above anything).
+static inline bool kn_iou_above(const float *a, const float *b, double threshold) {
+    float area_a = (a[2] - a[0]) * (a[3] - a[1]), area_b = (b[2] - b[0]) * (b[3] - b[1]);
+    float left = a[0] > b[0] ? a[0] : b[0], top = a[1] > b[1] ? a[1] : b[1];
+    float right = a[2] < b[2] ? a[2] : b[2], bottom = a[3] < b[3] ? a[3] : b[3];
+    float w = right - left > 0 ? right - left : 0, h = bottom - top > 0 ? bottom - top : 0;
+    float both = w * h;
+    return (double)(both / (area_a + area_b - both)) > threshold;
+}
+
+// Where the mask of a box goes: the box of the padded [M+2,M+2] mask in whole pixels.
+typedef struct kn_mask_place {
+    int64_t x, y, w, h; // may lie outside the picture
+} kn_mask_place;
+
+// torchvision's expand_boxes and paste_mask_in_image for a mask of side m with a border of one.
+// Coordinates beyond +-2^30, infinite or NaN give w = h = 0: nothing to paste.
+static inline kn_mask_place kn_mask_place_of(const float *box, int64_t m) {
+    float scale = (float)((double)(m + 2) / (double)m);
+    float half_w = (box[2] - box[0]) * 0.5f * scale, half_h = (box[3] - box[1]) * 0.5f * scale;
+    float centre_x = (box[2] + box[0]) * 0.5f, centre_y = (box[3] + box[1]) * 0.5f;
+    float edge[4] = {centre_x - half_w, centre_y - half_h, centre_x + half_w, centre_y + half_h};
+    for (int i = 0; i < 4; i++)
+        if (!(fabsf(edge[i]) < 0x1p30f)) return (kn_mask_place){0};
+    int64_t x = (int64_t)edge[0], y = (int64_t)edge[1]; // toward zero
+    int64_t w = (int64_t)edge[2] - x + 1, h = (int64_t)edge[3] - y + 1;
+    return (kn_mask_place){x, y, w < 1 ? 1 : w, h < 1 ? 1 : h};
+}
