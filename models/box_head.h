@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+// The box head and its predictor: torchvision's TwoMLPHead (fc6, fc7) or FastRCNNConvFCHead
+// (convolutions with batch norm, then linear layers), then FastRCNNPredictor.
+#pragma once
+
+#include "nn/conv_norm.h"
+
+#define MD_BOX_LAYERS 8
+
+typedef struct md_fc {
+    kn_weight w;    // [K,C]
+    tn_tensor bias; // [K]
+    kn_act act;
+} md_fc;
+
+typedef struct md_box_head {
+    int convs, fcs;
+    nn_conv conv[MD_BOX_LAYERS];
+    md_fc fc[MD_BOX_LAYERS]; // the first reads whole regions, its columns turned to channels-last
+    md_fc logits, deltas;    // T and 4T rows
+    int64_t classes, size;   // T; a region has size x size bins (7)
+} md_box_head;
+
+// head, predictor: "roi_heads.box_head", "roi_heads.box_predictor". channels: of the pyramid.
+tn_status md_box_head_load(const nn_loader *load, const char *head, const char *predictor,
+                           int64_t channels, double bn_eps, md_box_head *out);
+// x [R,size,size,C] -> logits [R,T], deltas [R,4T], whose memory is there. Uses cx->step.
+tn_status md_box_head_fwd(nn_ctx *cx, const md_box_head *head, const tn_tensor *x,
+                          tn_tensor *logits, tn_tensor *deltas);
