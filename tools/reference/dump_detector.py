@@ -162,6 +162,7 @@ def run(model, image):
     see("proposals", model.rpn, lambda o: o[0][0])
     see("logits", model.roi_heads.box_predictor, lambda o: o[0])
     see("deltas", model.roi_heads.box_predictor, lambda o: o[1])
+    see("mask_logits", model.roi_heads.mask_predictor)
     see("heads", model.roi_heads, lambda o: dict(o[0][0]))  # changed in place afterwards
     result = model([image.permute(2, 0, 1).float() / 255])[0]
     for hook in hooks:
@@ -208,9 +209,11 @@ def case(make, settings, height, width, seed, out, name):
             ("rpn.head.bbox_pred", "rpn.0.deltas", 0.3, 0.0),
             ("roi_heads.box_predictor.cls_score", "logits", 1.5, 0.0),
             ("roi_heads.box_predictor.bbox_pred", "deltas", 1.0, 0.0),
+            ("roi_heads.mask_predictor.mask_fcn_logits", "mask_logits", 2.0, 0.0),
         ):
             spread(model, layer, run(model, image)[key], wanted, centre)
         found = run(model, image)
+        del found["mask_logits"]
         found["proposal_scores"] = scores_of_proposals(model, image)
     print(
         name,
