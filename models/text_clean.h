@@ -6,7 +6,7 @@
 
 #include "tensor/alloc.h"
 
-#define MD_TEXT_MAX ((size_t)1 << 20) // bytes; a longer text is refused
+#define MD_TEXT_MAX 1000000 // bytes; a longer text is refused
 
 // *out: the cleaned UTF-8, from tn_alloc, with a 0 behind it that *out_bytes does not count.
 // TN_EINVAL names the byte: invalid UTF-8, a 0 byte, a text over MD_TEXT_MAX. TN_ENOMEM.
