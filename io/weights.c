@@ -21,7 +21,22 @@ tn_status io_weights_map(io_weights *file, const char *path, io_map *out, tn_err
     TN_TRY(io_map_open(path, &kept->map, err));
     kept->next = file->maps;
     file->maps = kept;
+    file->mapped += kept->map.count;
     *out = kept->map;
+    return TN_OK;
+}
+
+tn_status io_weights_copy_room(io_weights *file, const char *path, size_t bytes, void **out,
+                               tn_error *err) {
+    size_t most = ((size_t)256 << 20) + 2 * file->mapped;
+    if (bytes > most - file->copied)
+        return tn_fail(err, TN_EFORMAT,
+                       "%s: tensors that repeat elements would take %zu bytes or more, expected at "
+                       "most %zu",
+                       path, bytes, most);
+    *out = io_region_alloc(&file->region, bytes);
+    if (!*out) return io_out_of_memory(path, err);
+    file->copied += bytes;
     return TN_OK;
 }
 
@@ -38,12 +53,12 @@ tn_status io_weights_add(io_weights *file, const char *path, const io_tensor *te
     if (count == 0) {
         added.data = &nothing;
     } else if ((uintptr_t)tensor->data % size) {
-        void *aligned = io_region_alloc(&file->region, count * size);
-        if (aligned) memcpy(aligned, tensor->data, count * size);
-        added.data = aligned;
+        void *aligned;
+        TN_TRY(io_weights_copy_room(file, path, count * size, &aligned, err));
+        added.data = memcpy(aligned, tensor->data, count * size);
     }
     void *array = file->tensors;
-    if (!added.name || !added.data ||
+    if (!added.name ||
         !io_region_grow(&file->region, &array, file->count, &file->room, sizeof added))
         return io_out_of_memory(path, err);
     file->tensors = array;
@@ -111,6 +126,13 @@ static tn_status unknown_format(const char *path, const io_map *map, tn_error *e
 
 static tn_status read_map(io_weights *file, const char *path, const io_map *map, tn_error *err) {
     if (looks_like_safetensors(map)) return io_safetensors_read(file, path, map, err);
+    if (starts_with(map, "PK\3\4")) return io_torch_zip_read(file, path, map, err);
+    if (starts_with(map, "\x80")) return io_torch_legacy_read(file, path, map, err);
+    if (map->count > 262 && memcmp(map->bytes + 257, "ustar", 5) == 0)
+        return tn_fail(err, TN_EUNSUPPORTED,
+                       "%s: a tar archive, as PyTorch wrote before 2017; save it again with a "
+                       "newer one",
+                       path);
     return unknown_format(path, map, err);
 }
 

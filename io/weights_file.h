@@ -21,6 +21,7 @@ struct io_weights {
         const char *key, *value;
     } * meta;
     size_t meta_count, meta_room;
+    size_t mapped, copied; // bytes
 };
 
 // Maps a file for as long as the weights are open.
@@ -29,12 +30,19 @@ tn_status io_weights_map(io_weights *file, const char *path, io_map *out, tn_err
 // the region and holds every element. Data that is not aligned to its element is copied.
 tn_status io_weights_add(io_weights *file, const char *path, const io_tensor *tensor,
                          tn_error *err);
+// Memory for a copy of elements. Copies may take 256 MiB and twice what the files hold: enough for
+// every file that was meant to be read, too little for tensors that claim one element many times.
+tn_status io_weights_copy_room(io_weights *file, const char *path, size_t bytes, void **out,
+                               tn_error *err);
 tn_status io_weights_add_meta(io_weights *file, const char *path, const char *key,
                               const char *value, tn_error *err);
 tn_status io_out_of_memory(const char *path, tn_error *err);
 
 // The formats. Each adds to file what is in the map of path.
 tn_status io_safetensors_read(io_weights *file, const char *path, const io_map *map, tn_error *err);
+tn_status io_torch_zip_read(io_weights *file, const char *path, const io_map *map, tn_error *err);
+tn_status io_torch_legacy_read(io_weights *file, const char *path, const io_map *map,
+                               tn_error *err);
 
 // One file that is no index, of the format that its bytes tell.
 tn_status io_weights_read(io_weights *file, const char *path, tn_error *err);

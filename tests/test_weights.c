@@ -82,10 +82,44 @@ static void sharded_safetensors(void **state) {
     check_file(GOLDEN "sharded/", GOLDEN "expected.json", IO_SAFETENSORS);
 }
 
+static void torch_zip(void **state) {
+    (void)state;
+    check_file(GOLDEN "zip.pth", GOLDEN "expected.json", IO_TORCH_ZIP);
+    check_file(GOLDEN "training.pt", GOLDEN "expected.json", IO_TORCH_ZIP); // "module." and more
+}
+
+static void torch_zip_of_later_pickle_protocols(void **state) {
+    (void)state;
+    check_file(GOLDEN "protocol3.pth", GOLDEN "expected.json", IO_TORCH_ZIP);
+    check_file(GOLDEN "protocol4.pth", GOLDEN "expected.json", IO_TORCH_ZIP);
+    check_file(GOLDEN "protocol5.pth", GOLDEN "expected.json", IO_TORCH_ZIP);
+}
+
+static void torchscript(void **state) {
+    (void)state;
+    check_file(GOLDEN "script.pt", GOLDEN "script.json", IO_TORCHSCRIPT);
+}
+
+static void torch_legacy(void **state) {
+    (void)state;
+    check_file(GOLDEN "legacy.pth", GOLDEN "expected.json", IO_TORCH_LEGACY);
+    check_file(GOLDEN "training_legacy.pt", GOLDEN "expected.json", IO_TORCH_LEGACY);
+}
+
+static void torch_legacy_with_views_of_storages(void **state) {
+    (void)state;
+    check_file(GOLDEN "views.pth", GOLDEN "views.json", IO_TORCH_LEGACY);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(safetensors),
         cmocka_unit_test(sharded_safetensors),
+        cmocka_unit_test(torch_zip),
+        cmocka_unit_test(torch_zip_of_later_pickle_protocols),
+        cmocka_unit_test(torchscript),
+        cmocka_unit_test(torch_legacy),
+        cmocka_unit_test(torch_legacy_with_views_of_storages),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
