@@ -82,9 +82,13 @@ ifeq ($(V),)
 $(BUILD)/obj/%.o: private Q = @echo "  CC    $<";
 endif
 
+# A folder of dumped layers of your own, run beside those of tests/golden/ops: docs/dumps.md
+DUMPS ?=
+export LEXMASK_DUMPS := $(DUMPS)
+
 tests: $(TEST_BIN)
 
-test: all tests ## Run every test; ends with "N passed, N failed"
+test: all tests ## Run every test; ends with "N passed, N failed"; DUMPS=DIR adds dumped layers
 	@BUILD=$(BUILD) tests/run.sh $(TEST_BIN)
 
 test-fast: all tests # the unit tests without those named test_slow_*

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+// Dumped layers (docs/dumps.md): the kinds that there are, and how each is run and compared.
+#pragma once
+
+#include "io/json.h"
+#include "io/weights.h"
+#include "kernels/kernels.h"
+
+typedef struct dump {
+    io_weights *file;
+    io_json config;
+    kn_ctx *cx; // where it is to be run
+} dump;
+
+// Runs the file's case on d->cx and fails the test, with the file's name, where the result differs
+// from the dump by more than the bar or the file is not what docs/dumps.md says.
+void dump_run(const dump *d, const char *kind);
