@@ -353,6 +353,28 @@ static void test_odd_pictures(void **state) {
     close_fixture(&f);
 }
 
+// Too small an arena, at every place where it can run out: an error and no crash.
+static void test_out_of_memory(void **state) {
+    (void)state;
+    fixture f;
+    md_detections found;
+    open_fixture(&f, "basic", NULL, 1);
+    tn_tensor image = picture(&f);
+    ASSERT_OK(md_mask_rcnn_detect(&f.cx, f.model, &image, NULL, &found), f.err);
+    size_t peak = f.step.peak;
+    assert_true(peak > 100000);
+    for (size_t room = 0; room < peak - 4096; room += 4096) {
+        tn_arena small;
+        ASSERT_OK(tn_arena_init(&small, room, &f.err), f.err);
+        nn_ctx cx = {f.kn, &small, &f.err};
+        tn_status status = md_mask_rcnn_detect(&cx, f.model, &image, NULL, &found);
+        if (status != TN_ENOMEM)
+            fail_msg("%zu of %zu bytes: %s", room, peak, tn_status_name(status));
+        tn_arena_deinit(&small);
+    }
+    close_fixture(&f);
+}
+
 static void test_settings(void **state) {
     (void)state;
     fixture f;
@@ -457,7 +479,7 @@ int main(void) {
         cmocka_unit_test(test_box_head),       cmocka_unit_test(test_mask_head),
         cmocka_unit_test(test_detections),     cmocka_unit_test(test_threads_and_runs),
         cmocka_unit_test(test_memory_is_flat), cmocka_unit_test(test_no_detections),
-        cmocka_unit_test(test_odd_pictures),
+        cmocka_unit_test(test_odd_pictures),   cmocka_unit_test(test_out_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
