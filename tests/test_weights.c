@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // The same bits through every weight format: tests/golden/weights holds one state in each of them,
 // written by PyTorch (tools/reference/dump_weights.py), and what is in it.
+#include "io/file.h"
 #include "io/json.h"
-#include "io/weights.h"
+#include "io/safetensors.h"
+#include "tests/temporary.h"
 #include "tests/test.h"
 
+#include <math.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #define GOLDEN "tests/golden/weights/"
 
@@ -111,6 +116,165 @@ static void torch_legacy_with_views_of_storages(void **state) {
     check_file(GOLDEN "views.pth", GOLDEN "views.json", IO_TORCH_LEGACY);
 }
 
+static void assert_same_file(const char *a, const char *b) {
+    tn_error err = {0};
+    io_map is, want;
+    ASSERT_OK(io_map_open(a, &is, &err), err);
+    ASSERT_OK(io_map_open(b, &want, &err), err);
+    assert_int_equal(is.count, want.count);
+    assert_memory_equal(is.bytes, want.bytes, want.count);
+    io_map_close(&is);
+    io_map_close(&want);
+}
+
+// Whatever format it came from, it is written as the published library writes it.
+static void written_as_the_published_library_does(void **state) {
+    (void)state;
+    static const char *const from[] = {GOLDEN "state.safetensors", GOLDEN "sharded",
+                                       GOLDEN "zip.pth", GOLDEN "training_legacy.pt"};
+    const io_text_pair meta = {"format", "pt"};
+    for (size_t i = 0; i < sizeof from / sizeof *from; i++) {
+        tn_error err = {0};
+        io_weights *file = NULL;
+        const char *copy = temporary_path("copy.safetensors");
+        ASSERT_OK(io_weights_open(from[i], &file, &err), err);
+        ASSERT_OK(io_safetensors_write(copy, io_weights_at(file, 0), io_weights_count(file), &meta,
+                                       1, IO_AS_STORED, &err),
+                  err);
+        io_weights_close(file);
+        assert_same_file(copy, GOLDEN "state.safetensors");
+    }
+}
+
+static void names_and_metadata_survive_writing(void **state) {
+    (void)state;
+    tn_error err = {0};
+    io_weights *file = NULL;
+    const float one = 1;
+    const uint8_t yes = 1;
+    const io_tensor tensors[] = {
+        {.name = "a \"quoted\" \\ name\n\x01", .dtype = TN_F32, .data = &one},
+        {.name = "größe", .dtype = TN_BOOL, .rank = 1, .dim = {1}, .data = &yes},
+    };
+    const io_text_pair meta[] = {{"z", "last"}, {"bn_eps", "0\t"}, {"", ""}};
+    const char *path = temporary_path("names.safetensors");
+    ASSERT_OK(io_safetensors_write(path, tensors, 2, meta, 3, IO_AS_STORED, &err), err);
+    ASSERT_OK(io_weights_open(path, &file, &err), err);
+    assert_int_equal(io_weights_count(file), 2);
+    assert_non_null(io_weights_find(file, tensors[0].name));
+    assert_non_null(io_weights_find(file, tensors[1].name));
+    assert_string_equal(io_weights_meta(file, "z"), "last");
+    assert_string_equal(io_weights_meta(file, "bn_eps"), "0\t");
+    assert_string_equal(io_weights_meta(file, ""), "");
+    io_weights_close(file);
+    path = temporary_path("nothing.safetensors");
+    ASSERT_OK(io_safetensors_write(path, NULL, 0, NULL, 0, IO_AS_STORED, &err), err);
+    ASSERT_OK(io_weights_open(path, &file, &err), err);
+    assert_int_equal(io_weights_count(file), 0);
+    io_weights_close(file);
+}
+
+static void floating_tensors_are_converted_when_asked(void **state) {
+    (void)state;
+    enum { N = 40000 }; // more than one chunk
+    static float values[N], back[N];
+    static const int64_t integers[2] = {1, INT64_MAX};
+    tn_error err = {0};
+    io_weights *file = NULL;
+    for (int i = 0; i < N; i++) values[i] = (float)i * 0.37f - 5000;
+    values[7] = -INFINITY, values[8] = NAN;
+    const io_tensor tensors[] = {
+        {.name = "w", .dtype = TN_F32, .rank = 2, .dim = {4, N / 4}, .data = values},
+        {.name = "n", .dtype = TN_I64, .rank = 1, .dim = {2}, .data = integers},
+    };
+    const char *path = temporary_path("half.safetensors");
+    ASSERT_OK(io_safetensors_write(path, tensors, 2, NULL, 0, TN_F16, &err), err);
+    ASSERT_OK(io_weights_open(path, &file, &err), err);
+    const io_tensor *w = io_weights_find(file, "w"), *n = io_weights_find(file, "n");
+    assert_int_equal(w->dtype, TN_F16);
+    assert_true(w->rank == 2 && w->dim[0] == 4 && w->dim[1] == N / 4);
+    assert_int_equal(n->dtype, TN_I64);
+    assert_memory_equal(n->data, integers, sizeof integers);
+    tn_convert(w->data, TN_F16, back, TN_F32, N);
+    assert_true(isinf(back[7]) && back[7] < 0 && isnan(back[8]));
+    for (int i = 0; i < N; i++)
+        if (i != 7 && i != 8) ASSERT_WITHIN(fabs((double)back[i] - (double)values[i]), 4);
+    io_weights_close(file);
+    values[N - 1] = 1e5f; // beyond the largest half, 65504
+    int before = temporary_count();
+    assert_int_equal(io_safetensors_write(temporary_path("x"), tensors, 2, NULL, 0, TN_F16, &err),
+                     TN_EINVAL);
+    assert_string_equal(strrchr(err.text, ':'),
+                        ": tensor 'w' has values that are too large for float16");
+    assert_int_equal(temporary_count(), before);
+}
+
+static void what_cannot_be_written(void **state) {
+    (void)state;
+    tn_error err = {0};
+    const float one = 1;
+    const io_tensor twice[] = {{.name = "a", .data = &one}, {.name = "a", .data = &one}};
+    const io_tensor reserved = {.name = "__metadata__", .data = &one};
+    const io_tensor no_text = {.name = "\xff", .data = &one};
+    const io_text_pair keys[] = {{"a", "1"}, {"a", "2"}}, no_value = {"a", "\xc3"};
+    const char *path = temporary_path("refused.safetensors");
+    int before = temporary_count();
+    assert_int_equal(io_safetensors_write(path, twice, 2, NULL, 0, -1, &err), TN_EINVAL);
+    assert_int_equal(io_safetensors_write(path, &reserved, 1, NULL, 0, -1, &err), TN_EINVAL);
+    assert_int_equal(io_safetensors_write(path, &no_text, 1, NULL, 0, -1, &err), TN_EINVAL);
+    assert_int_equal(io_safetensors_write(path, twice, 1, keys, 2, -1, &err), TN_EINVAL);
+    assert_int_equal(io_safetensors_write(path, twice, 1, &no_value, 1, -1, &err), TN_EINVAL);
+    assert_int_equal(io_safetensors_write("/no/folder/x", twice, 1, NULL, 0, -1, &err), TN_EIO);
+    assert_int_equal(temporary_count(), before);
+}
+
+// As on a full disk: the system takes 4096 bytes of a file and no more.
+static void a_write_that_fails_leaves_the_old_file(void **state) {
+    (void)state;
+    static const float many[5000];
+    tn_error err = {0};
+    const io_tensor tensor = {.name = "a", .dtype = TN_F32, .rank = 1, .dim = {5000}, .data = many};
+    const char *path = temporary_file("old.safetensors", "old", 3);
+    int before = temporary_count();
+    struct rlimit all, few;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &all), 0);
+    few = (struct rlimit){.rlim_cur = 4096, .rlim_max = all.rlim_max};
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &few), 0);
+    tn_status status = io_safetensors_write(path, &tensor, 1, NULL, 0, -1, &err);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &all), 0);
+    signal(SIGXFSZ, SIG_DFL);
+    assert_int_equal(status, TN_EIO);
+    assert_non_null(strstr(err.text, "old.safetensors"));
+    assert_int_equal(temporary_count(), before);
+    io_map map;
+    ASSERT_OK(io_map_open(path, &map, &err), err);
+    assert_int_equal(map.count, 3);
+    io_map_close(&map);
+}
+
+static void writing_without_memory(void **state) {
+    (void)state;
+    const float one = 1;
+    const io_tensor tensor = {.name = "a", .dtype = TN_F32, .data = &one};
+    const io_text_pair meta = {"format", "pt"};
+    const char *path = temporary_path("memory.safetensors");
+    int before = temporary_count(), failures = 0;
+    tn_status status = TN_ENOMEM;
+    for (int n = 1; status != TN_OK && n < 100; n++) {
+        tn_error err = {0};
+        tn_alloc_fail_after(n);
+        status = io_safetensors_write(path, &tensor, 1, &meta, 1, TN_F16, &err);
+        tn_alloc_fail_after(0);
+        if (status == TN_OK) break;
+        assert_int_equal(status, TN_ENOMEM);
+        assert_int_equal(temporary_count(), before);
+        failures++;
+    }
+    assert_int_equal(status, TN_OK);
+    assert_true(failures >= 5);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(safetensors),
@@ -120,6 +284,12 @@ int main(void) {
         cmocka_unit_test(torchscript),
         cmocka_unit_test(torch_legacy),
         cmocka_unit_test(torch_legacy_with_views_of_storages),
+        cmocka_unit_test(written_as_the_published_library_does),
+        cmocka_unit_test(names_and_metadata_survive_writing),
+        cmocka_unit_test(floating_tensors_are_converted_when_asked),
+        cmocka_unit_test(what_cannot_be_written),
+        cmocka_unit_test(a_write_that_fails_leaves_the_old_file),
+        cmocka_unit_test(writing_without_memory),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, temporary_setup, temporary_teardown);
 }
