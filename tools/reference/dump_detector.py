@@ -225,7 +225,7 @@ def case(make, settings, height, width, seed, out, name):
     weights = {
         k: v.half() if v.is_floating_point() else v for k, v in model.state_dict().items()
     }
-    metadata = {"format": "pt", KEY: json.dumps(settings)}
+    metadata = {KEY: json.dumps(settings)}  # one key: their order in the file is random
     save_file(weights, os.path.join(out, f"{name}.safetensors"), metadata)
     save_file({k: v.clone(memory_format=torch.contiguous_format) for k, v in found.items()}, os.path.join(out, f"{name}_case.safetensors"))
 
@@ -245,9 +245,31 @@ def sizes(generator):
     return torch.tensor(rows, dtype=torch.int32)
 
 
+def crops(generator):
+    """What is cut out for a box: rows of a picture's height and width, and edges for each way of cutting."""
+    size = torch.randint(1, 300, (150, 2), generator=generator)
+    ends = torch.rand(150, 2, 2, generator=generator).sort(1)[0] * size.flip(1)[:, None]
+    ends[:60] = (ends[:60] * 2).round() / 2  # many halves
+    ends[60:70] = ends[60:70].floor()
+    boxes = ends.reshape(-1, 4).float()
+    edges = []
+    for context in (None, 1.0, 1.15, 3.0):
+        b = boxes.double().clone()
+        if context:
+            middle = (b[:, :2] + b[:, 2:]) / 2
+            half = context * (b[:, 2:] - b[:, :2]).max(1, keepdim=True)[0] / 2
+            b = torch.cat((middle - half, middle + half), 1)
+        b = b.round()  # half to even
+        last = size.flip(1).double()
+        low = torch.minimum(b[:, :2].clamp(min=0), last - 1)
+        high = torch.minimum(torch.maximum(b[:, 2:], low + 1), last)
+        edges.append(torch.cat((low, high), 1).int())
+    return {"crops.sizes": size.int(), "crops.boxes": boxes, "crops.edges": torch.stack(edges)}
+
+
 def tables(out, generator):
-    corner = torch.rand(500, 2, generator=generator) * 500
-    side = 2 ** (torch.rand(500, 2, generator=generator) * 10)
+    corner = torch.rand(250, 2, generator=generator) * 500
+    side = 2 ** (torch.rand(250, 2, generator=generator) * 10)
     side[:40] = 2.0 ** torch.arange(1, 11).repeat(4)[:, None] * torch.tensor([0.875, 1, 1.75, 3.5]).repeat_interleave(10)[:, None]
     corner[:40] = 0
     boxes = torch.cat((corner, corner + side), 1)
@@ -264,6 +286,7 @@ def tables(out, generator):
         found[f"anchors.{i}"] = make(images, [torch.zeros(1, 1, *maps)])[0]
         found[f"anchors.{i}.sizes"], found[f"anchors.{i}.ratios"] = torch.tensor(scales).float(), torch.tensor(ratios)
         found[f"anchors.{i}.maps"] = torch.tensor([h, w, *maps], dtype=torch.int32)
+    found.update(crops(generator))
     save_file(found, os.path.join(out, "tables.safetensors"))
 
 
