@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// The transformer block with norms in front: x += attention(norm1(x)); x += mlp(norm2(x)).
+#pragma once
+
+#include "nn/attention.h"
+#include "nn/layer_norm.h"
+#include "nn/mlp.h"
+
+typedef struct nn_block {
+    nn_layer_norm norm1, norm2;
+    nn_attention attention;
+    nn_mlp mlp;
+} nn_block;
+
+typedef struct nn_block_config {
+    int64_t channels;
+    int heads;
+    bool causal;
+    kn_act act;
+    double norm_eps;
+} nn_block_config;
+
+// OpenAI's names: "prefix.ln_1", ".attn", ".ln_2", ".mlp.c_fc", ".mlp.c_proj". Errors as nn_load.
+tn_status nn_block_load(const nn_loader *load, const char *prefix, const nn_block_config *cfg,
+                        nn_block *block);
+// x [N,L,C] becomes the block's output in place, so that a tower of any depth needs the memory of
+// one block; that is taken from cx->step and given back. TN_ENOMEM.
+tn_status nn_block_inplace(nn_ctx *cx, const nn_block *block, tn_tensor *x);
