@@ -239,7 +239,7 @@ static tn_status encode_sorted(nn_ctx *cx, const md_clip *clip, const md_clip_te
     TN_TRY(tn_new(cx->step, &back, TN_I32, TN_DIMS(rows), cx->err));
     TN_TRY(tn_new(cx->step, &sorted, TN_F32, TN_DIMS(rows, c->embed_dim), cx->err));
     for (int64_t i = 0; i < rows; i++) {
-        int64_t place;
+        int64_t place = 0;
         TN_TRY(end_of(c, &text[i], i, &place, cx->err));
         tn_i32(&length)[i] = (int32_t)(place + 1);
     }

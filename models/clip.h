@@ -81,6 +81,9 @@ tn_status md_clip_hash(const md_clip *clip, md_clip_tower tower, kn_ctx *kn, uin
 // piece. y: float32 [S,S,3] of the caller. TN_ENOMEM.
 tn_status md_clip_preprocess(nn_ctx *cx, const md_clip *clip, const tn_tensor *image,
                              const int64_t box[4], tn_tensor *y);
+// The same from the settings alone, without a model (md_clip_describe).
+tn_status md_clip_preprocess_for(nn_ctx *cx, const md_clip_config *config, const tn_tensor *image,
+                                 const int64_t box[4], tn_tensor *y);
 
 // x [N,S,S,3] preprocessed -> y [N,D] of the caller, rows of unit length. N may be 0. Memory does
 // not grow with N: more pictures than fit a few thousand tokens are cut into parts, which changes

@@ -48,9 +48,7 @@ static tn_status activation(const io_json *object, const char *key, const char *
     if (md_clip_activation(name, out) == TN_OK) return TN_OK;
     io_json member;
     TN_TRY(io_json_get(object, key, IO_JSON_STRING, &member, err));
-    io_json_fail(&member, err, "'%s' is not a kind of GELU that is known here", name);
-    if (err) err->status = TN_EUNSUPPORTED;
-    return TN_EUNSUPPORTED;
+    return io_json_fail(&member, err, "'%s' is not a kind of GELU that is known here", name);
 }
 
 // Three numbers for the channels.
@@ -134,6 +132,34 @@ static tn_status huggingface_pictures(const io_json *top, md_clip_config *c, tn_
 
 // ---- OpenCLIP ----------------------------------------------------------------------------------
 
+static tn_status unsupported(const io_json *value, const char *text, tn_error *err) {
+    io_json_fail(value, err, "%s", text);
+    if (err) err->status = TN_EUNSUPPORTED;
+    return TN_EUNSUPPORTED;
+}
+
+// Switches of towers that are built otherwise than CLIP's: absent, null and false are fine.
+static tn_status without(const io_json *object, const char *const *key, tn_error *err) {
+    for (; *key; key++) {
+        io_json member;
+        bool on = true;
+        if (!io_json_has(object, *key)) continue;
+        TN_TRY(io_json_get(object, *key, IO_JSON_ANY, &member, err));
+        if (io_json_is(&member, IO_JSON_BOOL)) TN_TRY(io_json_bool(object, *key, &on, err));
+        if (on) return unsupported(&member, "towers with this are not read here", err);
+    }
+    return TN_OK;
+}
+
+static tn_status only(const io_json *object, const char *key, const char *value, tn_error *err) {
+    io_json member;
+    const char *said = value;
+    TN_TRY(io_json_maybe_string(object, key, &said, err));
+    if (strcmp(said, value) == 0) return TN_OK;
+    TN_TRY(io_json_get(object, key, IO_JSON_STRING, &member, err));
+    return unsupported(&member, "towers with this are not read here", err);
+}
+
 static tn_status openclip_vision(const io_json *vision, md_clip_config *c, tn_error *err) {
     int64_t head_width = 64;
     TN_TRY(io_json_maybe_int(vision, "head_width", 1, 65536, &head_width, err));
@@ -150,32 +176,40 @@ static tn_status openclip_vision(const io_json *vision, md_clip_config *c, tn_er
         return io_json_fail(vision, err, "heads of %lld do not divide the width of %lld",
                             (long long)head_width, (long long)channels);
     c->heads = channels / head_width;
-    static const char *const foreign[] = {"timm_model_name", "attentional_pool", "no_ln_pre",
-                                          "ls_init_value", "patch_dropout_at_test"};
-    for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++) {
-        io_json member;
-        if (!io_json_has(vision, foreign[i])) continue;
-        TN_TRY(io_json_get(vision, foreign[i], IO_JSON_ANY, &member, err));
-        bool off = false; // "attentional_pool": false is fine
-        if (io_json_is(&member, IO_JSON_BOOL)) {
-            bool on;
-            TN_TRY(io_json_bool(vision, foreign[i], &on, err));
-            off = !on;
-        }
-        if (off) continue;
-        io_json_fail(&member, err, "image towers with this are not read here");
-        if (err) err->status = TN_EUNSUPPORTED;
-        return TN_EUNSUPPORTED;
-    }
-    return TN_OK;
+    static const char *const foreign[] = {"timm_model_name",
+                                          "attentional_pool",
+                                          "no_ln_pre",
+                                          "ls_init_value",
+                                          "act_kwargs",
+                                          "norm_kwargs",
+                                          "qk_norm",
+                                          "scale_heads",
+                                          "scale_attn",
+                                          "scale_fc",
+                                          "scale_attn_inner",
+                                          "scaled_cosine_attn",
+                                          NULL};
+    TN_TRY(without(vision, foreign, err));
+    return only(vision, "pool_type", "tok", err);
 }
 
 static tn_status openclip_text(const io_json *text, md_clip_config *c, tn_error *err) {
-    if (io_json_has(text, "hf_model_name")) {
-        io_json_fail(text, err, "text towers of other models (hf_model_name) are not read here");
-        if (err) err->status = TN_EUNSUPPORTED;
-        return TN_EUNSUPPORTED;
-    }
+    static const char *const foreign[] = {"hf_model_name",
+                                          "no_causal_mask",
+                                          "embed_cls",
+                                          "ls_init_value",
+                                          "act_kwargs",
+                                          "norm_kwargs",
+                                          "qk_norm",
+                                          "scale_heads",
+                                          "scale_attn",
+                                          "scale_attn_inner",
+                                          "scale_fc",
+                                          "scaled_cosine_attn",
+                                          NULL};
+    TN_TRY(without(text, foreign, err));
+    TN_TRY(only(text, "pool_type", "argmax", err));
+    TN_TRY(only(text, "proj_type", "linear", err));
     TN_TRY(same(text, "width", c->text_width, err));
     TN_TRY(same(text, "layers", c->text_layers, err));
     TN_TRY(same(text, "context_length", c->context, err));
@@ -195,11 +229,8 @@ static tn_status openclip_pictures(const io_json *top, md_clip_config *c, tn_err
     TN_TRY(io_json_maybe_string(&pictures, "resize_mode", &mode, err));
     bool bilinear = strcmp(filter, "bilinear") == 0;
     if ((!bilinear && strcmp(filter, "bicubic") != 0) || strcmp(mode, "shortest") != 0) {
-        io_json_fail(&pictures, err,
-                     "interpolation '%s', resize_mode '%s': expected bicubic or bilinear, shortest",
-                     filter, mode);
-        if (err) err->status = TN_EUNSUPPORTED;
-        return TN_EUNSUPPORTED;
+        return unsupported(&pictures,
+                           "expected interpolation bicubic or bilinear, resize_mode shortest", err);
     }
     c->interpolation = bilinear ? KN_BILINEAR : KN_BICUBIC;
     return TN_OK;
