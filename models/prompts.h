@@ -28,9 +28,10 @@ typedef struct md_templates {
 } md_templates;
 
 #define MD_IMAGENET80 "imagenet80"
+#define MD_PROMPT "a photo of {}"
 
 // Each argument is a template, or "imagenet80" for the 80 that OpenAI published with CLIP; no
-// arguments give CLIP's plain one, "a photo of a {}". TN_EINVAL: one without {}, one twice,
+// arguments give MD_PROMPT. TN_EINVAL: one without {}, one twice,
 // invalid UTF-8. Release with md_templates_deinit; the arguments must live as long.
 tn_status md_templates_init(const char *const *argument, int64_t count, md_templates *out,
                             tn_error *err);

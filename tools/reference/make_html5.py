@@ -15,8 +15,14 @@ def c_string(text):
 
 def table(name, entities):
     print(f'const md_entity {name}[] = {{')
+    line = '   '
     for key in sorted(entities):  # names are ASCII: the order of strcmp
-        print(f'    {{{c_string(key)}, {c_string(entities[key])}}},')
+        entry = f' {{{c_string(key)}, {c_string(entities[key])}}},'
+        if len(line) + len(entry) > 100:
+            print(line)
+            line = '   '
+        line += entry
+    print(line)
     print('};')
     print(f'const size_t {name}_count = sizeof {name} / sizeof *{name};')
 
