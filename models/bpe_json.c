@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Hugging Face's files: tokenizer.json, and vocab.json with merges.txt.
+// Hugging Face's files: tokenizer.json, and vocab.json with merges.txt. err is never NULL here.
 #include "io/json.h"
 #include "models/bpe_vocab.h"
 
@@ -7,8 +7,9 @@
 
 // Puts file and place before the text of an error that was found behind `value`.
 static tn_status at_value(const io_json *value, tn_error *err) {
-    char path[256];
-    return tn_fail_prefix(err, "%s: %s", value->file, io_json_path(value, path, sizeof path));
+    tn_error inner = *err;
+    io_json_fail(value, err, "%s", inner.text);
+    return err->status = inner.status;
 }
 
 static tn_status add_vocab(md_bpe *bpe, const io_json *vocab, tn_error *err) {
@@ -118,8 +119,7 @@ static tn_status check_kind(const io_json *model, tn_error *err) {
         "a tokenizer of type %s, word end \"%s\", prefix \"%s\"; expected CLIP's: BPE with "
         "\"</w>\" and \"\"",
         type, suffix, prefix);
-    if (err) err->status = TN_EUNSUPPORTED;
-    return TN_EUNSUPPORTED;
+    return err->status = TN_EUNSUPPORTED;
 }
 
 static tn_status fill_from_tokenizer(md_bpe *bpe, const io_json *vocab, const io_json *added,

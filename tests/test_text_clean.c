@@ -25,7 +25,7 @@ static void strings_in_many_scripts_clean_as_in_python(void **state) {
     tn_error err;
     io_json document;
     ASSERT_OK(io_json_read(GOLDEN "strings.json", 0, &document, &err), err);
-    assert_true(io_json_count(&document) > 250);
+    assert_true(io_json_count(&document) > 200);
     for (size_t i = 0; i < io_json_count(&document); i++) {
         io_json row;
         const char *text, *clean;

@@ -36,7 +36,7 @@ def train(count):
     tokens = clip_tokenizer.Tokenizer.__new__(clip_tokenizer.Tokenizer)
     tokens.set_merges([])
     words = collections.Counter()
-    for text in [CORPUS, *random_text.strings(200, 7)]:
+    for text in [CORPUS, CORPUS, *random_text.strings(30, 7)]:
         words.update(clip_tokenizer.WORD.findall(clip_tokenizer.clean(text)))
     split = {word: tokens.split_word(word) for word in words}
     merges = []
@@ -80,7 +80,7 @@ def write_vocabulary(tokens):
 
 
 def write_strings(tokens):
-    texts = [*HAND, *(t for t in random_text.strings(260, 11) if not clip_tokenizer.is_redecoded(t))]
+    texts = [*HAND, *(t for t in random_text.strings(230, 11) if not clip_tokenizer.is_redecoded(t))]
     rng = random.Random(3)
     texts.append(''.join(rng.choice('etaoin shrdlu') for _ in range(400)).replace(' ', ''))
     assert not any(map(clip_tokenizer.is_redecoded, HAND))
