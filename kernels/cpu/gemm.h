@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// One product C = A B with what surrounds it: rows of A come from a matrix or from the windows of a
+// convolution, B is packed in panels, C is stored through an epilogue. gemm.inc runs it.
+#pragma once
+
+#include "kernels/cpu/cpu.h"
+
+#define KC 256       // steps of K that a block of A holds
+#define KP (KC + 16) // floats from one row of the block to the next; rows fall into different sets
+#define TILE_ROWS 8  // register tiles, one above the other, that share a block of A
+
+// Where row m of A comes from.
+typedef struct gemm_rows {
+    const float *x;
+    int64_t stride; // of a plain matrix; the rest is for convolutions
+    bool windows;
+    int64_t height, width, channels, out_height, out_width;
+    int64_t kh;
+    int64_t runs; // pieces of a window's row that lie together in x: 1, or kw when dilated
+    int64_t run;  // floats of one piece
+    kn_conv conv;
+} gemm_rows;
+
+typedef struct gemm {
+    kn_ctx *cx;
+    int64_t m, n, k;
+    gemm_rows a;
+    const float *b;     // [groups] of panels, each [k][panel width]
+    int64_t groups;     // 4 for the transposed convolution, else 1
+    int64_t group_size; // floats of B in a group
+    float *c;
+    int64_t c_stride; // floats from row to row; of the transposed convolution: from pixel to pixel
+    const float *residual, *bias; // may be NULL
+    float alpha;
+    kn_act act;
+    int64_t image_width; // transposed convolution: W of x, else 0
+    // The cut, filled by gemm_run
+    int64_t row_tiles, tile_rows, panels, panels_in_task, block;
+    void **room; // a block of A for each worker
+} gemm;
+
+// One register tile: c[rows[i] + j] = alpha * (add[rows[i] + j] + sum over k of a[i][k] b[k][j])
+// + bias[j], clipped at zero when relu.
+typedef struct gemm_tile {
+    const float *a; // rows KP apart
+    const float *b;
+    int64_t k;
+    float *c;
+    const int64_t *rows; // where each row begins, in floats from c and add
+    const float *add;    // NULL: nothing; c itself: the sum of the blocks before
+    const float *bias;   // NULL: nothing
+    float alpha;
+    bool relu;
+} gemm_tile;
