@@ -13,9 +13,30 @@ typedef struct level {
     bool (*runs)(void); // NULL: on any processor
 } level;
 
+// What the processor has and the system keeps for it, asked once a context.
+static bool runs_avx2(void) {
+#if defined(__x86_64__)
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+#else
+    return false;
+#endif
+}
+
+static bool runs_avx512(void) {
+#if defined(__x86_64__)
+    return runs_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
+#else
+    return false;
+#endif
+}
+
 // Lowest first; the best one that runs is the default.
 static const level levels[] = {
     {"ref", kn_ref_table, NULL},
+    {"portable", kn_portable_table, NULL},
+    {"avx2", kn_avx2_table, runs_avx2},
+    {"avx512", kn_avx512_table, runs_avx512},
 };
 #define LEVELS ((int)(sizeof levels / sizeof levels[0]))
 

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+// The AVX2 + FMA level: every kernel of level.inc on vectors of 8 floats.
+#if defined(__AVX2__)
+#include "kernels/cpu/vec_avx2.h"
+
+#define LEVEL_NAME "avx2"
+#define LEVEL_TABLE kn_avx2_table
+#include "kernels/cpu/level.inc"
+#else // another family of processors
+#include "kernels/table.h"
+
+const kn_table *kn_avx2_table(void) {
+    return NULL;
+}
+#endif
