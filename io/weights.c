@@ -93,11 +93,12 @@ static tn_status sort_names(io_weights *file, tn_error *err) {
     return TN_OK;
 }
 
-// safetensors start with the length of their header, which is far below 2^32; no text and no
-// pickle has four zeros there.
+// safetensors start with the length of their header, which is far below 2^32, and the header with a
+// brace.
 static bool looks_like_safetensors(const io_map *map) {
     static const uint8_t zeros[4];
-    return map->count >= 8 && memcmp(map->bytes + 4, zeros, 4) == 0;
+    return map->count >= 8 && memcmp(map->bytes + 4, zeros, 4) == 0 &&
+           (map->count == 8 || map->bytes[8] == '{');
 }
 
 static bool starts_with(const io_map *map, const char *text) {

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/broken.h"
 
+#include "io/weights.h"
 #include "tests/test.h"
 
 #include <string.h>
+#include <time.h>
 
 void broken_is_refused(const char *name, const char *path, tn_status status, const tn_error *err,
                        const char *part) {
@@ -17,4 +19,67 @@ void broken_is_refused(const char *name, const char *path, tn_status status, con
         fail_msg("%s: the text does not name the file: %s", name, err->text);
     if (part && !strstr(err->text, part))
         fail_msg("%s: expected '%s' in: %s", name, part, err->text);
+}
+
+static double processor_seconds(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+static tn_status open_quickly(const char *name, const char *path, io_weights **out, tn_error *err) {
+    double start = processor_seconds();
+    tn_status status = io_weights_open(path, out, err);
+    double seconds = processor_seconds() - start;
+    if (!(seconds < 1)) fail_msg("%s: took %.1f s to refuse", name, seconds);
+    return status;
+}
+
+void broken_weights(const char *name, const char *path, const char *part) {
+    tn_error err = {0};
+    io_weights *file = NULL;
+    tn_status status = open_quickly(name, path, &file, &err);
+    io_weights_close(file);
+    broken_is_refused(name, path, status, &err, part);
+}
+
+static unsigned read_elements(const io_tensor *t) {
+    tn_tensor view = tn_view(NULL, t->dtype, t->rank, t->dim);
+    const uint8_t *bytes = t->data;
+    unsigned sum = 0;
+    for (size_t i = 0, n = tn_bytes(&view); i < n; i++) sum = sum * 31 + bytes[i];
+    return sum;
+}
+
+void broken_or_good_weights(const char *name, const char *path) {
+    static volatile unsigned sum; // so that the reads are not left out
+    tn_error err = {0};
+    io_weights *file = NULL;
+    tn_status status = open_quickly(name, path, &file, &err);
+    if (status != TN_OK) {
+        broken_is_refused(name, path, status, &err, NULL);
+        return;
+    }
+    for (size_t i = 0; i < io_weights_count(file); i++)
+        sum += read_elements(io_weights_at(file, i));
+    io_weights_close(file);
+}
+
+int broken_memory_weights(const char *path) {
+    for (int n = 1; n < 100000; n++) {
+        tn_error err = {0};
+        io_weights *file = NULL;
+        tn_alloc_fail_after(n);
+        tn_status status = io_weights_open(path, &file, &err);
+        tn_alloc_fail_after(0);
+        if (status == TN_OK) {
+            io_weights_close(file);
+            return n - 1;
+        }
+        if (status != TN_ENOMEM || file || !*err.text)
+            fail_msg("%s: allocation %d failed: %s (%s)", path, n, tn_status_name(status),
+                     err.text);
+    }
+    fail_msg("%s: never opened", path);
+    return 0;
 }

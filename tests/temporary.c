@@ -36,6 +36,7 @@ const char *temporary_path(const char *name) {
 
 const char *temporary_file(const char *name, const void *bytes, size_t count) {
     const char *path = temporary_path(name);
+    unlink(path); // writing over a file waits for the disk on some file systems
     FILE *file = fopen(path, "wb");
     assert_non_null(file);
     assert_int_equal(count ? fwrite(bytes, 1, count, file) : 0, count);
