@@ -1,19 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "models/box_head.h"
 
-#include "nn/pack.h"
-
 #include <stdio.h>
 
 // ---- loading ----------------------------------------------------------------------------------
 
+// All of torchvision's have a bias; a file that lost one must not pass for one without.
 static tn_status load_fc(const nn_loader *load, const char *prefix, int64_t out, int64_t in,
-                         kn_act act, md_fc *fc) {
+                         kn_act act, nn_linear *fc) {
     char name[NN_NAME];
-    const int64_t dim[2] = {out, in};
-    *fc = (md_fc){.act = act};
-    TN_TRY(nn_pack(load, nn_join(name, prefix, ".weight"), 2, dim, NULL, &fc->w));
-    return nn_load(load, nn_join(name, prefix, ".bias"), TN_DIMS(fc->w.out), &fc->bias);
+    const io_tensor *bias;
+    TN_TRY(nn_linear_load(load, prefix, out, in, act, fc));
+    return nn_find(load, nn_join(name, prefix, ".bias"), &bias);
 }
 
 // w [K, C*s*s] as the file has it -> [K, s*s*C], which reads a channels-last region as it lies.
@@ -38,12 +36,12 @@ static tn_status load_turned(const nn_loader *load, tn_arena *room, const char *
 
 // The first linear layer tells the size of a region: its columns are channels * size * size.
 static tn_status load_first_fc(const nn_loader *load, const char *prefix, int64_t channels,
-                               int64_t *size, md_fc *fc) {
+                               int64_t *size, nn_linear *fc) {
     char name[NN_NAME];
     const io_tensor *found;
     tn_arena room;
     size_t count, bytes;
-    *fc = (md_fc){.act = KN_RELU};
+    *fc = (nn_linear){.act = KN_RELU};
     TN_TRY(nn_find(load, nn_join(name, prefix, ".weight"), &found));
     int64_t columns = found->rank == 2 ? found->dim[1] : 0;
     *size = 1;
@@ -115,10 +113,6 @@ tn_status md_box_head_load(const nn_loader *load, const char *prefix, const char
 
 // ---- running ----------------------------------------------------------------------------------
 
-static void run_fc(nn_ctx *cx, const md_fc *fc, const tn_tensor *x, tn_tensor *y) {
-    kn_linear_fwd(cx->kn, x, &fc->w, &(kn_epilogue){.bias = &fc->bias, .act = fc->act}, y);
-}
-
 tn_status md_box_head_fwd(nn_ctx *cx, const md_box_head *head, const tn_tensor *x,
                           tn_tensor *logits, tn_tensor *deltas) {
     size_t mark = tn_arena_mark(cx->step);
@@ -131,12 +125,11 @@ tn_status md_box_head_fwd(nn_ctx *cx, const md_box_head *head, const tn_tensor *
     tn_tensor flat = tn_reshape(at, TN_DIMS(at->dim[0], at->dim[1] * at->dim[2] * at->dim[3]));
     at = &flat;
     for (int i = 0; i < head->fcs; i++) {
-        TN_TRY(tn_new(cx->step, &row[i], x->dtype, TN_DIMS(x->dim[0], head->fc[i].w.out), cx->err));
-        run_fc(cx, &head->fc[i], at, &row[i]);
+        TN_TRY(nn_linear_fwd(cx, &head->fc[i], at, NULL, &row[i]));
         at = &row[i];
     }
-    run_fc(cx, &head->logits, at, logits);
-    run_fc(cx, &head->deltas, at, deltas);
+    nn_linear_into(cx, &head->logits, at, NULL, logits);
+    nn_linear_into(cx, &head->deltas, at, NULL, deltas);
     tn_arena_reset(cx->step, mark);
     return TN_OK;
 }

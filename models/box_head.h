@@ -4,21 +4,17 @@
 #pragma once
 
 #include "nn/conv_norm.h"
+#include "nn/linear.h"
 
 #define MD_BOX_LAYERS 8
-
-typedef struct md_fc {
-    kn_weight w;    // [K,C]
-    tn_tensor bias; // [K]
-    kn_act act;
-} md_fc;
 
 typedef struct md_box_head {
     int convs, fcs;
     nn_conv conv[MD_BOX_LAYERS];
-    md_fc fc[MD_BOX_LAYERS]; // the first reads whole regions, its columns turned to channels-last
-    md_fc logits, deltas;    // T and 4T rows
-    int64_t classes, size;   // T; a region has size x size bins (7)
+    nn_linear
+        fc[MD_BOX_LAYERS];    // the first reads whole regions, its columns turned to channels-last
+    nn_linear logits, deltas; // T and 4T rows
+    int64_t classes, size;    // T; a region has size x size bins (7)
 } md_box_head;
 
 // head, predictor: "roi_heads.box_head", "roi_heads.box_predictor". channels: of the pyramid.

@@ -41,8 +41,8 @@ tn_status md_mask_head_load(const nn_loader *head_load, const char *prefix,
     }
     TN_TRY(load_up(predictor_load, nn_join(name, predictor, ".conv5_mask"), channels, out));
     const int64_t dim[4] = {classes, out->up.out, 1, 1};
-    return nn_conv_load(predictor_load, nn_join(name, predictor, ".mask_fcn_logits"), dim,
-                        kn_conv_same(1, 0), KN_LINEAR, &out->logits);
+    return nn_conv_bias_load(predictor_load, nn_join(name, predictor, ".mask_fcn_logits"), dim,
+                             kn_conv_same(1, 0), KN_LINEAR, &out->logits);
 }
 
 tn_status md_mask_head_fwd(nn_ctx *cx, const md_mask_head *head, const tn_tensor *x,

@@ -18,8 +18,8 @@ tn_status md_rpn_load(const nn_loader *load, const char *prefix, int64_t channel
                                  &out->conv[out->convs]));
         snprintf(name, sizeof name, "%s.conv.%d.0.weight", prefix, ++out->convs);
     } while (out->convs < MD_RPN_CONVS && nn_has(load, name));
-    TN_TRY(nn_conv_load(load, nn_join(name, prefix, ".cls_logits"), head, kn_conv_same(1, 0),
-                        KN_LINEAR, &out->objectness));
+    TN_TRY(nn_conv_bias_load(load, nn_join(name, prefix, ".cls_logits"), head, kn_conv_same(1, 0),
+                             KN_LINEAR, &out->objectness));
     int64_t per_cell = out->objectness.w.out;
     for (int l = 0; l < anchors->levels; l++)
         if (md_anchors_per_cell(anchors, l) != per_cell)
@@ -28,8 +28,8 @@ tn_status md_rpn_load(const nn_loader *load, const char *prefix, int64_t channel
                            io_weights_path(load->file), nn_join(weight, name, ".weight"),
                            (long long)per_cell, md_anchors_per_cell(anchors, l), l);
     const int64_t deltas[4] = {4 * per_cell, channels, 1, 1};
-    return nn_conv_load(load, nn_join(name, prefix, ".bbox_pred"), deltas, kn_conv_same(1, 0),
-                        KN_LINEAR, &out->deltas);
+    return nn_conv_bias_load(load, nn_join(name, prefix, ".bbox_pred"), deltas, kn_conv_same(1, 0),
+                             KN_LINEAR, &out->deltas);
 }
 
 tn_status md_rpn_fwd(nn_ctx *cx, const md_rpn *rpn, const tn_tensor *x, tn_tensor *logits,

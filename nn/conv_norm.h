@@ -12,3 +12,8 @@ double nn_batch_norm_eps(const nn_loader *load, const char *prefix, double given
 // folded in. dim, cfg, act and errors as nn_conv_load; bn_eps as nn_batch_norm_eps.
 tn_status nn_conv_norm_load(const nn_loader *load, const char *prefix, double bn_eps,
                             const int64_t *dim, kn_conv cfg, kn_act act, nn_conv *out);
+
+// nn_conv_load for a convolution that always has a bias: a file that lost it must not pass for one
+// of a layer without.
+tn_status nn_conv_bias_load(const nn_loader *load, const char *prefix, const int64_t *dim,
+                            kn_conv cfg, kn_act act, nn_conv *out);
