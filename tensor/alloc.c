@@ -77,6 +77,13 @@ tn_status tn_arena_init(tn_arena *arena, size_t capacity, tn_error *err) {
     return TN_OK;
 }
 
+tn_status tn_arena_init_large(tn_arena *arena, tn_error *err) {
+    tn_status status = TN_ENOMEM;
+    for (size_t gib = 16; gib >= 1 && status != TN_OK; gib /= 2)
+        status = tn_arena_init(arena, gib << 30, err);
+    return status;
+}
+
 void tn_arena_deinit(tn_arena *arena) {
     if (arena->base) munmap(arena->base, arena->capacity);
     *arena = (tn_arena){0};

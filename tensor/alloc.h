@@ -40,6 +40,8 @@ typedef struct tn_arena {
 
 // Reserves capacity bytes of address space. TN_ENOMEM when the system refuses.
 tn_status tn_arena_init(tn_arena *arena, size_t capacity, tn_error *err);
+// As much as the system grants, from 16 GiB down to 1 GiB: for a step whose need is not known.
+tn_status tn_arena_init_large(tn_arena *arena, tn_error *err);
 void tn_arena_deinit(tn_arena *arena);
 // 64-byte aligned, not cleared. NULL when over capacity.
 void *tn_arena_alloc(tn_arena *arena, size_t bytes);
