@@ -168,6 +168,29 @@ static tn_status read_lines(reader *r, piece text, tn_error *err) {
     return TN_OK;
 }
 
+static tn_status take_list(reader *r, const char *const *list, size_t count, tn_error *err) {
+    size_t phrases = count;
+    for (size_t i = 0; i < count; i++) {
+        if (!list[i]) return tn_fail(err, TN_EINVAL, "name %zu is NULL", i + 1);
+        phrases += count_bytes((piece){list[i], strlen(list[i])}, '|');
+    }
+    TN_TRY(reader_init(r, "name", phrases, err));
+    for (size_t i = 0; i < count; i++) {
+        piece name = {list[i], strlen(list[i])};
+        if (md_text_check(name.at, name.length, err) != TN_OK)
+            return tn_fail_prefix(err, "name %zu", i + 1);
+        TN_TRY(add_class(r, trimmed(name), i + 1, err));
+    }
+    return TN_OK;
+}
+
+tn_status md_names_take(const char *const *list, size_t count, md_names *out, tn_error *err) {
+    reader r = {0};
+    tn_error unread;
+    if (!err) err = &unread;
+    return reader_end(&r, take_list(&r, list, count, err), out, err);
+}
+
 tn_status md_names_read(const char *path, md_names *out, tn_error *err) {
     char *text;
     size_t bytes;

@@ -16,6 +16,8 @@ typedef struct md_names {
 // TN_EINVAL names the place: an empty list, an empty name, a name that CLIP reads as another one
 // (equal after cleaning: "Cat" and "cat"), invalid UTF-8. Release with md_names_deinit.
 tn_status md_names_parse(const char *list, md_names *out, tn_error *err);
+// The same from an array, one class an element, so that names may hold commas.
+tn_status md_names_take(const char *const *list, size_t count, md_names *out, tn_error *err);
 // `--names-file`: one class a line, so that names may hold commas. Blank lines and lines that
 // begin with '#' are skipped, a byte order mark and CR LF are taken. Errors name file and line.
 tn_status md_names_read(const char *path, md_names *out, tn_error *err);
