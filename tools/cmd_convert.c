@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+// lexmask convert: any supported weight file to safetensors, names kept.
+#include "io/safetensors.h"
+#include "io/weights.h"
+#include "models/published.h"
+#include "tools/commands.h"
+
+#include <string.h>
+
+static struct {
+    const char *dtype;
+    double bn_eps;
+} o;
+
+static const tool_option table[] = {
+    {"dtype", TOOL_CHOICE, "TYPE", "f32, f16 or bf16 for all real tensors; default: as they are",
+     &o.dtype, .choices = "f32|f16|bf16"},
+    {"bn-eps", TOOL_REAL, "X",
+     "write this epsilon of batch norm into a detector's metadata (0 for "
+     "torchvision's published v1 weights, whose batch norm is frozen)",
+     &o.bn_eps, 0, 1},
+};
+
+static const tool_option *options(size_t *count) {
+    *count = sizeof table / sizeof *table;
+    return table;
+}
+
+// The settings of a file's __metadata__ go along; each key is asked for by name.
+static size_t known_metadata(const io_weights *file, io_text_pair *pairs) {
+    static const char *const keys[] = {"lexmask.maskrcnn", "format"};
+    size_t count = 0;
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        const char *value = io_weights_meta(file, keys[i]);
+        if (value) pairs[count++] = (io_text_pair){keys[i], value};
+    }
+    return count;
+}
+
+// A detector whose batch norm has another epsilon than its file would tell keeps it in its
+// metadata: frozen batch norm looks like any other once it is stored.
+static tn_status add_epsilon(const io_weights *file, char *text, size_t bytes, io_text_pair *pairs,
+                             size_t *count, tn_error *err) {
+    if (o.bn_eps < 0) return TN_OK;
+    if (io_weights_meta(file, "lexmask.maskrcnn"))
+        return tn_fail(err, TN_EINVAL, "--bn-eps: %s has settings of its own already",
+                       io_weights_path(file));
+    snprintf(text, bytes, "{\"bn_eps\": %.9g}", o.bn_eps);
+    pairs[(*count)++] = (io_text_pair){"lexmask.maskrcnn", text};
+    return TN_OK;
+}
+
+static int chosen_dtype(void) {
+    if (!o.dtype) return IO_AS_STORED;
+    return !strcmp(o.dtype, "f32") ? TN_F32 : !strcmp(o.dtype, "f16") ? TN_F16 : TN_BF16;
+}
+
+static tn_status convert_open(const io_weights *file, const char *to, tn_error *err) {
+    char settings[64];
+    io_text_pair pairs[4];
+    size_t pair_count = known_metadata(file, pairs), count = io_weights_count(file);
+    TN_TRY(add_epsilon(file, settings, sizeof settings, pairs, &pair_count, err));
+    io_tensor *tensors = tn_alloc(count * sizeof *tensors);
+    if (!tensors) return tn_fail(err, TN_ENOMEM, "out of memory for %zu tensors", count);
+    for (size_t i = 0; i < count; i++) tensors[i] = *io_weights_at(file, i);
+    tn_status status =
+        io_safetensors_write(to, tensors, count, pairs, pair_count, chosen_dtype(), err);
+    tn_free(tensors);
+    return status;
+}
+
+static tn_status convert(const char *given, const char *to, tn_error *err) {
+    char path[4096];
+    io_weights *file;
+    TN_TRY(md_published_resolve(given, path, sizeof path, err));
+    TN_TRY(io_weights_open(path, &file, err));
+    tn_status status = convert_open(file, to, err);
+    if (status == TN_OK) tool_note("%s: %zu tensors", to, io_weights_count(file));
+    io_weights_close(file);
+    return status;
+}
+
+static int run(const tool_command *self, int argc, char **argv) {
+    o.dtype = NULL, o.bn_eps = -1;
+    tool_list words = {0};
+    tn_error err = {0};
+    int code = 2;
+    tool_parsed parsed = tool_parse(self, argc, argv, &words);
+    if (parsed == TOOL_HELPED)
+        code = 0;
+    else if (parsed == TOOL_GO && words.count != 2)
+        tool_error("expected two words, IN and OUT.safetensors, found %zu", words.count);
+    else if (parsed == TOOL_GO)
+        code = convert(words.word[0], words.word[1], &err) == TN_OK ? 0 : tool_failed(&err);
+    tool_list_free(&words);
+    return code;
+}
+
+const tool_command tool_convert = {
+    .name = "convert",
+    .summary = "any supported weight file to safetensors, names kept",
+    .usage = "IN OUT.safetensors [--dtype f32|f16|bf16]",
+    .examples =
+        "  lexmask convert maskrcnn_resnet50_fpn_coco.pth detector.safetensors --bn-eps 0\n"
+        "  lexmask convert ViT-B-32.pt clip.safetensors --dtype f16\n"
+        "  lexmask convert demo/pair/detector.safetensors float32.safetensors --dtype f32\n",
+    .run = run,
+    .options = options,
+};

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+// lexmask embed: pictures or texts as CLIP's unit vectors, in a .npy file.
+#include "io/image.h"
+#include "io/npy.h"
+#include "tools/clip_options.h"
+#include "tools/commands.h"
+
+#include <string.h>
+
+static struct {
+    tool_clip_choice clip;
+    tool_list pictures, texts;
+    const char *texts_file, *out;
+    int64_t batch;
+} o;
+
+static const tool_option table[] = {
+    {"pictures", TOOL_LIST, "FILE…", "pictures, folders or patterns, preprocessed as CLIP does it",
+     &o.pictures, .many = true},
+    {"texts", TOOL_LIST, "TEXT…", "sentences, used as they stand", &o.texts, .many = true},
+    {"texts-file", TOOL_TEXT, "FILE", "sentences, one a line; - for standard input", &o.texts_file},
+    {"out", TOOL_TEXT, "FILE", "where the float32 array [rows,D] goes (.npy)", &o.out},
+    {"batch", TOOL_INT, "N", "pictures at a time; default 32", &o.batch, 1, 65536},
+    TOOL_CLIP_OPTIONS(o.clip),
+};
+
+static const tool_option *options(size_t *count) {
+    *count = sizeof table / sizeof *table;
+    return table;
+}
+
+static tn_status read_input(tool_clip *open, const char *path, tn_tensor *y, tn_error *err) {
+    tn_tensor image;
+    TN_TRY(io_image_read(path, 0, &image, err));
+    tn_status status = md_clip_preprocess(&open->cx, open->clip, &image, NULL, y);
+    tn_free(image.data);
+    return status;
+}
+
+static tn_status embed_pictures(tool_clip *open, const tool_paths *paths, tn_tensor *y,
+                                tn_error *err) {
+    int64_t size = md_clip_settings(open->clip)->image_size;
+    tool_progress progress = tool_progress_start(paths->count);
+    for (size_t done = 0; done < paths->count;) {
+        int64_t left = (int64_t)(paths->count - done), batch = left < o.batch ? left : o.batch;
+        size_t mark = tn_arena_mark(&open->step);
+        tn_tensor x;
+        TN_TRY(tn_new(&open->step, &x, TN_F32, TN_DIMS(batch, size, size, 3), err));
+        for (int64_t i = 0; i < batch; i++) {
+            if (tool_interrupted()) return tn_fail(err, TN_ECANCELLED, "interrupted");
+            tn_tensor row = tn_slice(&x, i, 1);
+            row = tn_reshape(&row, TN_DIMS(size, size, 3));
+            TN_TRY(read_input(open, paths->path[done + (size_t)i], &row, err));
+            tool_progress_step(&progress, paths->path[done + (size_t)i]);
+        }
+        tn_tensor rows = tn_slice(y, (int64_t)done, batch);
+        TN_TRY(md_clip_encode_images(&open->cx, open->clip, &x, &rows));
+        tn_arena_reset(&open->step, mark);
+        done += (size_t)batch;
+    }
+    tool_progress_end(&progress);
+    return TN_OK;
+}
+
+static tn_status embed_texts(tool_clip *open, const tool_list *texts, tn_tensor *y, tn_error *err) {
+    md_tokens tokens = {0};
+    tn_status status = TN_OK;
+    int64_t context = md_clip_settings(open->clip)->context;
+    for (size_t i = 0; status == TN_OK && i < texts->count; i++) {
+        const char *text = texts->word[i];
+        status = md_bpe_encode(open->bpe, text, strlen(text), context, &tokens, err);
+        if (status != TN_OK) {
+            tn_fail_prefix(err, "text %zu", i + 1);
+            break;
+        }
+        if (tokens.was_cut) tool_note("text %zu was cut to %zu tokens", i + 1, tokens.count);
+        md_clip_text row = {tokens.ids, (int64_t)tokens.count};
+        tn_tensor to = tn_slice(y, (int64_t)i, 1);
+        status = md_clip_encode_texts(&open->cx, open->clip, &row, 1, &to);
+    }
+    md_tokens_deinit(&tokens);
+    return status;
+}
+
+static tn_status embed(tool_clip *open, const tool_paths *paths, const tool_list *texts,
+                       tn_error *err) {
+    size_t rows = paths->count ? paths->count : texts->count;
+    tn_tensor y;
+    TN_TRY(tn_new_heap(&y, TN_F32, TN_DIMS((int64_t)rows, md_clip_settings(open->clip)->embed_dim),
+                       err));
+    tn_status status =
+        paths->count ? embed_pictures(open, paths, &y, err) : embed_texts(open, texts, &y, err);
+    if (status == TN_OK) status = io_npy_write(o.out, &y, err);
+    tn_free(y.data);
+    return status;
+}
+
+static const char *misuse(void) {
+    int kinds = (o.pictures.count > 0) + (o.texts.count > 0) + (o.texts_file != NULL);
+    if (kinds != 1) return "what to embed? Give one of --pictures, --texts, --texts-file";
+    if (!o.out) return "where to? Give --out FILE.npy";
+    return NULL;
+}
+
+static tn_status embed_all(tn_error *err) {
+    tool_paths paths = {0};
+    tool_list lines = {0};
+    char *buffer = NULL;
+    tool_clip open = {0};
+    tn_status status = TN_OK;
+    if (o.pictures.count) status = tool_find_pictures(&o.pictures, &paths, err);
+    if (o.texts_file) status = tool_read_lines(o.texts_file, &buffer, &lines, err);
+    if (status == TN_OK) status = tool_clip_open(&o.clip, !paths.count, &open, err);
+    if (status == TN_OK) status = embed(&open, &paths, o.texts_file ? &lines : &o.texts, err);
+    tool_clip_close(&open);
+    tool_list_free(&lines);
+    tn_free(buffer);
+    tool_paths_free(&paths);
+    return status;
+}
+
+static int run(const tool_command *self, int argc, char **argv) {
+    memset(&o, 0, sizeof o);
+    o.batch = 32;
+    tn_error err = {0};
+    int code = 2;
+    tool_parsed parsed = tool_parse(self, argc, argv, NULL);
+    const char *wrong = parsed == TOOL_GO ? misuse() : NULL;
+    if (parsed == TOOL_HELPED) {
+        code = 0;
+    } else if (wrong) {
+        tool_error("%s", wrong);
+    } else if (parsed == TOOL_GO) {
+        tool_catch_signals();
+        code = embed_all(&err) == TN_OK ? 0 : tool_failed(&err);
+    }
+    tool_list_free(&o.pictures);
+    tool_list_free(&o.texts);
+    return code;
+}
+
+const tool_command tool_embed = {
+    .name = "embed",
+    .summary = "pictures or texts as CLIP's unit vectors (.npy)",
+    .usage = "--clip FILE|DIR --pictures FILE… | --texts TEXT… | --texts-file FILE --out X.npy",
+    .examples =
+        "  lexmask embed --clip demo/pair/clip --pictures photos/ --out photos.npy\n"
+        "  lexmask embed --clip demo/pair/clip --texts \"a photo of a cat\" \"a dog\" --out "
+        "texts.npy\n",
+    .run = run,
+    .options = options,
+};

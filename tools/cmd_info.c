@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+// lexmask info: what a weight file or model folder is.
+#include "io/file.h"
+#include "io/sha256.h"
+#include "io/weights.h"
+#include "models/clip.h"
+#include "models/mask_rcnn.h"
+#include "models/published.h"
+#include "tools/commands.h"
+
+#include <jansson.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static struct { bool json, no_tensors; } o;
+
+static const tool_option table[] = {
+    {"json", TOOL_FLAG, NULL, "print a JSON object", &o.json},
+    {"no-tensors", TOOL_FLAG, NULL, "leave out the list of tensors", &o.no_tensors},
+};
+
+static const tool_option *options(size_t *count) {
+    *count = sizeof table / sizeof *table;
+    return table;
+}
+
+static const char *format_name(io_weights_format format) {
+    switch (format) {
+    case IO_SAFETENSORS:
+        return "safetensors";
+    case IO_TORCH_ZIP:
+        return "PyTorch zip archive";
+    case IO_TORCH_LEGACY:
+        return "PyTorch pickle stream (before 1.6)";
+    case IO_TORCHSCRIPT:
+        return "TorchScript archive";
+    }
+    return "unknown";
+}
+
+typedef struct facts {
+    const char *family;       // "CLIP", "Mask R-CNN", "weights"
+    char sizes[512];          // what is known of it, in words
+    char hash[IO_SHA256_HEX]; // of the file; empty for a folder
+    int64_t parameters;
+} facts;
+
+static void describe_clip(const char *path, facts *f) {
+    md_clip_config c;
+    tn_error err = {0};
+    f->family = "CLIP";
+    if (md_clip_describe(path, NULL, &c, &err) != TN_OK) {
+        snprintf(f->sizes, sizeof f->sizes, "%.500s", err.text);
+        return;
+    }
+    snprintf(f->sizes, sizeof f->sizes,
+             "%s in %s's form, pictures %lldx%lld, embedding %lld; text: width %lld, %lld layers, "
+             "%lld tokens of %lld; %s%s",
+             c.name, c.form, (long long)c.image_size, (long long)c.image_size,
+             (long long)c.embed_dim, (long long)c.text_width, (long long)c.text_layers,
+             (long long)c.context, (long long)c.vocabulary,
+             c.activation == KN_QUICK_GELU ? "QuickGELU" : "GELU",
+             c.assumed[0] ? " (assumed)" : "");
+}
+
+static void describe_detector(const char *path, facts *f) {
+    kn_ctx *kn;
+    md_mask_rcnn *model;
+    tn_error err = {0};
+    f->family = "Mask R-CNN";
+    if (kn_open("cpu", "ref", 1, &kn, &err) != TN_OK) return;
+    if (md_mask_rcnn_open(path, NULL, kn, &model, &err) == TN_OK) {
+        const md_mask_rcnn_config *c = md_mask_rcnn_settings(model);
+        snprintf(f->sizes, sizeof f->sizes,
+                 "%s, pyramid of %lld channels, %lld classes with background, masks %lldx%lld, "
+                 "shorter side %lld, longer at most %lld",
+                 c->backbone, (long long)c->pyramid_channels, (long long)c->classes,
+                 (long long)c->mask_size, (long long)c->mask_size, (long long)c->min_size,
+                 (long long)c->max_size);
+        md_mask_rcnn_close(model);
+    } else {
+        snprintf(f->sizes, sizeof f->sizes, "%.500s", err.text);
+    }
+    kn_close(kn);
+}
+
+static tn_status gather(const char *path, const io_weights *file, facts *f, tn_error *err) {
+    *f = (facts){.family = "weights"};
+    for (size_t i = 0; i < io_weights_count(file); i++) {
+        const io_tensor *t = io_weights_at(file, i);
+        tn_tensor shape = tn_view(NULL, t->dtype, t->rank, t->dim);
+        f->parameters += tn_count(&shape);
+    }
+    if (md_mask_rcnn_is(file))
+        describe_detector(path, f);
+    else if (md_clip_is(file))
+        describe_clip(path, f);
+    struct stat info;
+    if (stat(path, &info) != 0 || !S_ISREG(info.st_mode)) return TN_OK;
+    uint8_t digest[IO_SHA256];
+    TN_TRY(io_sha256_file(path, digest, err));
+    io_sha256_text(digest, f->hash);
+    return TN_OK;
+}
+
+static void print_text(const char *path, const io_weights *file, const facts *f) {
+    char shape[128];
+    printf("file     %s\nformat   %s\nfamily   %s\n", path, format_name(io_weights_kind(file)),
+           f->family);
+    if (f->sizes[0]) printf("sizes    %s\n", f->sizes);
+    if (f->hash[0]) printf("sha256   %s\n", f->hash);
+    printf("holds    %zu tensors, %lld numbers\n", io_weights_count(file),
+           (long long)f->parameters);
+    for (size_t i = 0; !o.no_tensors && i < io_weights_count(file); i++) {
+        const io_tensor *t = io_weights_at(file, i);
+        printf("  %-72s %-8s %s\n", t->name, tn_dtype_name(t->dtype),
+               tn_shape_text(t->rank, t->dim, shape, sizeof shape));
+    }
+}
+
+static json_t *tensor_json(const io_tensor *t) {
+    json_t *shape = json_array();
+    for (int i = 0; i < t->rank; i++) json_array_append_new(shape, json_integer(t->dim[i]));
+    return json_pack("{s:s, s:s, s:o}", "name", t->name, "dtype", tn_dtype_name(t->dtype), "shape",
+                     shape);
+}
+
+static tn_status print_json(const char *path, const io_weights *file, const facts *f,
+                            tn_error *err) {
+    json_t *root = json_pack("{s:s, s:s, s:s, s:s, s:I, s:I}", "file", path, "format",
+                             format_name(io_weights_kind(file)), "family", f->family, "sizes",
+                             f->sizes, "tensor_count", (json_int_t)io_weights_count(file),
+                             "parameters", (json_int_t)f->parameters);
+    if (f->hash[0]) json_object_set_new(root, "sha256", json_string(f->hash));
+    json_t *list = o.no_tensors ? NULL : json_array();
+    for (size_t i = 0; list && i < io_weights_count(file); i++)
+        json_array_append_new(list, tensor_json(io_weights_at(file, i)));
+    if (list) json_object_set_new(root, "tensors", list);
+    bool good = root && json_dumpf(root, stdout, JSON_INDENT(1)) == 0 && putchar('\n') != EOF;
+    json_decref(root);
+    return good ? TN_OK : tn_fail(err, TN_EIO, "standard output: cannot write");
+}
+
+static tn_status inspect(const char *given, tn_error *err) {
+    char path[4096];
+    io_weights *file = NULL;
+    facts f;
+    TN_TRY(md_published_resolve(given, path, sizeof path, err));
+    TN_TRY(io_weights_open(path, &file, err));
+    tn_status status = gather(path, file, &f, err);
+    if (status == TN_OK && o.json) status = print_json(path, file, &f, err);
+    if (status == TN_OK && !o.json) print_text(path, file, &f);
+    io_weights_close(file);
+    return status;
+}
+
+static int run(const tool_command *self, int argc, char **argv) {
+    memset(&o, 0, sizeof o);
+    tool_list words = {0};
+    tn_error err = {0};
+    int code = 2;
+    tool_parsed parsed = tool_parse(self, argc, argv, &words);
+    if (parsed == TOOL_HELPED)
+        code = 0;
+    else if (parsed == TOOL_GO && words.count != 1)
+        tool_error("expected one FILE or DIR, found %zu", words.count);
+    else if (parsed == TOOL_GO)
+        code = inspect(words.word[0], &err) == TN_OK ? 0 : tool_failed(&err);
+    tool_list_free(&words);
+    return code;
+}
+
+const tool_command tool_info = {
+    .name = "info",
+    .summary = "tell what a weight file is: family, sizes, tensors, SHA-256",
+    .usage = "FILE|DIR [--json]",
+    .examples = "  lexmask info demo/pair/detector.safetensors\n"
+                "  lexmask info demo/pair/clip --no-tensors\n"
+                "  lexmask info ViT-B-32.pt --json\n",
+    .run = run,
+    .options = options,
+};

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+// lexmask tokenize: what CLIP's text tower would be given, a JSON line each.
+#include "models/bpe.h"
+#include "tools/commands.h"
+
+#include <jansson.h>
+#include <string.h>
+
+static struct {
+    const char *tokenizer;
+    int64_t context;
+} o;
+
+static const tool_option table[] = {
+    {"tokenizer", TOOL_TEXT, "FILE",
+     "bpe_simple_vocab_16e6.txt.gz, tokenizer.json, vocab.json with "
+     "merges.txt, or a folder",
+     &o.tokenizer},
+    {"context", TOOL_INT, "N", "cut to N ids, the end token last; default 0: never", &o.context, 0,
+     1000000},
+};
+
+static const tool_option *options(size_t *count) {
+    *count = sizeof table / sizeof *table;
+    return table;
+}
+
+static tn_status print_line(const char *text, const md_tokens *tokens, tn_error *err) {
+    json_t *ids = json_array(), *line = json_object();
+    for (size_t i = 0; ids && i < tokens->count; i++)
+        json_array_append_new(ids, json_integer(tokens->ids[i]));
+    bool good = line && ids && json_object_set_new(line, "text", json_string(text)) == 0 &&
+                json_object_set_new(line, "ids", ids) == 0 &&
+                json_dumpf(line, stdout, JSON_COMPACT) == 0 && putchar('\n') != EOF;
+    json_decref(line);
+    return good ? TN_OK : tn_fail(err, TN_EIO, "standard output: cannot write");
+}
+
+static tn_status tokenize(const md_bpe *bpe, const tool_list *texts, tn_error *err) {
+    md_tokens tokens = {0};
+    tn_status status = TN_OK;
+    for (size_t i = 0; status == TN_OK && i < texts->count; i++) {
+        const char *text = texts->word[i];
+        status = md_bpe_encode(bpe, text, strlen(text), o.context, &tokens, err);
+        if (status != TN_OK)
+            tn_fail_prefix(err, "text %zu", i + 1);
+        else
+            status = print_line(text, &tokens, err);
+        if (tokens.was_cut) tool_note("text %zu was cut to %zu ids", i + 1, tokens.count);
+    }
+    md_tokens_deinit(&tokens);
+    return status;
+}
+
+// "-" among the texts stands for the lines of standard input.
+static tn_status read_texts(const tool_list *words, tool_list *texts, char **buffer,
+                            tn_error *err) {
+    for (size_t i = 0; i < words->count; i++) {
+        if (strcmp(words->word[i], "-")) {
+            if (!tool_list_add(texts, words->word[i]))
+                return tn_fail(err, TN_ENOMEM, "out of memory");
+        } else if (*buffer) {
+            return tn_fail(err, TN_EINVAL, "standard input (-) can be read only once");
+        } else {
+            TN_TRY(tool_read_lines("-", buffer, texts, err));
+        }
+    }
+    return TN_OK;
+}
+
+static int run(const tool_command *self, int argc, char **argv) {
+    memset(&o, 0, sizeof o);
+    tool_list words = {0}, texts = {0};
+    char *buffer = NULL;
+    md_bpe *bpe = NULL;
+    tn_error err = {0};
+    int code = 2;
+    tool_parsed parsed = tool_parse(self, argc, argv, &words);
+    if (parsed == TOOL_HELPED) {
+        code = 0;
+    } else if (parsed == TOOL_GO && (!o.tokenizer || !words.count)) {
+        tool_error(o.tokenizer ? "which TEXT? Give one or more, or - for standard input"
+                               : "which vocabulary? Give --tokenizer FILE");
+    } else if (parsed == TOOL_GO) {
+        tn_status status = md_bpe_open(o.tokenizer, &bpe, &err);
+        if (status == TN_OK) status = read_texts(&words, &texts, &buffer, &err);
+        if (status == TN_OK) status = tokenize(bpe, &texts, &err);
+        code = status == TN_OK ? 0 : tool_failed(&err);
+    }
+    md_bpe_close(bpe);
+    tn_free(buffer);
+    tool_list_free(&texts);
+    tool_list_free(&words);
+    return code;
+}
+
+const tool_command tool_tokenize = {
+    .name = "tokenize",
+    .summary = "show the ids that CLIP's text tower is given",
+    .usage = "--tokenizer FILE TEXT… | -",
+    .details =
+        "A JSON line each, {\"text\":…,\"ids\":[…]}: start and end tokens included, not padded.\n",
+    .examples = "  lexmask tokenize --tokenizer demo/pair/clip \"a photo of a cat\"\n"
+                "  lexmask tokenize --tokenizer bpe_simple_vocab_16e6.txt.gz - < prompts.txt\n",
+    .run = run,
+    .options = options,
+};

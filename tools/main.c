@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+// The `lexmask` command: chooses a subcommand. Exit codes: 0 done, 1 failed, 2 misused.
+#include "kernels/kernels.h"
+#include "tools/commands.h"
+
+#include <signal.h>
+#include <string.h>
+
+#include <cairo.h>
+#include <curl/curl.h>
+#include <jansson.h>
+#include <pango/pango.h>
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <pcre2.h>
+#include <png.h>
+#include <utf8proc.h>
+#include <zip.h>
+#include <zlib.h>
+
+static const tool_command *const commands[] = {
+    &tool_embed, &tool_tokenize, &tool_preprocess, &tool_info, &tool_convert, &tool_pull,
+};
+enum { COMMANDS = sizeof commands / sizeof *commands };
+
+static const char about[] =
+    "lexmask: point it at a picture, name things in plain words; it gives back boxes, pixel masks\n"
+    "and scores for them.\n";
+
+static void print_help(FILE *out) {
+    fprintf(out, "%s\nusage: lexmask COMMAND [OPTIONS]\n\ncommands:\n", about);
+    for (int i = 0; i < COMMANDS; i++)
+        fprintf(out, "  %-12s %s\n", commands[i]->name, commands[i]->summary);
+    fputs("\nlexmask COMMAND --help shows a command's options and examples.\n"
+          "lexmask --version tells version, build, processor level and libraries.\n"
+          "\nexamples:\n"
+          "  lexmask detect photo.jpg --model demo/pair --names \"cat,remote control\" --out .\n"
+          "  lexmask info demo/pair/clip.safetensors\n"
+          "\nexit codes: 0 done, 1 failed (one picture of many, too), 2 misused\n",
+          out);
+}
+
+static int print_version(void) {
+    kn_ctx *kn;
+    tn_error err = {0};
+    if (kn_open("cpu", NULL, 1, &kn, &err) != TN_OK) {
+        tool_error("%s", err.text);
+        return 1;
+    }
+    printf("lexmask %s\n", LEXMASK_VERSION);
+    printf("build      %s %s, %s\n", __DATE__, __TIME__, __VERSION__);
+    printf("processor  %s\n", kn_level(kn));
+    printf("libraries  libpng %s, zlib %s, libzip %s, jansson %s, %s,\n", PNG_LIBPNG_VER_STRING,
+           zlibVersion(), zip_libzip_version(), JANSSON_VERSION, curl_version());
+    printf("           utf8proc %s (Unicode %s), pcre2 %d.%d, cairo %s, pango %s\n",
+           utf8proc_version(), utf8proc_unicode_version(), PCRE2_MAJOR, PCRE2_MINOR,
+           cairo_version_string(), pango_version_string());
+    kn_close(kn);
+    return 0;
+}
+
+// roff(7) of the whole program: `make man` keeps docs/lexmask.1 equal to it.
+static void print_man(void) {
+    printf(".TH LEXMASK 1 \"\" \"lexmask %s\"\n.SH NAME\n"
+           "lexmask \\- find what you can name in a picture: boxes, masks, scores\n"
+           ".SH SYNOPSIS\n.B lexmask\n.I COMMAND\n[\\fIOPTIONS\\fR]\n.SH DESCRIPTION\n%s"
+           ".SH COMMANDS\n",
+           LEXMASK_VERSION, about);
+    for (int i = 0; i < COMMANDS; i++) tool_print_man(commands[i], stdout);
+    fputs(".SH EXIT STATUS\n0 done, 1 failed (one picture of many, too), 2 misused.\n"
+          ".SH ENVIRONMENT\n.TP\n.B LEXMASK_CPU\n"
+          "Processor level to use: ref, portable, avx2, avx512. Default: the best there is.\n"
+          ".TP\n.B XDG_CACHE_HOME\nWhere text embeddings and pulled checkpoints are kept, in its\n"
+          "folder lexmask. Default: ~/.cache.\n",
+          stdout);
+}
+
+static int no_such_command(const char *word) {
+    tool_error("'%s': no such command; there are:", word);
+    for (int i = 0; i < COMMANDS; i++)
+        fprintf(stderr, "  %-12s %s\n", commands[i]->name, commands[i]->summary);
+    return 2;
+}
+
+int main(int argc, char **argv) {
+    signal(SIGPIPE, SIG_IGN); // a closed pipe is an error of a write, not the end
+    const char *word = argc > 1 ? argv[1] : "--help";
+    int code = 0;
+    if (!strcmp(word, "--help") || !strcmp(word, "-h") || !strcmp(word, "help")) {
+        print_help(argc > 1 ? stdout : stderr);
+        code = argc > 1 ? 0 : 2;
+    } else if (!strcmp(word, "--version") || !strcmp(word, "-V")) {
+        code = print_version();
+    } else if (!strcmp(word, "man")) {
+        print_man();
+    } else {
+        const tool_command *chosen = NULL;
+        for (int i = 0; i < COMMANDS; i++)
+            if (!strcmp(word, commands[i]->name)) chosen = commands[i];
+        if (!chosen) return no_such_command(word);
+        code = chosen->run(chosen, argc - 2, argv + 2);
+    }
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        if (!code) tool_error("standard output: cannot write");
+        return code ? code : 1;
+    }
+    return code;
+}

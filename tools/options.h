@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+// The command line as data: a command is a table of options, from which parsing, `--help` and the
+// man page all come, so that they cannot disagree.
+#pragma once
+
+#include "tensor/status.h"
+
+#include <stdio.h>
+
+typedef enum tool_kind {
+    TOOL_FLAG,   // bool: present or not
+    TOOL_TEXT,   // const char *: the argument itself
+    TOOL_LIST,   // tool_list: may be given several times, or takes several words (`many`)
+    TOOL_INT,    // int64_t within [low, high]
+    TOOL_REAL,   // double within [low, high]
+    TOOL_CHOICE, // const char *: one of the words in `choices`, separated by |
+} tool_kind;
+
+typedef struct tool_list {
+    const char **word; // grown by the parser; released by tool_list_free
+    size_t count;
+} tool_list;
+
+typedef struct tool_option {
+    const char *name; // without the dashes
+    tool_kind kind;
+    const char *metavar; // "FILE"; NULL for a flag
+    const char *help;    // one sentence; defaults are named in it
+    void *value;
+    double low, high;    // numbers only
+    const char *choices; // TOOL_CHOICE only
+    bool many;           // TOOL_LIST: takes all words up to the next option
+} tool_option;
+
+typedef struct tool_command {
+    const char *name, *summary;
+    const char *usage;    // what follows "lexmask NAME"
+    const char *details;  // paragraphs under the options; may be NULL
+    const char *examples; // lines of commands, as a user would type them
+    int (*run)(const struct tool_command *self, int argc, char **argv);
+    const tool_option *(*options)(size_t *count); // the table; values are the command's own statics
+} tool_command;
+
+typedef enum tool_parsed { TOOL_GO, TOOL_HELPED, TOOL_MISUSED } tool_parsed;
+
+// Reads argv (what follows the command's name) into the options' values; other words go to rest
+// (NULL if the command takes none). Prints help or what is wrong, and what to do next.
+// -h --help, -q --quiet, -v --verbose and -- are known to every command.
+tool_parsed tool_parse(const tool_command *command, int argc, char **argv, tool_list *rest);
+void tool_print_help(const tool_command *command, FILE *out);
+void tool_print_man(const tool_command *command, FILE *out); // a subsection in roff
+
+bool tool_list_add(tool_list *list, const char *word); // false when memory is out
+void tool_list_free(tool_list *list);
+
+extern int tool_verbosity; // -1 quiet, 0 usual, 1 verbose
+
+// Messages to people, on stderr: "lexmask: …". tool_note is silent with -q, tool_detail needs -v.
+void tool_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void tool_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void tool_detail(const char *format, ...) __attribute__((format(printf, 1, 2)));
+// Prints a failed call's text; returns the exit code for it: 2 for what the user asked wrongly
+// (TN_EINVAL), else 1.
+int tool_failed(const tn_error *err);
