@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+// COCO's files: annotations (https://cocodataset.org/#format-data) and results
+// (https://cocodataset.org/#format-results), read whole, and results written.
+//
+// They have a reader of their own, not the JSON library that configurations use: a tree of the 448
+// MB of instances_train2017.json takes a minute and 10 GB, and an evaluation is over in a fifth of
+// a second. Here the mapped file is read once, from front to back, into tables; what is not known
+// is checked and skipped.
+#pragma once
+
+#include "io/file.h"
+
+typedef struct io_coco_image {
+    int64_t id;
+    int32_t w, h;     // 0 where the file has none
+    const char *file; // "file_name"; NULL where there is none
+} io_coco_image;
+
+typedef struct io_coco_category {
+    int64_t id;
+    const char *name, *group; // "name", "supercategory"; NULL where there is none
+} io_coco_category;
+
+typedef struct io_coco_polygon {
+    const double *xy; // x, y, x, y, …
+    size_t points;
+} io_coco_polygon;
+
+typedef enum io_coco_kind {
+    IO_COCO_NONE,     // no segmentation, or null
+    IO_COCO_POLYGONS, // may be none of them
+    IO_COCO_COUNTS,   // run lengths as numbers
+    IO_COCO_TEXT,     // run lengths as compressed text
+} io_coco_kind;
+
+typedef struct io_coco_shape { // as it stands in the file: not compared with the picture's size
+    io_coco_kind kind;
+    uint32_t h, w; // of run lengths: "size"
+    size_t count;  // polygons, runs or characters
+    union {
+        const io_coco_polygon *polygons;
+        const uint32_t *counts;
+        const char *text; // with a 0 behind its end
+    };
+} io_coco_shape;
+
+typedef struct io_coco_object { // an annotation or a result
+    int64_t id;                 // of results: 1, 2, … in their order
+    int64_t image_id, category_id;
+    double box[4]; // left, top, width, height; 0 where there is none
+    double area;   // "area"; of results 0
+    double score;  // of results
+    bool crowd, has_box, has_area;
+    io_coco_shape shape; // IO_COCO_NONE when not asked for
+} io_coco_object;
+
+typedef struct io_coco {
+    const io_coco_image *images;
+    size_t image_count;
+    const io_coco_category *categories;
+    size_t category_count;
+    const io_coco_object *objects; // in the file's order
+    size_t object_count;
+} io_coco;
+
+#define IO_COCO_SHAPES 1u // read segmentations too; without it they are checked and skipped
+
+// Annotations need id, image_id, category_id; images and categories need id, and no id may come
+// twice among images or among categories. A list that is not there is empty, but one of images and
+// annotations must be there. TN_EIO, TN_ENOMEM, TN_EFORMAT: the text names file, line, byte, what
+// is there and what was expected.
+tn_status io_coco_open(const char *path, unsigned want, io_coco **out, tn_error *err);
+// Results need image_id, category_id, score, and a box or a segmentation.
+tn_status io_coco_results_open(const char *path, unsigned want, io_coco **out, tn_error *err);
+// The same from memory, which may go away afterwards; name is used in error texts.
+tn_status io_coco_read(const void *bytes, size_t count, const char *name, bool results,
+                       unsigned want, io_coco **out, tn_error *err);
+void io_coco_close(io_coco *coco); // NULL is fine; all that it holds is gone with it
+
+// The index of an image or a category, or -1. Takes log(count) steps.
+int64_t io_coco_find_image(const io_coco *coco, int64_t id);
+int64_t io_coco_find_category(const io_coco *coco, int64_t id);
+
+// Results, written as they come and there only when committed.
+typedef struct io_coco_writer {
+    io_writer file;
+    int64_t count; // so far
+} io_coco_writer;
+tn_status io_coco_writer_open(io_coco_writer *writer, const char *path, tn_error *err);
+// box: left, top, width, height. counts: compressed run lengths of a mask of h x w, or NULL. Floats
+// take the shortest form that reads back to the same float32. TN_EINVAL when one is not finite.
+tn_status io_coco_writer_add(io_coco_writer *writer, int64_t image_id, int64_t category_id,
+                             const float box[4], float score, uint32_t h, uint32_t w,
+                             const char *counts, tn_error *err);
+tn_status io_coco_writer_commit(io_coco_writer *writer, tn_error *err);
+void io_coco_writer_abort(io_coco_writer *writer); // fine after commit
