@@ -61,11 +61,10 @@ static const signature *recognise(const uint8_t *bytes, size_t count) {
 static tn_status not_a_picture(const uint8_t *bytes, size_t count, const char *name,
                                tn_error *err) {
     char start[3 * 8 + 1] = "";
-    for (size_t i = 0; i < count && i < 8; i++)
-        snprintf(start + 3 * i, 4, "%s%02x", i ? " " : "", bytes[i]);
+    for (size_t i = 0; i < count && i < 8; i++) snprintf(start + 3 * i, 4, " %02x", bytes[i]);
     if (count == 0)
         return tn_fail(err, TN_EFORMAT, "%s: empty, expected a JPEG, PNG or PPM picture", name);
-    return tn_fail(err, TN_EFORMAT, "%s: starts with %s, expected a JPEG, PNG or PPM picture", name,
+    return tn_fail(err, TN_EFORMAT, "%s: starts with%s, expected a JPEG, PNG or PPM picture", name,
                    start);
 }
 
