@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: Apache-2.0
+// One category in one picture: which result finds which truth, at every threshold and area range.
+#include "eval/coco_internal.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+// Smallest and largest area of all, small, medium and large.
+static const double area_range[EV_AREAS][2] = {
+    {0, 1e10}, {0, 32 * 32}, {32 * 32, 96 * 96}, {96 * 96, 1e10}};
+
+static int by_score(const void *a, const void *b) {
+    const ev_ranked *x = a, *y = b;
+    if (x->score != y->score) return x->score < y->score ? 1 : -1;
+    return x->index < y->index ? -1 : x->index > y->index;
+}
+
+void ev_rank(ev_ranked *items, size_t count) {
+    if (count > 24) {
+        qsort(items, count, sizeof *items, by_score);
+        return;
+    }
+    for (size_t i = 1; i < count; i++) {
+        ev_ranked item = items[i];
+        size_t at = i;
+        for (; at > 0 && by_score(&items[at - 1], &item) > 0; at--) items[at] = items[at - 1];
+        items[at] = item;
+    }
+}
+
+static tn_status no_memory(tn_error *err) {
+    return tn_fail(err, TN_ENOMEM, "out of memory for the comparison of one picture");
+}
+
+static tn_status from_polygons(const io_coco_shape *shape, uint32_t h, uint32_t w, tn_arena *arena,
+                               ev_rle *out, tn_error *err) {
+    ev_rle *parts = tn_arena_alloc(arena, shape->count * sizeof *parts);
+    if (!parts) return no_memory(err);
+    bool boxes = shape->polygons[0].points == 2;
+    for (size_t i = 0; i < shape->count; i++) {
+        const io_coco_polygon *p = &shape->polygons[i];
+        if (boxes && p->points != 2)
+            return tn_fail(err, TN_EFORMAT,
+                           "segmentation of boxes and polygons, expected one kind");
+        if (boxes)
+            TN_TRY(ev_rle_from_box(p->xy, h, w, arena, &parts[i], err));
+        else
+            TN_TRY(ev_rle_from_polygon(p->xy, p->points, h, w, arena, &parts[i], err));
+    }
+    if (shape->count == 1) {
+        *out = parts[0];
+        return TN_OK;
+    }
+    return ev_rle_merge(parts, shape->count, false, arena, out, err);
+}
+
+tn_status ev_rle_from_shape(const io_coco_shape *shape, uint32_t h, uint32_t w, tn_arena *arena,
+                            ev_rle *out, tn_error *err) {
+    switch (shape->kind) {
+    case IO_COCO_TEXT:
+        return ev_rle_from_text(shape->text, shape->count, shape->h, shape->w, arena, out, err);
+    case IO_COCO_COUNTS:
+        return ev_rle_from_counts(shape->counts, shape->count, shape->h, shape->w, arena, out, err);
+    case IO_COCO_POLYGONS:
+        if (shape->count) return from_polygons(shape, h, w, arena, out, err);
+        return ev_rle_from_polygon(NULL, 0, h, w, arena, out, err);
+    default:
+        return tn_fail(err, TN_EFORMAT, "no segmentation, expected one");
+    }
+}
+
+typedef struct thing { // a truth or a result
+    const io_coco_object *object;
+    double box[4], area;
+    ev_rle mask;
+} thing;
+
+typedef struct group_work {
+    const ev_job *job;
+    const ev_group *group;
+    const io_coco_image *image;
+    tn_arena *scratch;
+    thing *truths, *results;
+    double *iou;      // [results][truths]
+    uint32_t *order;  // of truths, those not ignored first
+    uint8_t *ignored; // by place in that order
+    uint16_t *taken;  // likewise, a bit for each threshold
+    uint32_t *nearby; // places of truths that overlap enough
+    tn_error *err;
+} group_work;
+
+static tn_status prefix(group_work *w, const thing *t, bool result) {
+    return tn_fail_prefix(w->err, "%s %lld (picture %lld)", result ? "result" : "annotation",
+                          (long long)t->object->id, (long long)t->object->image_id);
+}
+
+// A result without segmentation is its box, as a polygon.
+static tn_status make_mask(group_work *w, thing *t, bool result) {
+    uint32_t h = (uint32_t)w->image->h, width = (uint32_t)w->image->w;
+    const io_coco_shape *shape = &t->object->shape;
+    bool drawn = shape->kind == IO_COCO_POLYGONS || shape->kind == IO_COCO_NONE;
+    tn_status status;
+    if (drawn && (h == 0 || width == 0))
+        status = tn_fail(w->err, TN_EFORMAT, "the picture has no width and height");
+    else if (shape->kind == IO_COCO_NONE && result && t->object->has_box)
+        status = ev_rle_from_box(t->object->box, h, width, w->scratch, &t->mask, w->err);
+    else
+        status = ev_rle_from_shape(shape, h, width, w->scratch, &t->mask, w->err);
+    return status == TN_OK ? TN_OK : prefix(w, t, result);
+}
+
+static void box_of_mask(thing *t) {
+    uint32_t box[4];
+    ev_rle_box(&t->mask, box);
+    for (int i = 0; i < 4; i++) t->box[i] = box[i];
+}
+
+static tn_status make_truths(group_work *w) {
+    const ev_group *g = w->group;
+    for (uint32_t i = 0; i < g->truths; i++) {
+        thing *t = &w->truths[i];
+        t->object = &w->job->truth->objects[w->job->truth_order[g->first_truth + i]];
+        t->area = t->object->area;
+        if (w->job->masks && g->hits) {
+            TN_TRY(make_mask(w, t, false));
+            box_of_mask(t);
+        } else {
+            memcpy(t->box, t->object->box, sizeof t->box);
+        }
+    }
+    return TN_OK;
+}
+
+// Masks only where something is there to be compared, or where the area depends on them.
+static tn_status make_result(group_work *w, thing *t) {
+    const ev_job *job = w->job;
+    bool box = t->object->has_box;
+    if ((job->masks && w->group->truths) || !job->box_areas || (!job->masks && !box))
+        TN_TRY(make_mask(w, t, true));
+    if (job->masks ? w->group->truths > 0 : !box)
+        box_of_mask(t);
+    else
+        memcpy(t->box, t->object->box, sizeof t->box);
+    t->area = job->box_areas ? t->object->box[2] * t->object->box[3] : ev_rle_area(&t->mask);
+    return TN_OK;
+}
+
+// The best results of the group, in order.
+static tn_status make_results(group_work *w) {
+    const ev_group *g = w->group;
+    size_t mark = tn_arena_mark(w->scratch);
+    ev_ranked *ranked = tn_arena_alloc(w->scratch, g->results * sizeof *ranked);
+    if (!ranked) return no_memory(w->err);
+    for (uint32_t i = 0; i < g->results; i++) {
+        uint32_t index = w->job->result_order[g->first_result + i];
+        // Within a group the order is that of the file, but for agnostic ones, so i is the tie.
+        ranked[i] = (ev_ranked){w->job->results[index].score, i};
+    }
+    ev_rank(ranked, g->results);
+    for (uint32_t i = 0; i < g->hits; i++)
+        w->results[i].object =
+            &w->job->results[w->job->result_order[g->first_result + ranked[i].index]];
+    tn_arena_reset(w->scratch, mark);
+    for (uint32_t i = 0; i < g->hits; i++) TN_TRY(make_result(w, &w->results[i]));
+    return TN_OK;
+}
+
+static void compare(group_work *w) {
+    for (uint32_t d = 0; d < w->group->hits; d++)
+        for (uint32_t t = 0; t < w->group->truths; t++) {
+            const thing *result = &w->results[d], *truth = &w->truths[t];
+            double iou = ev_box_iou(result->box, truth->box, truth->object->crowd);
+            if (iou > 0 && w->job->masks)
+                iou = ev_rle_iou(&result->mask, &truth->mask, truth->object->crowd);
+            w->iou[(size_t)d * w->group->truths + t] = iou;
+        }
+}
+
+static bool outside(double area, int range) {
+    return area < area_range[range][0] || area > area_range[range][1];
+}
+
+// Those that count first, both parts in the file's order.
+static void order_truths(group_work *w, int range, uint32_t *wanted) {
+    uint32_t n = w->group->truths, at = 0;
+    for (int ignored = 0; ignored < 2; ignored++) {
+        for (uint32_t i = 0; i < n; i++) {
+            const thing *t = &w->truths[i];
+            if ((t->object->crowd || outside(t->area, range)) != ignored) continue;
+            w->ignored[at] = (uint8_t)ignored;
+            w->taken[at] = 0;
+            w->order[at++] = i;
+        }
+        if (!ignored) *wanted = at;
+    }
+}
+
+// The truth that a result takes at a threshold: the one it overlaps most among those that are free
+// (crowds always are), later ones winning ties; one that is ignored only if no other will do. -1:
+// none. near: places in order of truths whose overlap reaches the lowest threshold.
+static int64_t choose(const group_work *w, const double *iou, uint32_t near, int threshold) {
+    double best = fmin(w->job->ious[threshold], 1 - 1e-10);
+    int64_t place = -1;
+    for (uint32_t i = 0; i < near; i++) {
+        uint32_t at = w->nearby[i], truth = w->order[at];
+        if (w->taken[at] >> threshold & 1 && !w->truths[truth].object->crowd) continue;
+        if (place >= 0 && !w->ignored[place] && w->ignored[at]) break;
+        if (iou[truth] < best) continue;
+        best = iou[truth];
+        place = at;
+    }
+    return place;
+}
+
+static void match_result(group_work *w, int range, uint32_t d, ev_hit *hit) {
+    uint32_t truths = w->group->truths, near = 0;
+    const double *iou = w->iou + (size_t)d * truths;
+    for (uint32_t at = 0; at < truths; at++)
+        if (iou[w->order[at]] >= w->job->ious[0]) w->nearby[near++] = at;
+    unsigned matched = 0, ignored = 0;
+    for (int threshold = 0; near && threshold < EV_IOUS; threshold++) {
+        int64_t at = choose(w, iou, near, threshold);
+        if (at < 0) continue;
+        w->taken[at] = (uint16_t)(w->taken[at] | 1u << threshold);
+        if (w->ignored[at]) ignored |= 1u << threshold;
+        if (w->truths[w->order[at]].object->id != 0) matched |= 1u << threshold;
+    }
+    if (outside(w->results[d].area, range)) ignored |= ~matched;
+    hit->matched[range] = (uint16_t)matched;
+    hit->ignored[range] = (uint16_t)ignored;
+}
+
+static bool make_room(group_work *w) {
+    size_t truths = w->group->truths, hits = w->group->hits, pairs;
+    if (!tn_mul_size(truths, hits, &pairs) || !tn_mul_size(pairs, sizeof *w->iou, &pairs))
+        return false;
+    return (w->truths = tn_arena_alloc(w->scratch, truths * sizeof *w->truths)) &&
+           (w->results = tn_arena_alloc(w->scratch, hits * sizeof *w->results)) &&
+           (w->order = tn_arena_alloc(w->scratch, truths * sizeof *w->order)) &&
+           (w->ignored = tn_arena_alloc(w->scratch, truths)) &&
+           (w->taken = tn_arena_alloc(w->scratch, truths * sizeof *w->taken)) &&
+           (w->nearby = tn_arena_alloc(w->scratch, truths * sizeof *w->nearby)) &&
+           (w->iou = tn_arena_alloc(w->scratch, pairs));
+}
+
+static tn_status match(group_work *w, ev_group *group) {
+    if (!make_room(w)) return no_memory(w->err);
+    TN_TRY(make_truths(w));
+    TN_TRY(make_results(w));
+    compare(w);
+    ev_hit *hits = w->job->hits + group->first_hit;
+    for (uint32_t d = 0; d < group->hits; d++)
+        hits[d] = (ev_hit){.score = w->results[d].object->score, .rank = d};
+    for (int range = 0; range < EV_AREAS; range++) {
+        order_truths(w, range, &group->wanted[range]);
+        for (uint32_t d = 0; d < group->hits; d++) match_result(w, range, d, &hits[d]);
+    }
+    return TN_OK;
+}
+
+tn_status ev_match_group(const ev_job *job, ev_group *group, tn_arena *scratch, tn_error *err) {
+    size_t mark = tn_arena_mark(scratch);
+    group_work w = {.job = job,
+                    .group = group,
+                    .image = &job->truth->images[group->image],
+                    .scratch = scratch,
+                    .err = err};
+    tn_status status = match(&w, group);
+    tn_arena_reset(scratch, mark);
+    return status;
+}
