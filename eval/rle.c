@@ -309,9 +309,11 @@ void ev_rle_box(const ev_rle *rle, uint32_t box[4]) {
         uint32_t first = at + rle->counts[i], n = rle->counts[i + 1];
         at = first + n;
         if (!n) continue;
-        uint32_t x0 = first / rle->h, y0 = first % rle->h;
-        uint32_t x1 = (at - 1) / rle->h, y1 = (at - 1) % rle->h;
-        if (x1 > x0) y0 = 0, y1 = rle->h - 1; // over the foot of a column
+        uint32_t x0 = first / rle->h, y0 = first % rle->h, x1 = x0, y1 = y0 + n - 1;
+        if (n > rle->h - y0) { // over the foot of a column
+            x1 = (at - 1) / rle->h;
+            y0 = 0, y1 = rle->h - 1;
+        }
         if (x0 < left) left = x0;
         if (x1 >= right) right = x1 + 1;
         if (y0 < top) top = y0;
@@ -335,15 +337,36 @@ double ev_box_iou(const double a[4], const double b[4], bool crowd) {
     return common / (crowd ? area_a : area_a + b[2] * b[3] - common);
 }
 
+// The stretch of ones that a mask is at.
+typedef struct ones {
+    const ev_rle *rle;
+    size_t run; // odd
+    uint32_t start, end;
+} ones;
+
+static bool next_ones(ones *o) {
+    if ((o->run += 2) >= o->rle->count) return false;
+    o->start = o->end + o->rle->counts[o->run - 1];
+    o->end = o->start + o->rle->counts[o->run];
+    return true;
+}
+
+static uint32_t common_pixels(const ev_rle *a, const ev_rle *b) {
+    ones x = {.rle = a, .run = (size_t)-1}, y = {.rle = b, .run = (size_t)-1};
+    uint32_t common = 0;
+    if (!next_ones(&x) || !next_ones(&y)) return 0;
+    for (bool more = true; more;) {
+        uint32_t from = x.start > y.start ? x.start : y.start, to = x.end < y.end ? x.end : y.end;
+        common += to > from ? to - from : 0;
+        more = next_ones(x.end < y.end ? &x : &y);
+    }
+    return common;
+}
+
 double ev_rle_iou(const ev_rle *a, const ev_rle *b, bool crowd) {
     if (a->h != b->h || a->w != b->w) return -1;
-    pair p = {.a = a, .b = b};
-    uint32_t length, both = 0, any = 0;
-    bool in_a, in_b;
-    while (stretch(&p, &length, &in_a, &in_b)) {
-        if (in_a || in_b) any += length;
-        if (in_a && in_b) both += length;
-    }
-    if (both == 0) return 0;
-    return (double)both / (double)(crowd ? ev_rle_area(a) : any);
+    uint32_t common = common_pixels(a, b);
+    if (common == 0) return 0;
+    uint32_t area = ev_rle_area(a);
+    return (double)common / (double)(crowd ? area : area + ev_rle_area(b) - common);
 }
