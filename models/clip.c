@@ -9,7 +9,8 @@
 
 struct md_clip {
     md_clip_config config;
-    tn_arena image_arena, text_arena; // frozen
+    tn_arena image_arena, text_arena; // weights; frozen
+    tn_arena parts;                   // arrays of modules; frozen
     md_vit vit;                       // one of these two
     md_clip_resnet resnet;
     md_text_tower text;
@@ -38,6 +39,8 @@ static tn_status load_towers(md_clip *clip, const io_weights *file, const md_cli
     size_t room = room_for(file);
     TN_TRY(tn_arena_init(&clip->image_arena, room, err));
     TN_TRY(tn_arena_init(&clip->text_arena, room, err));
+    TN_TRY(tn_arena_init(&clip->parts, (size_t)16 << 20, err));
+    load.parts = &clip->parts;
     load.arena = &clip->image_arena;
     if (clip->config.family == MD_CLIP_VIT)
         TN_TRY(md_vit_load(&load, &clip->config, &clip->vit));
@@ -46,6 +49,7 @@ static tn_status load_towers(md_clip *clip, const io_weights *file, const md_cli
     load.arena = &clip->text_arena;
     TN_TRY(md_text_tower_load(&load, &clip->config, &clip->text));
     clip->config.weight_bytes = clip->image_arena.used + clip->text_arena.used;
+    TN_TRY(tn_arena_freeze(&clip->parts, err));
     TN_TRY(tn_arena_freeze(&clip->image_arena, err));
     return tn_arena_freeze(&clip->text_arena, err);
 }
@@ -83,6 +87,7 @@ tn_status md_clip_open(const char *path, const md_clip_options *options, kn_ctx 
 
 void md_clip_close(md_clip *clip) {
     if (!clip) return;
+    tn_arena_deinit(&clip->parts);
     tn_arena_deinit(&clip->image_arena);
     tn_arena_deinit(&clip->text_arena);
     tn_free(clip);

@@ -18,7 +18,7 @@ tn_status md_blocks_load(const nn_loader *load, const char *prefix, int64_t coun
     size_t bytes;
     TN_CHECK(count >= 0 && tn_mul_size((size_t)count, sizeof **out, &bytes), "%lld blocks",
              (long long)count);
-    *out = tn_arena_alloc(load->arena, bytes);
+    *out = tn_arena_alloc(load->parts, bytes);
     if (!*out) return tn_fail(load->err, TN_ENOMEM, "no memory for %lld blocks", (long long)count);
     for (int64_t i = 0; i < count; i++) {
         snprintf(name, sizeof name, "%s.%lld", prefix, (long long)i);

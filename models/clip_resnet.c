@@ -43,7 +43,7 @@ static tn_status stage_load(const nn_loader *load, int stage, int64_t width, int
     int64_t planes = width << stage, in = stage ? 2 * planes : width;
     size_t bytes = (size_t)blocks * sizeof(md_bottleneck); // blocks <= tensors in the file
     resnet->blocks[stage] = blocks;
-    resnet->stage[stage] = tn_arena_alloc(load->arena, bytes);
+    resnet->stage[stage] = tn_arena_alloc(load->parts, bytes);
     if (!resnet->stage[stage])
         return tn_fail(load->err, TN_ENOMEM, "no memory for %lld blocks", (long long)blocks);
     for (int64_t i = 0; i < blocks; i++) {

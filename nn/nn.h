@@ -19,6 +19,8 @@ typedef struct nn_loader {
     const io_weights *file;
     kn_ctx *kn;
     tn_arena *arena; // where packed weights and vectors live; frozen after load
+    tn_arena *parts; // where arrays of modules live: apart, since the addresses in them differ from
+                     // run to run, and a hash of the weights must not
     // Writes the file's name of a parameter into out; NULL means names are the same.
     void (*rename)(const char *name, char *out, size_t bytes);
     tn_error *err;

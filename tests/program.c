@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/program.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+static char folder[32];
+
+const char *test_folder(void) {
+    if (!folder[0]) {
+        strcpy(folder, "/tmp/lexmask-test-XXXXXX");
+        if (!mkdtemp(folder)) fail_msg("cannot make %s", folder);
+    }
+    return folder;
+}
+
+int test_folder_remove(void **state) {
+    (void)state;
+    char command[128];
+    if (!folder[0]) return 0; // nothing was made
+    snprintf(command, sizeof command, "chmod -R u+rwX %s; rm -rf %s", folder, folder);
+    folder[0] = 0;
+    return system(command);
+}
+
+static char *read_all(const char *path) {
+    FILE *file = fopen(path, "rb");
+    if (!file) fail_msg("cannot read %s", path);
+    size_t room = 1 << 20, used;
+    char *text = malloc(room);
+    assert_non_null(text);
+    used = fread(text, 1, room - 1, file);
+    text[used] = 0;
+    fclose(file);
+    return text;
+}
+
+static double now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static void become(char *line, const char *out, const char *err) {
+    char *word[256], *save = NULL;
+    int count = 0;
+    for (char *at = strtok_r(line, " ", &save); at && count < 255;
+         at = strtok_r(NULL, " ", &save)) {
+        for (char *tab = at; (tab = strchr(tab, '\t'));) *tab = ' ';
+        word[count++] = at;
+    }
+    word[count] = NULL;
+    int in = open("/dev/null", O_RDONLY);
+    int o = open(out, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    int e = open(err, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    if (in < 0 || o < 0 || e < 0) _exit(126);
+    dup2(in, 0), dup2(o, 1), dup2(e, 2);
+    execv(word[0], word);
+    _exit(127);
+}
+
+static test_run run_line(char *line, double interrupt_after) {
+    char out[256], err[256];
+    snprintf(out, sizeof out, "%s/stdout", test_folder());
+    snprintf(err, sizeof err, "%s/stderr", test_folder());
+    double start = now();
+    fflush(stdout);
+    pid_t child = fork();
+    if (child == 0) become(line, out, err);
+    if (interrupt_after > 0) {
+        usleep((useconds_t)(interrupt_after * 1e6));
+        kill(child, SIGINT);
+    }
+    int how = 0;
+    waitpid(child, &how, 0);
+    test_run run = {.seconds = now() - start, .out = read_all(out), .err = read_all(err)};
+    run.code = WIFEXITED(how) ? WEXITSTATUS(how) : 128 + WTERMSIG(how);
+    return run;
+}
+
+static void make_line(char *line, size_t bytes, const char *format, va_list args) {
+    const char *build = getenv("BUILD");
+    int used = snprintf(line, bytes, "%s/lexmask ", build ? build : "build");
+    used += vsnprintf(line + used, bytes - (size_t)used, format, args);
+    assert_true(used < (int)bytes);
+}
+
+test_run test_lexmask(const char *format, ...) {
+    char line[8192];
+    va_list args;
+    va_start(args, format);
+    make_line(line, sizeof line, format, args);
+    va_end(args);
+    return run_line(line, 0);
+}
+
+test_run test_lexmask_interrupted(double seconds, const char *format, ...) {
+    char line[8192];
+    va_list args;
+    va_start(args, format);
+    make_line(line, sizeof line, format, args);
+    va_end(args);
+    return run_line(line, seconds);
+}
+
+void test_run_free(test_run *run) {
+    free(run->out);
+    free(run->err);
+    *run = (test_run){0};
+}

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// Running the built program as a user would, and looking at what it said.
+#pragma once
+
+#include "tests/test.h"
+
+typedef struct test_run {
+    int code;        // exit code; 128 + n when signal n ended it
+    char *out, *err; // what it printed, with a 0 at the end
+    double seconds;
+} test_run;
+
+// Runs $BUILD/lexmask (BUILD defaults to "build") with the words, split at spaces (no quoting; a
+// word "a\tb" with a tab stands for one word with a space). Release with test_run_free.
+test_run test_lexmask(const char *format, ...) __attribute__((format(printf, 1, 2)));
+// The same; sends SIGINT after the given seconds.
+test_run test_lexmask_interrupted(double seconds, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+void test_run_free(test_run *run);
+
+// Fails with both outputs unless the exit code is as wanted.
+#define ASSERT_CODE(run, wanted)                                                                   \
+    do {                                                                                           \
+        if ((run).code != (wanted))                                                                \
+            fail_msg("exit code %d, expected %d\n%s\n%s", (run).code, (wanted), (run).out,         \
+                     (run).err);                                                                   \
+    } while (0)
+#define ASSERT_SAYS(text, part)                                                                    \
+    do {                                                                                           \
+        if (!strstr((text), (part))) fail_msg("'%s' is not in:\n%s", (part), (text));              \
+    } while (0)
+
+// A temporary folder that is removed, with all in it, by test_folder_remove.
+const char *test_folder(void);
+int test_folder_remove(void **state);
