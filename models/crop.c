@@ -3,6 +3,7 @@
 
 #include "models/mask_rcnn_parts.h"
 
+#include <math.h>
 #include <string.h>
 
 #define SMALLEST 1e-2f // pixels a side of a refined box
@@ -11,6 +12,7 @@ md_crop_options md_crop_default_options(void) {
     return (md_crop_options){.clip_batch = 64,
                              .shape = MD_CROP_SQUARE,
                              .context = 1.15,
+                             .objectness = 0.5,
                              .limits = {.score = 0.05, .nms = 0.5, .top = 100}};
 }
 
@@ -51,10 +53,20 @@ static tn_status find_proposals(nn_ctx *cx, const md_mask_rcnn *detector,
     return TN_OK;
 }
 
+// 1 - the softmax of the background, row by row.
+static float foreground(const float *logit, int64_t classes) {
+    double most = logit[0], sum = 0;
+    for (int64_t t = 1; t < classes; t++)
+        if (logit[t] > most) most = logit[t];
+    for (int64_t t = 0; t < classes; t++) sum += exp(logit[t] - most);
+    return (float)(1 - exp(logit[0] - most) / sum);
+}
+
 // Of each region the class that the detector itself prefers, the first of equals, and its box.
 static tn_status refine(nn_ctx *cx, const md_mask_rcnn *detector, const tn_tensor *network,
-                        regions *r) {
+                        md_objectness source, regions *r) {
     int64_t count = network->dim[0], classes = md_mask_rcnn_settings(detector)->classes;
+    bool of_head = source == MD_OBJECTNESS_HEAD || (source == MD_OBJECTNESS_AUTO && classes == 2);
     tn_tensor logits, boxes;
     TN_TRY(tn_new(cx->step, &r->refined, TN_F32, TN_DIMS(count, 4), cx->err));
     TN_TRY(tn_new(cx->step, &r->labels, TN_I32, TN_DIMS(count), cx->err));
@@ -66,6 +78,7 @@ static tn_status refine(nn_ctx *cx, const md_mask_rcnn *detector, const tn_tenso
         for (int64_t t = 2; t < classes; t++)
             if (logit[t] > logit[best]) best = t;
         tn_i32(&r->labels)[i] = (int32_t)best;
+        if (of_head) tn_f32(&r->objectness)[i] = foreground(logit, classes);
         memcpy(tn_f32(&r->refined) + 4 * i, tn_f32(&boxes) + 4 * (i * classes + best),
                4 * sizeof(float));
     }
@@ -78,7 +91,7 @@ static tn_status find_regions(nn_ctx *cx, const md_mask_rcnn *detector, const tn
     tn_tensor network;
     TN_TRY(md_mask_rcnn_features(cx, detector, image, &r->features));
     TN_TRY(find_proposals(cx, detector, options, r, &network));
-    return refine(cx, detector, &network, r);
+    return refine(cx, detector, &network, options->source, r);
 }
 
 // ---- naming -------------------------------------------------------------------------------------
@@ -86,6 +99,7 @@ static tn_status find_regions(nn_ctx *cx, const md_mask_rcnn *detector, const tn
 // What CLIP says of each proposal.
 typedef struct naming {
     tn_tensor names, scores;     // int32 [P], [P]; -1: background
+    tn_tensor fused;             // [P]: with the objectness
     tn_tensor best, best_scores; // int32 [P,5], [P,5]
 } naming;
 
@@ -164,6 +178,18 @@ static tn_status name_all(nn_ctx *cx, const md_clip *clip, const md_vocabulary *
     return TN_OK;
 }
 
+// p^(1-w) o^w: F-VLM's geometric mean (Kuo et al. 2022, section 3.3) of what CLIP and the detector
+// say.
+static tn_status fuse(nn_ctx *cx, const tn_tensor *objectness, double weight, naming *out) {
+    const float *o = tn_f32(objectness), *p = tn_f32(&out->scores);
+    int64_t count = out->scores.dim[0];
+    TN_TRY(tn_new(cx->step, &out->fused, TN_F32, TN_DIMS(count), cx->err));
+    for (int64_t i = 0; i < count; i++)
+        tn_f32(&out->fused)[i] =
+            weight > 0 ? (float)(pow(p[i], 1 - weight) * pow(o[i], weight)) : p[i];
+    return TN_OK;
+}
+
 // ---- choosing -----------------------------------------------------------------------------------
 
 // The proposals that may stay: index int32 [kept], in the order of the proposals.
@@ -173,7 +199,7 @@ static tn_status candidates(nn_ctx *cx, const regions *r, const naming *named, d
     TN_TRY(tn_new(cx->step, index, TN_I32, TN_DIMS(count), cx->err));
     for (int64_t i = 0; i < count; i++) {
         const float *box = tn_f32(&r->refined) + 4 * i;
-        if (tn_i32(&named->names)[i] >= 0 && tn_f32(&named->scores)[i] > (float)least &&
+        if (tn_i32(&named->names)[i] >= 0 && tn_f32(&named->fused)[i] > (float)least &&
             box[2] - box[0] >= SMALLEST && box[3] - box[1] >= SMALLEST)
             tn_i32(index)[kept++] = (int32_t)i;
     }
@@ -200,7 +226,7 @@ static tn_status suppress(nn_ctx *cx, const regions *r, const naming *named,
     tn_tensor may, boxes, scores, names, keep;
     TN_TRY(candidates(cx, r, named, limits->score, &may));
     TN_TRY(pick(cx, &r->refined, &may, &boxes));
-    TN_TRY(pick(cx, &named->scores, &may, &scores));
+    TN_TRY(pick(cx, &named->fused, &may, &scores));
     TN_TRY(pick(cx, &named->names, &may, &names));
     TN_TRY(tn_new(cx->step, &keep, TN_I32, TN_DIMS(may.dim[0]), cx->err));
     int64_t kept = kn_nms(cx->kn, limits->nms, &boxes, &scores, &names, &keep);
@@ -214,7 +240,7 @@ static tn_status choose(nn_ctx *cx, const md_mask_rcnn *detector, const regions 
     TN_TRY(suppress(cx, r, named, limits, &index));
     TN_TRY(pick(cx, &r->labels, &index, &labels));
     TN_TRY(pick(cx, &r->refined, &index, &out->boxes));
-    TN_TRY(pick(cx, &named->scores, &index, &out->scores));
+    TN_TRY(pick(cx, &named->fused, &index, &out->scores));
     TN_TRY(pick(cx, &named->names, &index, &out->names));
     TN_TRY(pick(cx, &r->objectness, &index, &out->objectness));
     TN_TRY(pick(cx, &named->best, &index, &out->best));
@@ -236,6 +262,7 @@ tn_status md_crop_detect(nn_ctx *cx, const md_mask_rcnn *detector, const md_clip
     *out = (md_crop_result){.height = image->dim[0], .width = image->dim[1]};
     TN_TRY(find_regions(cx, detector, image, options, &r));
     TN_TRY(name_all(cx, clip, vocabulary, image, options, &r.picture, &named));
+    TN_TRY(fuse(cx, &r.objectness, options->objectness, &named));
     TN_TRY(choose(cx, detector, &r, &named, &options->limits, out));
     out->proposals = r.picture;
     out->proposal_names = named.names, out->proposal_scores = named.scores;

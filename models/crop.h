@@ -16,20 +16,31 @@ typedef enum md_crop_shape {
     MD_CROP_SQUARE, // a square around its centre, which keeps them where the picture goes on
 } md_crop_shape;
 
+// Whose word is taken for how much a region is an object at all.
+typedef enum md_objectness {
+    MD_OBJECTNESS_AUTO, // the head's where it is class-agnostic, else the RPN's
+    MD_OBJECTNESS_HEAD, // the box head's, 1 - background: knows parts of objects from whole ones
+    MD_OBJECTNESS_RPN,  // the proposal's own: not tied to classes that the head was trained on
+} md_objectness;
+
 typedef struct md_crop_options {
     int64_t proposals;  // the best N; 0: all that the detector keeps
     int64_t clip_batch; // crops encoded at a time; does not change the result
     md_crop_shape shape;
     double context;         // side of the square in longer sides of the proposal (tight: not used)
-    md_thresholds limits;   // of the result: probability of the name, overlap within a name, number
+    double objectness;      // weight w of the proposal's objectness o beside the probability p of
+                            // its name: the score is p^(1-w) o^w. 0: the probability alone
+    md_objectness source;   // which objectness
+    md_thresholds limits;   // of the result: score, overlap within a name, number
     double logit_scale;     // what cosines are multiplied with; 0: the CLIP's own
     const tn_tensor *boxes; // proposals given by the caller, [P,4] picture coordinates, in place of
-                            // the detector's; their objectness is 1. NULL: the detector's
+                            // the detector's; 1 is their RPN's objectness. NULL: the
+                            // detector's
     // Called before each batch with the share that is done; false cancels. NULL: never.
     bool (*go_on)(void *user, double done);
     void *user;
 } md_crop_options;
-// 64 crops at a time, square with context 1.15, score 0.05, nms 0.5, top 100.
+// 64 crops at a time, square with context 1.15, objectness 0.5, score 0.05, nms 0.5, top 100.
 md_crop_options md_crop_default_options(void);
 
 #define MD_CROP_BEST 5 // names kept of each detection
@@ -39,9 +50,9 @@ typedef struct md_crop_result {
     int64_t count;         // R, may be 0
     int64_t height, width; // of the picture
     tn_tensor boxes;       // [R,4] picture
-    tn_tensor scores;      // [R] probability of the name among names and background
+    tn_tensor scores;      // [R] probability of the name, weighed with the objectness
     tn_tensor names;       // int32 [R] 0..T-1
-    tn_tensor objectness;  // [R] the proposal's
+    tn_tensor objectness;  // [R] from the chosen source
     tn_tensor best;        // int32 [R,5] the names of highest probability; -1 where there are fewer
     tn_tensor best_scores; // [R,5] their probabilities
     tn_tensor masks;       // [R,M,M] probabilities inside the box, for md_mask_paste
