@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// What stands behind the public handles.
+#pragma once
+
+#include "lexmask.h"
+#include "models/bpe.h"
+#include "models/clip.h"
+#include "models/crop.h"
+#include "models/mask_rcnn.h"
+#include "models/prompts.h"
+#include "models/vocabulary.h"
+
+// Everything in a model is read-only once it is open.
+struct lexmask_model {
+    md_mask_rcnn *detector;
+    md_clip *clip; // NULL: closed mode only
+    md_bpe *bpe;   // NULL without clip
+    char clip_path[4096];
+    char device[16], level[32]; // every session opens the backend that packed the weights
+};
+
+struct lexmask_names {
+    md_names parsed;
+    md_vocabulary vocabulary;
+};
+
+struct lexmask_session {
+    const lexmask_model *model;
+    const lexmask_names *names;
+    lexmask_session_options options;
+    kn_ctx *kn;
+    tn_arena step;
+};
+
+struct lexmask_result {
+    kn_ctx *kn;                   // pastes masks; a result outlives its session
+    tn_tensor image;              // uint8 [H,W,3], upright
+    size_t count;
+    lexmask_detection *detection; // [count]
+    tn_tensor boxes, masks;       // [count,4], [count,M,M] probabilities
+    char **rle;                   // [count], made when asked for
+};
+
+// Take over the picture's memory when they succeed.
+tn_status api_result_closed(const lexmask_session *session, const tn_tensor *image,
+                            const md_detections *found, lexmask_result **out, tn_error *err);
+tn_status api_result_crop(const lexmask_session *session, const tn_tensor *image,
+                          const md_crop_result *found, lexmask_result **out, tn_error *err);
+
+// The two status types are equal, number for number; the texts are the same.
+lexmask_status api_status(tn_status status, const tn_error *from, lexmask_error *to);

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+// Opening models: from a folder, from files, from names of pulled checkpoints.
+#include "api/internal.h"
+#include "models/published.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+_Static_assert((int)LEXMASK_ECANCELLED == (int)TN_ECANCELLED, "status numbers differ");
+_Static_assert(sizeof((lexmask_error *)0)->text == sizeof((tn_error *)0)->text, "texts differ");
+
+lexmask_status api_status(tn_status status, const tn_error *from, lexmask_error *to) {
+    if (status != TN_OK && to) {
+        to->status = (lexmask_status)status;
+        memcpy(to->text, from->text, sizeof to->text);
+        if (!to->text[0]) snprintf(to->text, sizeof to->text, "%s", tn_status_name(status));
+    }
+    return (lexmask_status)status;
+}
+
+const char *lexmask_version(void) {
+    return LEXMASK_VERSION;
+}
+
+lexmask_status lexmask_level(char *text, size_t bytes, lexmask_error *err) {
+    kn_ctx *kn;
+    tn_error failure = {0};
+    tn_status status = kn_open("cpu", NULL, 1, &kn, &failure);
+    if (status != TN_OK) return api_status(status, &failure, err);
+    snprintf(text, bytes, "%s", kn_level(kn));
+    kn_close(kn);
+    return LEXMASK_OK;
+}
+
+void lexmask_model_options_init(lexmask_model_options *options) {
+    *options = (lexmask_model_options){.device = "cpu", .dtype = "f32", .bn_eps = -1};
+}
+
+static bool exists(const char *path) {
+    return access(path, F_OK) == 0;
+}
+
+static tn_status join(char out[4096], const char *folder, const char *name, tn_error *err) {
+    if (snprintf(out, 4096, "%s/%s", folder, name) < 4096) return TN_OK;
+    return tn_fail(err, TN_EINVAL, "%s: the path is too long", folder);
+}
+
+typedef struct paths {
+    char detector[4096], clip[4096], tokenizer[4096]; // empty: none
+} paths;
+
+// A model folder holds detector.safetensors (or detector.pth) and clip/.
+static tn_status find_in_folder(const char *folder, bool detector_only, paths *p, tn_error *err) {
+    if (!exists(folder)) return tn_fail(err, TN_EIO, "%s: no such model folder", folder);
+    TN_TRY(join(p->detector, folder, "detector.safetensors", err));
+    if (!exists(p->detector)) TN_TRY(join(p->detector, folder, "detector.pth", err));
+    if (!exists(p->detector))
+        return tn_fail(err, TN_EIO,
+                       "%s: not a model folder: expected detector.safetensors (or detector.pth) "
+                       "and clip/ in it",
+                       folder);
+    if (!detector_only) TN_TRY(join(p->clip, folder, "clip", err));
+    return TN_OK;
+}
+
+static tn_status find_files(const lexmask_model_options *options, paths *p, tn_error *err) {
+    *p = (paths){0};
+    if (options->folder)
+        TN_TRY(find_in_folder(options->folder, options->detector_only, p, err));
+    else if (options->detector)
+        TN_TRY(md_published_resolve(options->detector, p->detector, sizeof p->detector, err));
+    else
+        return tn_fail(err, TN_EINVAL, "which model? Neither a folder nor a detector was given");
+    if (!options->folder && options->clip && !options->detector_only)
+        TN_TRY(md_published_resolve(options->clip, p->clip, sizeof p->clip, err));
+    if (!p->clip[0]) return TN_OK;
+    return md_find_tokenizer(p->clip, options->tokenizer, p->tokenizer, sizeof p->tokenizer, err);
+}
+
+static tn_status check_options(const lexmask_model_options *options, tn_error *err) {
+    if (options->dtype && strcmp(options->dtype, "f32") != 0)
+        return tn_fail(err, TN_EINVAL, "dtype '%s': expected f32", options->dtype);
+    if (options->activation && strcmp(options->activation, "gelu") != 0 &&
+        strcmp(options->activation, "quick_gelu") != 0)
+        return tn_fail(err, TN_EINVAL, "activation '%s': expected gelu or quick_gelu",
+                       options->activation);
+    return TN_OK;
+}
+
+static tn_status load(const lexmask_model_options *options, const paths *p, kn_ctx *kn,
+                      lexmask_model *model, tn_error *err) {
+    md_mask_rcnn_options detector_options = md_mask_rcnn_default_options();
+    detector_options.bn_eps = options->bn_eps;
+    TN_TRY(md_mask_rcnn_open(p->detector, &detector_options, kn, &model->detector, err));
+    if (!p->clip[0]) return TN_OK;
+    md_clip_options clip_options = {
+        .heads = options->heads,
+        .text_heads = options->text_heads,
+        .activation = options->activation,
+    };
+    TN_TRY(md_clip_open(p->clip, &clip_options, kn, &model->clip, err));
+    TN_TRY(md_bpe_open(p->tokenizer, &model->bpe, err));
+    snprintf(model->clip_path, sizeof model->clip_path, "%s", p->clip);
+    const md_clip_config *config = md_clip_settings(model->clip);
+    if (md_bpe_size(model->bpe) > config->vocabulary)
+        return tn_fail(err, TN_EINVAL,
+                       "%s: %lld tokens, but the CLIP in %s has %lld: this vocabulary belongs to "
+                       "another model",
+                       p->tokenizer, (long long)md_bpe_size(model->bpe), p->clip,
+                       (long long)config->vocabulary);
+    if (config->assumed[0] && options->log)
+        options->log(options->log_user, LEXMASK_LOG_WARNING, config->assumed);
+    return TN_OK;
+}
+
+static tn_status open_model(const lexmask_model_options *options, lexmask_model **out,
+                            tn_error *err) {
+    paths p;
+    kn_ctx *kn = NULL;
+    TN_TRY(check_options(options, err));
+    TN_TRY(find_files(options, &p, err));
+    const char *device = options->device ? options->device : "cpu";
+    TN_TRY(kn_open(device, NULL, options->threads, &kn, err));
+    lexmask_model *model = tn_alloc_zero(1, sizeof *model);
+    tn_status status = TN_OK;
+    if (!model) {
+        status = tn_fail(err, TN_ENOMEM, "out of memory for a model");
+    } else {
+        snprintf(model->device, sizeof model->device, "%s", device);
+        snprintf(model->level, sizeof model->level, "%s", kn_level(kn));
+        status = load(options, &p, kn, model, err);
+    }
+    kn_close(kn);
+    if (status == TN_OK)
+        *out = model;
+    else
+        lexmask_model_close(model);
+    return status;
+}
+
+lexmask_status lexmask_model_open(const lexmask_model_options *options, lexmask_model **model,
+                                  lexmask_error *err) {
+    tn_error failure = {0};
+    return api_status(open_model(options, model, &failure), &failure, err);
+}
+
+void lexmask_model_close(lexmask_model *model) {
+    if (!model) return;
+    md_mask_rcnn_close(model->detector);
+    md_clip_close(model->clip);
+    md_bpe_close(model->bpe);
+    tn_free(model);
+}
+
+size_t lexmask_model_class_count(const lexmask_model *model) {
+    return (size_t)md_mask_rcnn_settings(model->detector)->classes;
+}
+
+const char *lexmask_model_class_at(const lexmask_model *model, size_t label) {
+    const md_mask_rcnn_config *config = md_mask_rcnn_settings(model->detector);
+    return label < (size_t)config->classes ? config->category[label] : NULL;
+}

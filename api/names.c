@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+// What to look for: names from a list, a text or a file, turned into embeddings once.
+#include "api/internal.h"
+
+#include <stdio.h>
+#include <string.h>
+
+void lexmask_names_options_init(lexmask_names_options *options) {
+    *options = (lexmask_names_options){.use_cache = 1};
+}
+
+static tn_status parse(const lexmask_names_options *options, md_names *out, tn_error *err) {
+    int ways = (options->names != NULL) + (options->text != NULL) + (options->file != NULL);
+    if (ways != 1)
+        return tn_fail(err, TN_EINVAL, "names are given in one way: as an array, a text or a file");
+    if (options->text) return md_names_parse(options->text, out, err);
+    if (options->file) return md_names_read(options->file, out, err);
+    return md_names_take(options->names, options->count, out, err);
+}
+
+static void pass_note(void *user, const char *text) {
+    const lexmask_names_options *options = user;
+    if (options->log) options->log(options->log_user, LEXMASK_LOG_WARNING, text);
+}
+
+static tn_status embed(const lexmask_model *model, const lexmask_names_options *options,
+                       const md_names *names, md_vocabulary *out, tn_error *err) {
+    const md_clip_config *clip = md_clip_settings(model->clip);
+    if (options->embeddings)
+        return md_vocabulary_read(options->embeddings, names->classes, clip->embed_dim, out, err);
+    static const char *const plain[] = {"a photo of {}"};
+    bool given = options->prompt_count > 0;
+    md_templates templates = {0};
+    TN_TRY(md_templates_init(given ? options->prompts : plain,
+                             given ? (int64_t)options->prompt_count : 1, &templates, err));
+    const char *background =
+        options->background ? options->background : "a random photo with no specific object";
+    md_vocabulary_options wanted = {
+        .background = strcmp(background, "none") ? background : NULL,
+        .cache_folder = options->use_cache ? NULL : "",
+        .note = pass_note,
+        .user = (void *)options,
+    };
+    nn_ctx cx = {.err = err};
+    tn_arena step = {0};
+    tn_status status = kn_open(model->device, model->level, options->threads, &cx.kn, err);
+    if (status == TN_OK) status = tn_arena_init_large(&step, err);
+    cx.step = &step;
+    if (status == TN_OK)
+        status =
+            md_vocabulary_make(&cx, model->clip, model->bpe, names, &templates, &wanted, out, err);
+    tn_arena_deinit(&step);
+    kn_close(cx.kn);
+    md_templates_deinit(&templates);
+    return status;
+}
+
+static tn_status make(const lexmask_model *model, const lexmask_names_options *options,
+                      lexmask_names **out, tn_error *err) {
+    if (!model->clip)
+        return tn_fail(err, TN_EINVAL,
+                       "the model has no CLIP, so it knows no words: only the "
+                       "closed mode can be used");
+    lexmask_names *names = tn_alloc_zero(1, sizeof *names);
+    if (!names) return tn_fail(err, TN_ENOMEM, "out of memory for names");
+    tn_status status = parse(options, &names->parsed, err);
+    if (status == TN_OK) status = embed(model, options, &names->parsed, &names->vocabulary, err);
+    if (status == TN_OK)
+        *out = names;
+    else
+        lexmask_names_free(names);
+    return status;
+}
+
+lexmask_status lexmask_names_new(const lexmask_model *model, const lexmask_names_options *options,
+                                 lexmask_names **names, lexmask_error *err) {
+    tn_error failure = {0};
+    return api_status(make(model, options, names, &failure), &failure, err);
+}
+
+void lexmask_names_free(lexmask_names *names) {
+    if (!names) return;
+    md_vocabulary_deinit(&names->vocabulary);
+    md_names_deinit(&names->parsed);
+    tn_free(names);
+}
+
+size_t lexmask_names_count(const lexmask_names *names) {
+    return (size_t)names->parsed.classes;
+}
+
+const char *lexmask_names_at(const lexmask_names *names, size_t i) {
+    return i < lexmask_names_count(names) ? names->parsed.label[i] : NULL;
+}

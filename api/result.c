@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+// Results: what was found in one picture, with masks kept small until somebody wants them whole.
+#include "api/internal.h"
+#include "eval/rle.h"
+#include "io/draw.h"
+#include "io/image.h"
+
+#include <string.h>
+
+// A result of `count` detections; boxes and masks are copied, the picture is taken over.
+static tn_status new_result(const lexmask_session *session, const tn_tensor *image, int64_t count,
+                            const tn_tensor *boxes, const tn_tensor *masks, lexmask_result **out,
+                            tn_error *err) {
+    lexmask_result *r = tn_alloc_zero(1, sizeof *r);
+    if (!r) return tn_fail(err, TN_ENOMEM, "out of memory for a result");
+    size_t n = (size_t)count;
+    tn_status status = kn_open(session->model->device, session->model->level, 1, &r->kn, err);
+    r->detection = tn_alloc_zero(n, sizeof *r->detection);
+    r->rle = tn_alloc_zero(n, sizeof *r->rle);
+    if (status == TN_OK && !(r->detection && r->rle))
+        status = tn_fail(err, TN_ENOMEM, "out of memory for %zu detections", n);
+    if (status == TN_OK) status = tn_new_heap(&r->boxes, TN_F32, 2, boxes->dim, err);
+    if (status == TN_OK) status = tn_new_heap(&r->masks, TN_F32, 3, masks->dim, err);
+    if (status != TN_OK) {
+        lexmask_result_free(r);
+        return status;
+    }
+    if (n) {
+        memcpy(r->boxes.data, boxes->data, tn_bytes(boxes));
+        memcpy(r->masks.data, masks->data, tn_bytes(masks));
+    }
+    for (size_t i = 0; i < n; i++)
+        memcpy(r->detection[i].box, tn_f32(boxes) + 4 * i, sizeof r->detection[i].box);
+    r->count = n;
+    r->image = *image;
+    *out = r;
+    return TN_OK;
+}
+
+tn_status api_result_closed(const lexmask_session *session, const tn_tensor *image,
+                            const md_detections *found, lexmask_result **out, tn_error *err) {
+    TN_TRY(new_result(session, image, found->count, &found->boxes, &found->masks, out, err));
+    for (int64_t i = 0; i < found->count; i++) {
+        lexmask_detection *d = &(*out)->detection[i];
+        d->score = d->name_score = tn_f32(&found->scores)[i];
+        d->objectness = 1;
+        d->label = tn_i32(&found->labels)[i];
+        d->name = lexmask_model_class_at(session->model, (size_t)d->label);
+    }
+    return TN_OK;
+}
+
+_Static_assert(MD_CROP_BEST <= LEXMASK_TOP, "more names than a detection has room for");
+
+tn_status api_result_crop(const lexmask_session *session, const tn_tensor *image,
+                          const md_crop_result *found, lexmask_result **out, tn_error *err) {
+    TN_TRY(new_result(session, image, found->count, &found->boxes, &found->masks, out, err));
+    for (int64_t i = 0; i < found->count; i++) {
+        lexmask_detection *d = &(*out)->detection[i];
+        d->score = tn_f32(&found->scores)[i];
+        d->objectness = tn_f32(&found->objectness)[i];
+        d->name_score = tn_f32(&found->best_scores)[i * MD_CROP_BEST];
+        d->label = tn_i32(&found->names)[i];
+        d->name = lexmask_names_at(session->names, (size_t)d->label);
+        for (int k = 0; k < MD_CROP_BEST && tn_i32(&found->best)[i * MD_CROP_BEST + k] >= 0; k++) {
+            d->top_label[k] = tn_i32(&found->best)[i * MD_CROP_BEST + k];
+            d->top_score[k] = tn_f32(&found->best_scores)[i * MD_CROP_BEST + k];
+            d->top_count = k + 1;
+        }
+    }
+    return TN_OK;
+}
+
+void lexmask_result_free(lexmask_result *result) {
+    if (!result) return;
+    for (size_t i = 0; i < result->count; i++) tn_free(result->rle[i]);
+    tn_free(result->rle);
+    tn_free(result->detection);
+    tn_free(result->boxes.data);
+    tn_free(result->masks.data);
+    tn_free(result->image.data);
+    kn_close(result->kn);
+    tn_free(result);
+}
+
+size_t lexmask_result_count(const lexmask_result *result) {
+    return result->count;
+}
+
+const lexmask_detection *lexmask_result_at(const lexmask_result *result, size_t i) {
+    return i < result->count ? &result->detection[i] : NULL;
+}
+
+void lexmask_result_size(const lexmask_result *result, int *width, int *height) {
+    *width = (int)result->image.dim[1];
+    *height = (int)result->image.dim[0];
+}
+
+// Into uint8 [H,W] of tn_alloc.
+static tn_status paste(const lexmask_result *result, size_t i, tn_tensor *out, tn_error *err) {
+    if (i >= result->count)
+        return tn_fail(err, TN_EINVAL, "detection %zu of %zu", i, result->count);
+    TN_TRY(tn_new_heap(out, TN_U8, TN_DIMS(result->image.dim[0], result->image.dim[1]), err));
+    md_mask_paste(result->kn, 0.5, &result->masks, &result->boxes, (int64_t)i, out);
+    return TN_OK;
+}
+
+lexmask_status lexmask_result_mask(const lexmask_result *result, size_t i, uint8_t *mask,
+                                   size_t stride, lexmask_error *err) {
+    tn_error failure = {0};
+    tn_tensor pasted;
+    size_t width = (size_t)result->image.dim[1];
+    if (!stride) stride = width;
+    tn_status status =
+        stride < width ? tn_fail(&failure, TN_EINVAL,
+                                 "a stride of %zu bytes is too short for %zu pixels", stride, width)
+                       : paste(result, i, &pasted, &failure);
+    if (status != TN_OK) return api_status(status, &failure, err);
+    for (size_t y = 0; y < (size_t)result->image.dim[0]; y++)
+        memcpy(mask + y * stride, tn_u8(&pasted) + y * width, width);
+    tn_free(pasted.data);
+    return LEXMASK_OK;
+}
+
+static tn_status make_rle(lexmask_result *result, size_t i, tn_error *err) {
+    tn_tensor mask;
+    TN_TRY(paste(result, i, &mask, err));
+    tn_arena arena = {0};
+    ev_rle rle;
+    char *text;
+    size_t length;
+    // Runs are at most pixels + 1 numbers; their text is at most seven characters a run.
+    tn_status status = tn_arena_init(&arena, 24 * ((size_t)tn_count(&mask) + 4096), err);
+    if (status == TN_OK) status = ev_rle_encode(&mask, &arena, &rle, err);
+    if (status == TN_OK) status = ev_rle_to_text(&rle, &arena, &text, &length, err);
+    if (status == TN_OK && !(result->rle[i] = tn_strdup(text)))
+        status = tn_fail(err, TN_ENOMEM, "out of memory for a mask");
+    tn_arena_deinit(&arena);
+    tn_free(mask.data);
+    return status;
+}
+
+lexmask_status lexmask_result_rle(lexmask_result *result, size_t i, const char **text,
+                                  lexmask_error *err) {
+    tn_error failure = {0};
+    tn_status status = TN_OK;
+    if (i >= result->count)
+        status = tn_fail(&failure, TN_EINVAL, "detection %zu of %zu", i, result->count);
+    else if (!result->rle[i])
+        status = make_rle(result, i, &failure);
+    if (status == TN_OK) *text = result->rle[i];
+    return api_status(status, &failure, err);
+}
+
+// Whole masks are held only while they are drawn, and of a large picture only those of the best.
+#define DRAW_MASKS ((int64_t)1 << 29) // bytes
+
+static tn_status draw_items(const lexmask_result *result, io_draw_item *items, tn_tensor *masks,
+                            const char *path, tn_error *err) {
+    int64_t fit = DRAW_MASKS / (result->image.dim[0] * result->image.dim[1]);
+    for (size_t i = 0; i < result->count; i++) {
+        const lexmask_detection *d = &result->detection[i];
+        items[i] = (io_draw_item){.score = d->score, .colour = d->label, .name = d->name};
+        memcpy(items[i].box, d->box, sizeof d->box);
+        if ((int64_t)i >= fit) continue;
+        TN_TRY(paste(result, i, &masks[i], err));
+        items[i].mask = &masks[i];
+    }
+    tn_tensor overlay;
+    TN_TRY(tn_new_heap(&overlay, TN_U8, 3, result->image.dim, err));
+    tn_status status = io_draw_detections(&result->image, items, result->count, &overlay, err);
+    if (status == TN_OK) status = io_png_write(path, &overlay, err);
+    tn_free(overlay.data);
+    return status;
+}
+
+static tn_status draw(const lexmask_result *result, const char *path, tn_error *err) {
+    io_draw_item *items = tn_alloc_zero(result->count, sizeof *items);
+    tn_tensor *masks = tn_alloc_zero(result->count, sizeof *masks);
+    tn_status status = items && masks ? draw_items(result, items, masks, path, err)
+                                      : tn_fail(err, TN_ENOMEM, "out of memory for a drawing");
+    for (size_t i = 0; masks && i < result->count; i++) tn_free(masks[i].data);
+    tn_free(masks);
+    tn_free(items);
+    return status;
+}
+
+lexmask_status lexmask_result_draw(const lexmask_result *result, const char *path,
+                                   lexmask_error *err) {
+    tn_error failure = {0};
+    return api_status(draw(result, path, &failure), &failure, err);
+}

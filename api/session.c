@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+// Sessions: working memory and threads, and running a picture through the model.
+#include "api/internal.h"
+#include "io/image.h"
+
+#include <string.h>
+
+void lexmask_session_options_init(lexmask_session_options *options) {
+    *options = (lexmask_session_options){.mode = LEXMASK_CROP,
+                                         .crop_shape = LEXMASK_SQUARE,
+                                         .score = -1,
+                                         .nms = -1,
+                                         .objectness = -1};
+}
+
+static tn_status check(const lexmask_model *model, const lexmask_names *names,
+                       const lexmask_session_options *o, tn_error *err) {
+    if (o->mode != LEXMASK_CROP && o->mode != LEXMASK_CLOSED)
+        return tn_fail(err, TN_EINVAL, "mode %d: expected crop or closed", (int)o->mode);
+    if (o->mode == LEXMASK_CROP && (!model->clip || !names))
+        return tn_fail(err, TN_EINVAL, "the crop mode needs a model with a CLIP, and names");
+    if (o->score > 1 || o->nms > 1 || o->objectness > 1 || o->top < 0 || o->proposals < 0 ||
+        o->clip_batch < 0 ||
+        (o->crop_context != 0 && !(o->crop_context >= 1 && o->crop_context <= 10)))
+        return tn_fail(err, TN_EINVAL, "a threshold, count or crop context is out of its range");
+    return TN_OK;
+}
+
+static tn_status open_session(const lexmask_model *model, const lexmask_names *names,
+                              const lexmask_session_options *options, lexmask_session **out,
+                              tn_error *err) {
+    TN_TRY(check(model, names, options, err));
+    lexmask_session *session = tn_alloc_zero(1, sizeof *session);
+    if (!session) return tn_fail(err, TN_ENOMEM, "out of memory for a session");
+    session->model = model, session->names = names, session->options = *options;
+    tn_status status = kn_open(model->device, model->level, options->threads, &session->kn, err);
+    if (status == TN_OK) status = tn_arena_init_large(&session->step, err);
+    if (status == TN_OK)
+        *out = session;
+    else
+        lexmask_session_free(session);
+    return status;
+}
+
+lexmask_status lexmask_session_new(const lexmask_model *model, const lexmask_names *names,
+                                   const lexmask_session_options *options,
+                                   lexmask_session **session, lexmask_error *err) {
+    tn_error failure = {0};
+    return api_status(open_session(model, names, options, session, &failure), &failure, err);
+}
+
+void lexmask_session_free(lexmask_session *session) {
+    if (!session) return;
+    kn_close(session->kn);
+    tn_arena_deinit(&session->step);
+    tn_free(session);
+}
+
+static md_thresholds thresholds(const lexmask_session *session) {
+    const lexmask_session_options *o = &session->options;
+    md_thresholds limits = o->mode == LEXMASK_CLOSED
+                               ? md_mask_rcnn_thresholds(session->model->detector)
+                               : (md_thresholds){.score = 0.05, .nms = 0.5, .top = 100};
+    if (o->score >= 0) limits.score = o->score;
+    if (o->nms >= 0) limits.nms = o->nms;
+    if (o->top) limits.top = o->top;
+    return limits;
+}
+
+// False cancels.
+static bool go_on(void *user, double done) {
+    const lexmask_session_options *o = &((const lexmask_session *)user)->options;
+    return !o->progress || o->progress(o->progress_user, done) == 0;
+}
+
+static tn_status run_closed(lexmask_session *session, nn_ctx *cx, const tn_tensor *image,
+                            lexmask_result **result) {
+    md_thresholds limits = thresholds(session);
+    md_detections found;
+    if (!go_on(session, 0)) return tn_fail(cx->err, TN_ECANCELLED, "cancelled");
+    TN_TRY(md_mask_rcnn_detect(cx, session->model->detector, image, &limits, &found));
+    return api_result_closed(session, image, &found, result, cx->err);
+}
+
+_Static_assert((int)LEXMASK_RPN == (int)MD_OBJECTNESS_RPN, "the sources differ");
+
+static tn_status run_crop(lexmask_session *session, nn_ctx *cx, const tn_tensor *image,
+                          lexmask_result **result) {
+    const lexmask_session_options *o = &session->options;
+    md_crop_options options = md_crop_default_options();
+    options.limits = thresholds(session);
+    options.shape = o->crop_shape == LEXMASK_TIGHT ? MD_CROP_TIGHT : MD_CROP_SQUARE;
+    if (o->crop_context > 0) options.context = o->crop_context;
+    options.source = (md_objectness)o->objectness_of;
+    if (o->objectness >= 0) options.objectness = o->objectness;
+    if (o->proposals) options.proposals = o->proposals;
+    if (o->clip_batch) options.clip_batch = o->clip_batch;
+    options.go_on = go_on, options.user = session;
+    md_crop_result found;
+    TN_TRY(md_crop_detect(cx, session->model->detector, session->model->clip,
+                          &session->names->vocabulary, image, &options, &found));
+    return api_result_crop(session, image, &found, result, cx->err);
+}
+
+// Takes the picture's memory whatever happens.
+static tn_status run(lexmask_session *session, tn_tensor *image, lexmask_result **result,
+                     tn_error *err) {
+    nn_ctx cx = {.kn = session->kn, .step = &session->step, .err = err};
+    tn_status status = session->options.mode == LEXMASK_CLOSED
+                           ? run_closed(session, &cx, image, result)
+                           : run_crop(session, &cx, image, result);
+    tn_arena_reset(&session->step, 0);
+    if (status != TN_OK) tn_free(image->data);
+    return status;
+}
+
+lexmask_status lexmask_run_file(lexmask_session *session, const char *path, lexmask_result **result,
+                                lexmask_error *err) {
+    tn_error failure = {0};
+    tn_tensor image;
+    tn_status status = io_image_read(path, session->options.max_pixels, &image, &failure);
+    if (status != TN_OK) return api_status(status, &failure, err);
+    status = run(session, &image, result, &failure);
+    if (status != TN_OK && status != TN_ECANCELLED) tn_fail_prefix(&failure, "%s", path);
+    return api_status(status, &failure, err);
+}
+
+static tn_status check_pixels(const lexmask_session *session, const void *pixels, int width,
+                              int height, size_t stride, int channels, tn_error *err) {
+    int64_t limit = session->options.max_pixels ? session->options.max_pixels : IO_MAX_PIXELS;
+    if (!pixels) return tn_fail(err, TN_EINVAL, "pixels is NULL");
+    if (!channels) return tn_fail(err, TN_EINVAL, "unknown pixel format");
+    if (width < 1 || height < 1)
+        return tn_fail(err, TN_EINVAL, "a picture of %d x %d pixels", width, height);
+    if ((int64_t)width * height > limit)
+        return tn_fail(err, TN_EINVAL, "a picture of %d x %d pixels is over the limit of %lld",
+                       width, height, (long long)limit);
+    if (stride < (size_t)width * (size_t)channels)
+        return tn_fail(err, TN_EINVAL, "a stride of %zu bytes is too short for %d pixels of %d",
+                       stride, width, channels);
+    return TN_OK;
+}
+
+// Where red, green and blue lie in a pixel, and its bytes.
+static int layout(lexmask_pixels format, int offset[3]) {
+    static const struct {
+        int offset[3], channels;
+    } layouts[] = {
+        [LEXMASK_RGB] = {{0, 1, 2}, 3},  [LEXMASK_BGR] = {{2, 1, 0}, 3},
+        [LEXMASK_RGBA] = {{0, 1, 2}, 4}, [LEXMASK_BGRA] = {{2, 1, 0}, 4},
+        [LEXMASK_GREY] = {{0, 0, 0}, 1},
+    };
+    if ((unsigned)format >= sizeof layouts / sizeof *layouts) return 0;
+    memcpy(offset, layouts[format].offset, sizeof layouts[format].offset);
+    return layouts[format].channels;
+}
+
+static tn_status copy_pixels(const lexmask_session *session, const uint8_t *pixels, int width,
+                             int height, size_t stride, lexmask_pixels format, tn_tensor *out,
+                             tn_error *err) {
+    int offset[3] = {0}, channels = layout(format, offset);
+    if (!stride && width > 0) stride = (size_t)width * (size_t)channels;
+    TN_TRY(check_pixels(session, pixels, width, height, stride, channels, err));
+    TN_TRY(tn_new_heap(out, TN_U8, TN_DIMS(height, width, 3), err));
+    uint8_t *to = tn_u8(out);
+    for (int y = 0; y < height; y++) {
+        const uint8_t *from = pixels + (size_t)y * stride;
+        for (int x = 0; x < width; x++, from += channels, to += 3)
+            for (int c = 0; c < 3; c++) to[c] = from[offset[c]];
+    }
+    return TN_OK;
+}
+
+lexmask_status lexmask_run_pixels(lexmask_session *session, const void *pixels, int width,
+                                  int height, size_t stride, lexmask_pixels format,
+                                  lexmask_result **result, lexmask_error *err) {
+    tn_error failure = {0};
+    tn_tensor image;
+    tn_status status =
+        copy_pixels(session, pixels, width, height, stride, format, &image, &failure);
+    if (status == TN_OK) status = run(session, &image, result, &failure);
+    return api_status(status, &failure, err);
+}

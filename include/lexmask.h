@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0
+// lexmask: point it at a picture, name things in plain words; it gives back boxes, pixel masks and
+// scores for them.
+//
+// How the objects hang together:
+//
+//     lexmask_model    weights, loaded once, read-only, shared by all threads
+//     lexmask_names    what to look for, turned into embeddings once, read-only, shared
+//     lexmask_session  threads and working memory: one for each of your threads
+//     lexmask_result   what was found in one picture; yours until you free it
+//
+//     lexmask_model_open → lexmask_names_new → lexmask_session_new → lexmask_run_file → results
+//
+// Close them in the opposite order. Functions that can fail return a lexmask_status and fill an
+// error text (err may be NULL) that names the file and the place and is good enough to print.
+// Text is UTF-8. Strings and arrays that a function hands out belong to the object they come from.
+// Option structs are filled by their _init function first; fields may be added at their end.
+#ifndef LEXMASK_H
+#define LEXMASK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define LEXMASK_API __attribute__((visibility("default")))
+
+typedef enum lexmask_status {
+    LEXMASK_OK = 0,
+    LEXMASK_EINVAL,       // an argument or option that cannot be used
+    LEXMASK_EIO,          // the system refused: open, read, write
+    LEXMASK_EFORMAT,      // bytes from outside are not what their format says
+    LEXMASK_ENOMEM,       // out of memory, or over a limit
+    LEXMASK_EUNSUPPORTED, // well-formed, but not something this library does
+    LEXMASK_EDEVICE,      // a device is missing or failed
+    LEXMASK_ECANCELLED,   // your cancel callback said so
+} lexmask_status;
+
+typedef struct lexmask_error {
+    lexmask_status status;
+    char text[1024];
+} lexmask_error;
+
+typedef struct lexmask_model lexmask_model;
+typedef struct lexmask_names lexmask_names;
+typedef struct lexmask_session lexmask_session;
+typedef struct lexmask_result lexmask_result;
+
+// "0.1.0"
+LEXMASK_API const char *lexmask_version(void);
+// The processor level that a new model would use ("avx512", …) into text. LEXMASK_EDEVICE when
+// LEXMASK_CPU in the environment names one that this processor lacks.
+LEXMASK_API lexmask_status lexmask_level(char *text, size_t bytes, lexmask_error *err);
+
+// ---- messages ----------------------------------------------------------------------------------
+
+typedef enum lexmask_log_level {
+    LEXMASK_LOG_DETAIL,
+    LEXMASK_LOG_NOTE,
+    LEXMASK_LOG_WARNING
+} lexmask_log_level;
+// Called on the thread that called the library. NULL is silent.
+typedef void (*lexmask_log)(void *user, lexmask_log_level level, const char *text);
+
+// ---- the model ---------------------------------------------------------------------------------
+
+typedef struct lexmask_model_options {
+    const char *folder;    // a model folder: detector.safetensors (or .pth) and clip/ in it. Stands
+                           // for detector, clip and tokenizer, which are then NULL
+    const char *detector;  // Mask R-CNN in torchvision's form: .pth or .safetensors
+    const char *clip;      // CLIP: OpenAI's .pt, a Hugging Face or OpenCLIP folder, .safetensors;
+                           // NULL for the closed mode alone
+    const char *tokenizer; // bpe_simple_vocab_16e6.txt.gz, tokenizer.json or a folder; NULL: looked
+                           // for in and beside clip
+    const char *device;    // "cpu"
+    const char *dtype;     // "f32"
+    int detector_only;     // 1: load no CLIP even if the folder has one (closed mode needs none)
+    int threads;           // used while loading; 0: all processors
+    int heads, text_heads; // of CLIP, where neither file nor table tells; 0: from there
+    const char *activation; // "gelu" or "quick_gelu", likewise; NULL: from there
+    double bn_eps;          // of the detector's batch norm; negative: from the file
+    lexmask_log log;
+    void *log_user;
+} lexmask_model_options;
+
+LEXMASK_API void lexmask_model_options_init(lexmask_model_options *options);
+LEXMASK_API lexmask_status lexmask_model_open(const lexmask_model_options *options,
+                                              lexmask_model **model, lexmask_error *err);
+LEXMASK_API void lexmask_model_close(lexmask_model *model); // NULL is fine
+// The detector's own classes (closed mode): label is 1..count-1, 0 is background.
+LEXMASK_API size_t lexmask_model_class_count(const lexmask_model *model);
+LEXMASK_API const char *lexmask_model_class_at(const lexmask_model *model, size_t label);
+
+// ---- names -------------------------------------------------------------------------------------
+
+typedef struct lexmask_names_options {
+    // What to look for, in one of three ways; synonyms of one thing are separated by '|'.
+    const char *const *names; // count of them
+    size_t count;
+    const char *text;           // "cat,remote control": separated by commas
+    const char *file;           // a text file, one a line
+    const char *const *prompts; // "a photo of {}"; several are averaged; NULL: that one.
+    size_t prompt_count;        // One prompt "imagenet80" stands for CLIP's ensemble of 80
+    const char *background;     // text that takes what is none of the names; "none": no such text.
+                                // NULL: "a random photo with no specific object"
+    const char *embeddings;     // .npy [count,D] instead of the text tower; NULL: text tower
+    int use_cache;              // keep text embeddings in the user's cache folder (default 1)
+    int threads;
+    lexmask_log log; // "this name is cut at 77 tokens", …
+    void *log_user;
+} lexmask_names_options;
+
+LEXMASK_API void lexmask_names_options_init(lexmask_names_options *options);
+LEXMASK_API lexmask_status lexmask_names_new(const lexmask_model *model,
+                                             const lexmask_names_options *options,
+                                             lexmask_names **names, lexmask_error *err);
+LEXMASK_API void lexmask_names_free(lexmask_names *names); // NULL is fine
+LEXMASK_API size_t lexmask_names_count(const lexmask_names *names);
+LEXMASK_API const char *lexmask_names_at(const lexmask_names *names, size_t i); // first synonym
+
+// ---- sessions ----------------------------------------------------------------------------------
+
+typedef enum lexmask_mode {
+    LEXMASK_CROP,   // proposals of the detector, each named by CLIP
+    LEXMASK_CLOSED, // the detector with its own classes; needs neither CLIP nor names
+} lexmask_mode;
+
+typedef enum lexmask_crop_shape {
+    LEXMASK_TIGHT,  // the box itself: CLIP's centre crop then cuts the ends off a long one
+    LEXMASK_SQUARE, // a square around it, which keeps them
+} lexmask_crop_shape;
+
+// Whose word is taken for how much a region is an object at all.
+typedef enum lexmask_objectness {
+    LEXMASK_AUTO, // the head's where it is class-agnostic, else the RPN's
+    LEXMASK_HEAD, // the box head's: knows parts of objects from whole ones
+    LEXMASK_RPN,  // the proposal's own: not tied to classes that the head was trained on
+} lexmask_objectness;
+
+typedef struct lexmask_session_options {
+    lexmask_mode mode;
+    int threads;        // 0: all processors
+    int64_t max_pixels; // larger pictures are refused; 0: 100 megapixels
+    int proposals;      // crop mode: the best N of the RPN; 0: all that the detector keeps
+    int clip_batch;     // crops encoded at a time; 0: 64
+    lexmask_crop_shape crop_shape;
+    double crop_context; // square: its side in longer sides of the box; 0: 1.15
+    double objectness; // crop: weight w of the proposal's objectness o beside the probability p of
+                       // its name, score = p^(1-w) o^w; negative: 0.5; 0: the probability alone
+    lexmask_objectness objectness_of;
+    double score, nms; // thresholds; negative: 0.05 and 0.5 (closed: the detector's own)
+    int top;           // detections a picture; 0: 100 (closed: the detector's own)
+    // Called between batches with the share of the picture that is done, 0..1; another value than
+    // 0 cancels the run.
+    int (*progress)(void *user, double done);
+    void *progress_user;
+    lexmask_log log;
+    void *log_user;
+} lexmask_session_options;
+
+LEXMASK_API void lexmask_session_options_init(lexmask_session_options *options);
+// names may be NULL in closed mode. model and names must outlive the session.
+LEXMASK_API lexmask_status lexmask_session_new(const lexmask_model *model,
+                                               const lexmask_names *names,
+                                               const lexmask_session_options *options,
+                                               lexmask_session **session, lexmask_error *err);
+LEXMASK_API void lexmask_session_free(lexmask_session *session); // NULL is fine
+
+typedef enum lexmask_pixels {
+    LEXMASK_RGB,
+    LEXMASK_BGR,
+    LEXMASK_RGBA,
+    LEXMASK_BGRA,
+    LEXMASK_GREY
+} lexmask_pixels;
+
+// JPEG, PNG, PPM; EXIF orientation is applied, and results are in the upright picture.
+LEXMASK_API lexmask_status lexmask_run_file(lexmask_session *session, const char *path,
+                                            lexmask_result **result, lexmask_error *err);
+// Pixels in memory, 8 bits a channel; stride: bytes from one row to the next (0: tightly packed).
+LEXMASK_API lexmask_status lexmask_run_pixels(lexmask_session *session, const void *pixels,
+                                              int width, int height, size_t stride,
+                                              lexmask_pixels format, lexmask_result **result,
+                                              lexmask_error *err);
+
+// ---- results -----------------------------------------------------------------------------------
+
+#define LEXMASK_TOP 5
+
+typedef struct lexmask_detection {
+    float box[4];     // x1, y1, x2, y2 in pixels of the picture
+    float score;      // best first; crop: name_score and objectness together; closed: of the class
+    float objectness; // crop: the proposal's; closed: 1
+    float name_score; // crop: CLIP's probability; closed: the class score
+    int label;        // crop: index into the names; closed: the detector's class
+    const char *name;
+    int top_count; // crop: the best names and their probabilities, best first
+    int top_label[LEXMASK_TOP];
+    float top_score[LEXMASK_TOP];
+} lexmask_detection;
+
+LEXMASK_API size_t lexmask_result_count(const lexmask_result *result);
+LEXMASK_API const lexmask_detection *lexmask_result_at(const lexmask_result *result, size_t i);
+LEXMASK_API void lexmask_result_size(const lexmask_result *result, int *width, int *height);
+// One byte a pixel, 1 inside the mask of detection i; stride: bytes a row (0: the width).
+LEXMASK_API lexmask_status lexmask_result_mask(const lexmask_result *result, size_t i,
+                                               uint8_t *mask, size_t stride, lexmask_error *err);
+// The mask as COCO's compressed run-length text. *text belongs to the result.
+LEXMASK_API lexmask_status lexmask_result_rle(lexmask_result *result, size_t i, const char **text,
+                                              lexmask_error *err);
+// The picture with boxes, masks and names drawn over it, as PNG. Written beside, then renamed.
+LEXMASK_API lexmask_status lexmask_result_draw(const lexmask_result *result, const char *path,
+                                               lexmask_error *err);
+LEXMASK_API void lexmask_result_free(lexmask_result *result); // NULL is fine
+
+#ifdef __cplusplus
+}
+#endif
+#endif
