@@ -47,11 +47,14 @@ LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/obj/%.o)
 TOOL_OBJ := $(TOOL_SRC:%.c=$(BUILD)/obj/%.o)
 TEST_LIB_OBJ := $(TEST_LIB_SRC:%.c=$(BUILD)/obj/%.o)
 TEST_BIN := $(TEST_SRC:tests/%.c=$(BUILD)/tests/%)
+TEST_SCRIPT := $(sort $(wildcard tests/test_*.sh))
 
 LIB := $(BUILD)/liblexmask.a
 PROGRAM := $(if $(TOOL_SRC),$(BUILD)/lexmask)
 
-all: $(LIB) $(PROGRAM) ## Build the program and the libraries
+SHARED := $(BUILD)/liblexmask.so.$(VERSION)
+
+all: $(LIB) $(SHARED) $(PROGRAM) ## Build the program and the libraries
 
 # A processor level's files are compiled for that level; dispatch happens once, at start.
 ifeq ($(shell uname -m),x86_64)
@@ -68,6 +71,10 @@ $(BUILD)/obj/%.o: %.c
 $(LIB): $(LIB_OBJ)
 	@rm -f $@
 	$(Q)ar rcs $@ $^
+
+$(SHARED): $(LIB_OBJ) api/lexmask.map
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -shared -Wl,-soname,liblexmask.so.$(basename $(basename $(VERSION))) \
+		-Wl,--version-script=api/lexmask.map -Wl,--no-undefined -o $@ $(LIB_OBJ) $(LDLIBS)
 
 $(BUILD)/lexmask: $(TOOL_OBJ) $(LIB)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
@@ -89,10 +96,38 @@ export LEXMASK_DUMPS := $(DUMPS)
 tests: $(TEST_BIN)
 
 test: all tests ## Run every test; ends with "N passed, N failed"; DUMPS=DIR adds dumped layers
-	@BUILD=$(BUILD) tests/run.sh $(TEST_BIN)
+	@BUILD=$(BUILD) tests/run.sh $(TEST_BIN) $(TEST_SCRIPT)
 
 test-fast: all tests # the unit tests without those named test_slow_*
 	@BUILD=$(BUILD) tests/run.sh $(filter-out $(BUILD)/tests/test_slow_%,$(TEST_BIN))
+
+# The processor levels that this machine can run, one after the other.
+LEVELS := ref portable avx2 avx512
+test-levels: all tests ## The model tests at every processor level of this machine
+	@tests/levels.sh $(BUILD) $(LEVELS)
+
+test-sanitized: ## The tests with AddressSanitizer and UndefinedBehaviorSanitizer
+	@$(MAKE) --no-print-directory SAN=address,undefined BUILD=$(BUILD)/sanitized OPT=-O1 test-fast
+
+demo: all ## Find named things in the picture that comes with this repository
+	@tests/demo.sh $(BUILD)/lexmask
+
+install: all ## Install under DESTDIR and PREFIX (/usr/local)
+	@install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(PREFIX)/lib/pkgconfig \
+		$(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/doc/lexmask
+	@install -m 755 $(BUILD)/lexmask $(DESTDIR)$(PREFIX)/bin
+	@install -m 644 include/lexmask.h $(DESTDIR)$(PREFIX)/include
+	@install -m 644 $(LIB) $(DESTDIR)$(PREFIX)/lib
+	@install -m 755 $(SHARED) $(DESTDIR)$(PREFIX)/lib
+	@ln -sf $(notdir $(SHARED)) $(DESTDIR)$(PREFIX)/lib/liblexmask.so.$(basename $(basename $(VERSION)))
+	@ln -sf $(notdir $(SHARED)) $(DESTDIR)$(PREFIX)/lib/liblexmask.so
+	@sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|; s|@PACKAGES@|$(PACKAGES)|' api/lexmask.pc.in \
+		>$(DESTDIR)$(PREFIX)/lib/pkgconfig/lexmask.pc
+	@install -m 644 docs/lexmask.1 $(DESTDIR)$(PREFIX)/share/man/man1
+	@install -m 644 LICENSE NOTICE README.md $(DESTDIR)$(PREFIX)/share/doc/lexmask
+
+man: all ## Rewrite the man page from the program's own option tables
+	@$(BUILD)/lexmask man >docs/lexmask.1
 
 deps: ## Install what building, testing and running need (Debian 12; root or sudo)
 	@tests/deps.sh $(DEPS)
@@ -117,6 +152,6 @@ clean: ## Remove everything built
 help: ## This list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: all tests test test-fast deps deps-dev format lint layers clean help
+.PHONY: all tests test test-fast test-levels test-sanitized demo install man deps deps-dev format lint layers clean help
 .SECONDARY:
 -include $(LIB_OBJ:.o=.d) $(TOOL_OBJ:.o=.d) $(TEST_LIB_OBJ:.o=.d) $(TEST_SRC:%.c=$(BUILD)/obj/%.d)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The `lexmask` command: chooses a subcommand. Exit codes: 0 done, 1 failed, 2 misused.
-#include "kernels/kernels.h"
+#include "lexmask.h"
 #include "tools/commands.h"
 
 #include <signal.h>
@@ -18,7 +18,8 @@
 #include <zlib.h>
 
 static const tool_command *const commands[] = {
-    &tool_embed, &tool_tokenize, &tool_preprocess, &tool_info, &tool_convert, &tool_pull,
+    &tool_detect, &tool_embed,   &tool_tokenize, &tool_preprocess,
+    &tool_info,   &tool_convert, &tool_pull,
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
@@ -34,27 +35,26 @@ static void print_help(FILE *out) {
           "lexmask --version tells version, build, processor level and libraries.\n"
           "\nexamples:\n"
           "  lexmask detect photo.jpg --model demo/pair --names \"cat,remote control\" --out .\n"
-          "  lexmask info demo/pair/clip.safetensors\n"
+          "  lexmask info demo/pair/detector.safetensors\n"
           "\nexit codes: 0 done, 1 failed (one picture of many, too), 2 misused\n",
           out);
 }
 
 static int print_version(void) {
-    kn_ctx *kn;
-    tn_error err = {0};
-    if (kn_open("cpu", NULL, 1, &kn, &err) != TN_OK) {
+    char level[64];
+    lexmask_error err = {0};
+    if (lexmask_level(level, sizeof level, &err) != LEXMASK_OK) {
         tool_error("%s", err.text);
         return 1;
     }
-    printf("lexmask %s\n", LEXMASK_VERSION);
+    printf("lexmask %s\n", lexmask_version());
     printf("build      %s %s, %s\n", __DATE__, __TIME__, __VERSION__);
-    printf("processor  %s\n", kn_level(kn));
+    printf("processor  %s\n", level);
     printf("libraries  libpng %s, zlib %s, libzip %s, jansson %s, %s,\n", PNG_LIBPNG_VER_STRING,
            zlibVersion(), zip_libzip_version(), JANSSON_VERSION, curl_version());
     printf("           utf8proc %s (Unicode %s), pcre2 %d.%d, cairo %s, pango %s\n",
            utf8proc_version(), utf8proc_unicode_version(), PCRE2_MAJOR, PCRE2_MINOR,
            cairo_version_string(), pango_version_string());
-    kn_close(kn);
     return 0;
 }
 
@@ -64,7 +64,7 @@ static void print_man(void) {
            "lexmask \\- find what you can name in a picture: boxes, masks, scores\n"
            ".SH SYNOPSIS\n.B lexmask\n.I COMMAND\n[\\fIOPTIONS\\fR]\n.SH DESCRIPTION\n%s"
            ".SH COMMANDS\n",
-           LEXMASK_VERSION, about);
+           lexmask_version(), about);
     for (int i = 0; i < COMMANDS; i++) tool_print_man(commands[i], stdout);
     fputs(".SH EXIT STATUS\n0 done, 1 failed (one picture of many, too), 2 misused.\n"
           ".SH ENVIRONMENT\n.TP\n.B LEXMASK_CPU\n"

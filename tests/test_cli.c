@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: Apache-2.0
+// The command as a user types it: what it finds in the demo's picture, what it writes, how it says
+// no, how it stops.
+#include "io/file.h"
+#include "io/image.h"
+#include "io/json.h"
+#include "io/npy.h"
+#include "tests/program.h"
+
+#include <glob.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define PAIR "demo/pair"
+
+static char picture[512]; // the demo's
+
+// "a, b" from demo/names.txt would need commas: the file itself is given.
+#define DETECT "detect %s --model " PAIR " --names-file demo/names.txt --no-cache"
+
+static io_json read_json(const char *path) {
+    io_json document;
+    tn_error err = {0};
+    ASSERT_OK(io_json_read(path, 0, &document, &err), err);
+    return document;
+}
+
+static char *in_folder(const char *name) {
+    static char path[4][512];
+    static int next;
+    char *out = path[next++ % 4];
+    snprintf(out, sizeof path[0], "%s/%s", test_folder(), name);
+    return out;
+}
+
+static void detect_writes_all_that_it_is_asked_for(void **state) {
+    (void)state;
+    const char *json = in_folder("r.json"), *lines = in_folder("r.jsonl");
+    test_run run = test_lexmask(DETECT " --json %s --jsonl %s --out %s/o --masks %s/m", picture,
+                                json, lines, test_folder(), test_folder());
+    ASSERT_CODE(run, 0);
+    io_json results = read_json(json), objects = read_json(lines);
+    size_t found = io_json_count(&results);
+    assert_true(found >= 5);
+    io_json list;
+    tn_error err = {0};
+    ASSERT_OK(io_json_get(&objects, "detections", IO_JSON_ARRAY, &list, &err), err);
+    assert_int_equal(io_json_count(&list), found);
+    size_t rows = 0;
+    for (const char *at = run.out; (at = strchr(at, '\n')); at++) rows++;
+    assert_true(rows >= found);
+    glob_t files;
+    char pattern[600];
+    snprintf(pattern, sizeof pattern, "%s/m/*.png", test_folder());
+    assert_int_equal(glob(pattern, 0, NULL, &files), 0);
+    assert_int_equal(files.gl_pathc, found + 1); // and the label map
+    globfree(&files);
+    snprintf(pattern, sizeof pattern, "%s/o/*.png", test_folder());
+    assert_int_equal(glob(pattern, 0, NULL, &files), 0);
+    tn_tensor overlay, original;
+    ASSERT_OK(io_image_read(files.gl_pathv[0], 0, &overlay, &err), err);
+    ASSERT_OK(io_image_read(picture, 0, &original, &err), err);
+    assert_true(tn_same_shape(&overlay, &original));
+    tn_free(overlay.data);
+    tn_free(original.data);
+    globfree(&files);
+    io_json_close(&results);
+    io_json_close(&objects);
+    test_run_free(&run);
+}
+
+static void one_thread_gives_the_bits_of_many(void **state) {
+    (void)state;
+    char *seen = NULL;
+    for (int threads = 1; threads <= 7; threads += 3) {
+        test_run run =
+            test_lexmask(DETECT " --threads %d --jsonl - --proposals 60", picture, threads);
+        ASSERT_CODE(run, 0);
+        if (seen) assert_string_equal(run.out, seen);
+        free(seen);
+        seen = strdup(run.out);
+        test_run_free(&run);
+    }
+    free(seen);
+}
+
+static void closed_mode_needs_no_names(void **state) {
+    (void)state;
+    test_run run =
+        test_lexmask("detect %s --detector " PAIR "/detector.safetensors --mode closed", picture);
+    ASSERT_CODE(run, 0);
+    ASSERT_SAYS(run.out, "object");
+    test_run_free(&run);
+}
+
+static void a_broken_picture_is_skipped(void **state) {
+    (void)state;
+    tn_error err = {0};
+    const char *folder = in_folder("mixed");
+    ASSERT_OK(io_make_folder(folder, &err), err);
+    char good[600], bad[600];
+    snprintf(good, sizeof good, "%s/b%s", folder, strrchr(picture, '.'));
+    snprintf(bad, sizeof bad, "%s/a.jpg", folder);
+    char *absolute = realpath(picture, NULL);
+    assert_int_equal(symlink(absolute, good), 0);
+    free(absolute);
+    FILE *file = fopen(bad, "w");
+    fputs("this is no picture", file);
+    fclose(file);
+    test_run run =
+        test_lexmask(DETECT " --proposals 30 --json %s/mixed.json", folder, test_folder());
+    ASSERT_CODE(run, 1);
+    ASSERT_SAYS(run.err, "mixed/a.jpg");
+    io_json results = read_json(in_folder("mixed.json"));
+    assert_true(io_json_count(&results) > 0);
+    io_json_close(&results);
+    test_run_free(&run);
+}
+
+static void control_c_keeps_what_is_done(void **state) {
+    (void)state;
+    tn_error err = {0};
+    const char *folder = in_folder("many");
+    ASSERT_OK(io_make_folder(folder, &err), err);
+    char *absolute = realpath(picture, NULL);
+    for (int i = 0; i < 500; i++) {
+        char link[600];
+        snprintf(link, sizeof link, "%s/%03d%s", folder, i, strrchr(picture, '.'));
+        assert_int_equal(symlink(absolute, link), 0);
+    }
+    free(absolute);
+    test_run run = test_lexmask_interrupted(3, DETECT " --proposals 10 --json %s/many.json", folder,
+                                            test_folder());
+    ASSERT_CODE(run, 1);
+    ASSERT_SAYS(run.err, "interrupted");
+    assert_true(run.seconds < 30);
+    io_json results = read_json(in_folder("many.json")); // whole, whatever it holds
+    assert_true(io_json_is(&results, IO_JSON_ARRAY));
+    io_json_close(&results);
+    test_run_free(&run);
+}
+
+static void preprocess_and_embed_write_arrays(void **state) {
+    (void)state;
+    tn_error err = {0};
+    tn_tensor x;
+    test_run run = test_lexmask("preprocess %s --for clip --clip " PAIR "/clip --out %s/x.npy",
+                                picture, test_folder());
+    ASSERT_CODE(run, 0);
+    test_run_free(&run);
+    ASSERT_OK(io_npy_read(in_folder("x.npy"), &x, &err), err);
+    assert_true(x.rank == 3 && x.dim[0] == 3 && x.dim[1] == x.dim[2]);
+    tn_free(x.data);
+    run = test_lexmask("preprocess %s --for detector --out %s/x.npy", picture, test_folder());
+    ASSERT_CODE(run, 0);
+    test_run_free(&run);
+    ASSERT_OK(io_npy_read(in_folder("x.npy"), &x, &err), err);
+    assert_true(x.dim[0] == 3 && x.dim[1] % 32 == 0 && x.dim[2] % 32 == 0 && x.dim[1] >= 800);
+    tn_free(x.data);
+    run =
+        test_lexmask("embed --clip " PAIR "/clip --texts a\tphoto\tof\ta\tcat pizza --out %s/t.npy",
+                     test_folder());
+    ASSERT_CODE(run, 0);
+    test_run_free(&run);
+    ASSERT_OK(io_npy_read(in_folder("t.npy"), &x, &err), err);
+    assert_int_equal(x.dim[0], 2);
+    for (int64_t i = 0; i < 2; i++) {
+        double square = 0;
+        for (int64_t j = 0; j < x.dim[1]; j++) square += pow(tn_f32(&x)[i * x.dim[1] + j], 2);
+        ASSERT_WITHIN(fabs(square - 1), 1e-5);
+    }
+    tn_free(x.data);
+}
+
+static void convert_and_info_agree(void **state) {
+    (void)state;
+    test_run run = test_lexmask(
+        "convert " PAIR "/detector.safetensors %s/c.safetensors --dtype f32", test_folder());
+    ASSERT_CODE(run, 0);
+    test_run_free(&run);
+    run = test_lexmask("info %s/c.safetensors --json", test_folder());
+    ASSERT_CODE(run, 0);
+    ASSERT_SAYS(run.out, "Mask R-CNN");
+    ASSERT_SAYS(run.out, "float32");
+    test_run_free(&run);
+    // What was float16 finds the same things as float32: the numbers are the same.
+    test_run half = test_lexmask(
+        "detect %s --detector " PAIR "/detector.safetensors --mode closed --jsonl -", picture);
+    test_run full = test_lexmask("detect %s --detector %s/c.safetensors --mode closed --jsonl -",
+                                 picture, test_folder());
+    ASSERT_CODE(half, 0);
+    assert_string_equal(half.out, full.out);
+    test_run_free(&half);
+    test_run_free(&full);
+    run = test_lexmask("info " PAIR "/clip");
+    ASSERT_CODE(run, 0);
+    ASSERT_SAYS(run.out, "CLIP");
+    test_run_free(&run);
+}
+
+static void misuse_is_told_and_helped(void **state) {
+    (void)state;
+    static const struct {
+        const char *line, *says;
+        int code;
+    } cases[] = {
+        {"frobnicate", "no such command", 2},
+        {"detect", "which model", 2},
+        {"detect --model demo/pair", "what to look for", 2},
+        {"detect --model demo/pair --names a", "no picture was given", 2},
+        {"detect x.jpg --model demo/pair --names a --score 2",
+         "--score '2': expected a number from 0 to 1", 2},
+        {"detect x.jpg --model demo/pair --names a --score", "a value is missing", 2},
+        {"detect x.jpg --model demo/pair --names a --socre 1", "no such option", 2},
+        {"detect x.jpg --model demo/pair --names a --nam b", "did you mean --names?", 2},
+        {"detect x.jpg --model demo/pair --names a --mode open", "expected one of crop|closed", 2},
+        {"detect x.jpg --model demo/pair --names a --top 0", "expected a whole number", 2},
+        {"detect x.jpg --model demo/pair --names a --no-cache=1", "takes no value", 2},
+        {"detect demo/no-such.jpg --model demo/pair --names a", "demo/no-such.jpg: no such file",
+         1},
+        {"detect docs --model demo/pair --names a", "docs: no picture", 2},
+        {"detect demo/pictures --model demo/none --names a", "demo/none: no such model folder", 1},
+        {"detect demo/pictures --model docs --names a", "not a model folder", 1},
+        {"detect demo/pictures --model demo/pair --names a --device cuda", "cuda", 1},
+        {"detect demo/pictures --model demo/pair --names a --dtype f16", "expected f32", 2},
+        {"detect demo/pictures --model demo/pair --names a,,b", "name", 2},
+        {"detect demo/pictures --model demo/pair --names a --prompt cat", "{}", 2},
+        {"detect demo/pictures --model demo/pair --names a --json /no/such/r.json",
+         "/no/such/r.json", 1},
+        {"detect demo/pictures --detector maskrcnn_resnet50_fpn --clip demo/pair/clip --names a",
+         "lexmask pull", 1},
+        {"tokenize hello", "which vocabulary", 2},
+        {"tokenize --tokenizer demo/pair/clip", "which TEXT", 2},
+        {"embed --clip demo/pair/clip --out x.npy", "what to embed", 2},
+        {"embed --clip demo/pair/clip --texts a", "where to", 2},
+        {"info", "expected one FILE", 2},
+        {"info README.md", "README.md", 1},
+        {"pull nothing-of-that-name", "no published checkpoint", 2},
+        {"preprocess demo/pictures --for clip", "where to", 2},
+        {"convert README.md /tmp/x.safetensors", "README.md", 1},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        setenv("XDG_CACHE_HOME", test_folder(), 1);
+        test_run run = test_lexmask("%s", cases[i].line);
+        if (run.code != cases[i].code || !strstr(run.err, cases[i].says) || run.seconds > 2)
+            fail_msg("lexmask %s\nexit code %d (expected %d), %.1f s, expected '%s' in:\n%s",
+                     cases[i].line, run.code, cases[i].code, run.seconds, cases[i].says, run.err);
+        test_run_free(&run);
+    }
+}
+
+static int find_picture(void **state) {
+    (void)state;
+    glob_t found;
+    if (glob("demo/pictures/*.[jp][pn]g", 0, NULL, &found) != 0) return -1;
+    snprintf(picture, sizeof picture, "%s", found.gl_pathv[0]);
+    globfree(&found);
+    return 0;
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(detect_writes_all_that_it_is_asked_for),
+        cmocka_unit_test(one_thread_gives_the_bits_of_many),
+        cmocka_unit_test(closed_mode_needs_no_names),
+        cmocka_unit_test(a_broken_picture_is_skipped),
+        cmocka_unit_test(control_c_keeps_what_is_done),
+        cmocka_unit_test(preprocess_and_embed_write_arrays),
+        cmocka_unit_test(convert_and_info_agree),
+        cmocka_unit_test(misuse_is_told_and_helped),
+    };
+    return cmocka_run_group_tests(tests, find_picture, test_folder_remove);
+}

@@ -1,0 +1,64 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# What the README, the help texts and the man page say is true: options exist, make targets exist,
+# linked files exist, and every example that needs no published checkpoint is run as it stands.
+# Ends with "N passed, N failed".
+set -u
+cd "$(dirname "$0")/.."
+root=$PWD build=$PWD/${BUILD:-build}
+[[ ${BUILD:-build} == /* ]] && build=$BUILD
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+passed=0 failed=0
+ok() { passed=$((passed + 1)); }
+bad() {
+    failed=$((failed + 1))
+    echo "failed: $*"
+}
+
+# The man page is the program's own.
+"$build/lexmask" man >"$work/man" && cmp -s "$work/man" docs/lexmask.1 && ok || bad "docs/lexmask.1 differs from 'lexmask man': run make man"
+
+# Commands that documents show: lines of code that begin with lexmask or build/lexmask, continued
+# lines joined.
+commands_of() {
+    sed -e ':join' -e '/\\$/{N;s/\\\n *//;bjoin' -e '}' "$@" | sed -n 's/^ \{0,8\}\(\$ \)\{0,1\}\(build\/\)\{0,1\}\(lexmask [a-z].*\)/\3/p' | sed 's/ *#.*//'
+}
+for command in $("$build/lexmask" --help | sed -n '/^commands:/,/^$/s/^  \([a-z]*\) .*/\1/p'); do
+    "$build/lexmask" "$command" --help >"$work/help.$command" && ok || bad "lexmask $command --help"
+done
+mapfile -t shown < <({ commands_of README.md docs/*.md demo/*/README.md; cat "$work"/help.* | commands_of; } | sort -u)
+for line in "${shown[@]}"; do
+    read -r _ command _ <<<"$line"
+    [ -e "$work/help.$command" ] || { bad "no such command: $line"; continue; }
+    for option in $(grep -oE ' --[a-z][a-z0-9-]*' <<<"$line" | sort -u); do
+        grep -qE "^ +(-[a-z], )?$option( |\$)" "$work/help.$command" && ok || bad "no option $option: $line"
+    done
+done
+
+# Those that need nothing but what the repository ships are run.
+mkdir "$work/run" && cd "$work/run" && ln -s "$root/demo" demo && mkdir photos build
+ln -s "$build/lexmask" build/lexmask
+picture=$(ls "$root"/demo/pictures/* | head -n 1)
+cp "$picture" "photo.${picture##*.}" && cp "$picture" photos/
+echo "a photo of a cat" >prompts.txt
+export XDG_CACHE_HOME=$work/cache
+for line in "${shown[@]}"; do
+    [[ $line == *demo/* || $line == *"--list"* || $line == *"preprocess"*"for detector"* ]] || continue
+    line=${line//photo.jpg/photo.${picture##*.}}
+    if bash -c "PATH=$build:\$PATH; $line" >"$work/log" 2>&1 </dev/null; then ok; else
+        bad "$line"
+        tail -n 3 "$work/log"
+    fi
+done
+cd "$root"
+
+# make targets and linked files of the README.
+for target in $(grep -oE '(^ {4}|`)make [a-z -]+' README.md | sed 's/.*make //' | tr ' ' '\n' | sort -u); do
+    grep -qE "^$target:" Makefile && ok || bad "README.md: no make target $target"
+done
+for file in $(grep -ohE '\]\([^)#:]+\)' README.md | tr -d '])(' | sort -u); do
+    [ -e "$file" ] && ok || bad "README.md links to $file, which is not there"
+done
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]

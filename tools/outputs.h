@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// What `lexmask detect` writes: overlays, COCO results, JSON lines, masks. Every file is written
+// beside its place and renamed, so none is ever seen half-written.
+#pragma once
+
+#include "io/coco.h"
+#include "io/file.h"
+#include "lexmask.h"
+
+typedef struct tool_output_options {
+    const char *out;   // folder for overlays
+    const char *json;  // COCO results
+    const char *ids;   // COCO annotations that give ids
+    const char *jsonl; // JSON lines; "-": standard output
+    const char *masks; // folder for instance masks and label maps
+} tool_output_options;
+
+typedef struct tool_outputs {
+    tool_output_options wanted;
+    const lexmask_model *model;
+    const lexmask_names *names; // NULL: the detector's own classes
+    io_coco_writer json;
+    io_writer jsonl;
+    bool json_open, jsonl_open;
+    io_coco *ids;
+    int64_t *category; // id of each name (closed mode: of each label)
+} tool_outputs;
+
+// Makes folders and opens files, so that an output that cannot be written is known before the
+// work is done. TN_EINVAL when --ids lacks a name.
+tn_status tool_outputs_open(tool_outputs *outputs, const tool_output_options *wanted,
+                            const lexmask_model *model, const lexmask_names *names, tn_error *err);
+// index: 0, 1, … in the run; picture ids without --ids are index + 1.
+tn_status tool_outputs_add(tool_outputs *outputs, const char *path, size_t index,
+                           lexmask_result *result, tn_error *err);
+tn_status tool_outputs_commit(tool_outputs *outputs, tn_error *err); // files get their names
+void tool_outputs_close(tool_outputs *outputs); // what was not committed is removed
+
+void tool_print_table(const lexmask_result *result); // name, score, box; standard output
