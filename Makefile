@@ -50,7 +50,7 @@ TEST_BIN := $(TEST_SRC:tests/%.c=$(BUILD)/tests/%)
 TEST_SCRIPT := $(sort $(wildcard tests/test_*.sh))
 
 LIB := $(BUILD)/liblexmask.a
-PROGRAM := $(if $(TOOL_SRC),$(BUILD)/lexmask)
+PROGRAM := $(if $(wildcard tools/main.c),$(BUILD)/lexmask)
 
 SHARED := $(BUILD)/liblexmask.so.$(VERSION)
 

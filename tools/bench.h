@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+// `lexmask bench`: how fast the kernels are on this machine, beside what it can do at most.
+#pragma once
+
+#include "kernels/kernels.h"
+
+// Every kernel at the shapes of Mask R-CNN R50-FPN at 800x1333 and ViT-B/32 at batch 32 (median of
+// several runs) on the context's level and threads: a table that fits a screen, or one JSON object
+// with "level", "threads", the measured peaks and an array "kernels". Returns the exit code: 1 when
+// memory is out, with a message on stderr.
+int tool_bench_kernels(kn_ctx *cx, bool json);
+
+// What the level's instructions reach at most on all threads of the context, measured now:
+// multiply-adds on registers, in GFLOP/s, and copying memory, in GB/s read and written.
+typedef struct bench_peak {
+    double gflops, gbytes;
+} bench_peak;
+bench_peak bench_measure_peak(kn_ctx *cx);
+
+double bench_now(void); // seconds on a clock that only runs forward
