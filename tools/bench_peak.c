@@ -21,6 +21,12 @@ double bench_now(void) {
 
 static volatile float sink; // so that nothing is left out
 
+#if defined(__clang__)
+#define UNROLLED _Pragma("unroll")
+#else
+#define UNROLLED _Pragma("GCC unroll 16")
+#endif
+
 // KEEP tells the compiler that v is used and changed: the loop stays as written.
 #define KEEP(v) __asm__ volatile("" : "+" VECTOR_REGISTER(v))
 
@@ -29,24 +35,24 @@ static volatile float sink; // so that nothing is left out
 
 __attribute__((target("avx512f"))) static void chains_avx512(void) {
     __m512 sum[CHAINS], x = _mm512_set1_ps(0.999f);
-    for (int i = 0; i < CHAINS; i++) sum[i] = _mm512_set1_ps((float)i);
+    UNROLLED for (int i = 0; i < CHAINS; i++) sum[i] = _mm512_set1_ps((float)i);
     for (int k = 0; k < STEPS; k++)
-        for (int i = 0; i < CHAINS; i++) {
+        UNROLLED for (int i = 0; i < CHAINS; i++) {
             sum[i] = _mm512_fmadd_ps(sum[i], x, x);
             KEEP(sum[i]);
         }
-    for (int i = 0; i < CHAINS; i++) sink = _mm512_cvtss_f32(sum[i]);
+    UNROLLED for (int i = 0; i < CHAINS; i++) sink = _mm512_cvtss_f32(sum[i]);
 }
 
 __attribute__((target("avx2,fma"))) static void chains_avx2(void) {
     __m256 sum[CHAINS], x = _mm256_set1_ps(0.999f);
-    for (int i = 0; i < CHAINS; i++) sum[i] = _mm256_set1_ps((float)i);
+    UNROLLED for (int i = 0; i < CHAINS; i++) sum[i] = _mm256_set1_ps((float)i);
     for (int k = 0; k < STEPS; k++)
-        for (int i = 0; i < CHAINS; i++) {
+        UNROLLED for (int i = 0; i < CHAINS; i++) {
             sum[i] = _mm256_fmadd_ps(sum[i], x, x);
             KEEP(sum[i]);
         }
-    for (int i = 0; i < CHAINS; i++) sink = _mm256_cvtss_f32(sum[i]);
+    UNROLLED for (int i = 0; i < CHAINS; i++) sink = _mm256_cvtss_f32(sum[i]);
 }
 #elif defined(__aarch64__)
 #define VECTOR_REGISTER "w"
@@ -58,13 +64,13 @@ typedef float four __attribute__((vector_size(16)));
 
 static void chains_portable(void) {
     four sum[CHAINS], x = {0.999f, 0.999f, 0.999f, 0.999f};
-    for (int i = 0; i < CHAINS; i++) sum[i] = x * (float)i;
+    UNROLLED for (int i = 0; i < CHAINS; i++) sum[i] = x * (float)i;
     for (int k = 0; k < STEPS; k++)
-        for (int i = 0; i < CHAINS; i++) {
+        UNROLLED for (int i = 0; i < CHAINS; i++) {
             sum[i] = sum[i] * x + x;
             KEEP(sum[i]);
         }
-    for (int i = 0; i < CHAINS; i++) sink = sum[i][0];
+    UNROLLED for (int i = 0; i < CHAINS; i++) sink = sum[i][0];
 }
 
 typedef struct peak_job {
