@@ -5,6 +5,6 @@ set -eu
 cd "$(dirname "$0")/.."
 out=build/demo
 for picture in demo/pictures/*; do
-    echo "\$ lexmask detect $picture --model demo/pair --names-file demo/names.txt --score 0.3 --out $out"
-    "$1" detect "$picture" --model demo/pair --names-file demo/names.txt --score 0.3 --out $out
+    echo "\$ lexmask detect $picture --model demo/pair --names-file demo/names.txt --score 0.85 --out $out"
+    "$1" detect "$picture" --model demo/pair --names-file demo/names.txt --score 0.85 --out $out
 done

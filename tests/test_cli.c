@@ -71,6 +71,25 @@ static void detect_writes_all_that_it_is_asked_for(void **state) {
     test_run_free(&run);
 }
 
+// The twelve things that demo/pictures/party.png was composed of (tools/reference/
+// make_demo_picture.py), and nothing else, when asked for what is sure.
+static void the_demo_is_right(void **state) {
+    (void)state;
+    static const char *const things[] = {"rainbow", "rocket",  "flying saucer", "airplane",
+                                         "T-Rex",   "pizza",   "unicorn",       "penguin",
+                                         "guitar",  "bicycle", "watermelon",    "birthday cake"};
+    const size_t count = sizeof things / sizeof *things;
+    test_run run = test_lexmask("detect demo/pictures/party.png --model " PAIR
+                                " --names-file demo/names.txt --no-cache --score 0.85");
+    ASSERT_CODE(run, 0);
+    size_t rows = 0, right = 0;
+    for (const char *at = run.out; (at = strchr(at, '\n')); at++) rows++;
+    for (size_t i = 0; i < count; i++) right += strstr(run.out, things[i]) != NULL;
+    if (rows != count || right != count)
+        fail_msg("%zu of %zu rows right\n%s", right, rows, run.out);
+    test_run_free(&run);
+}
+
 static void one_thread_gives_the_bits_of_many(void **state) {
     (void)state;
     char *seen = NULL;
@@ -220,7 +239,7 @@ static void misuse_is_told_and_helped(void **state) {
         {"detect x.jpg --model demo/pair --names a --no-cache=1", "takes no value", 2},
         {"detect demo/no-such.jpg --model demo/pair --names a", "demo/no-such.jpg: no such file",
          1},
-        {"detect docs --model demo/pair --names a", "docs: no picture", 2},
+        {"detect tensor --model demo/pair --names a", "tensor: no picture", 2},
         {"detect demo/pictures --model demo/none --names a", "demo/none: no such model folder", 1},
         {"detect demo/pictures --model docs --names a", "not a model folder", 1},
         {"detect demo/pictures --model demo/pair --names a --device cuda", "cuda", 1},
@@ -263,6 +282,7 @@ static int find_picture(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(detect_writes_all_that_it_is_asked_for),
+        cmocka_unit_test(the_demo_is_right),
         cmocka_unit_test(one_thread_gives_the_bits_of_many),
         cmocka_unit_test(closed_mode_needs_no_names),
         cmocka_unit_test(a_broken_picture_is_skipped),

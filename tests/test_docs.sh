@@ -22,7 +22,7 @@ bad() {
 # Commands that documents show: lines of code that begin with lexmask or build/lexmask, continued
 # lines joined.
 commands_of() {
-    sed -e ':join' -e '/\\$/{N;s/\\\n *//;bjoin' -e '}' "$@" | sed -n 's/^ \{0,8\}\(\$ \)\{0,1\}\(build\/\)\{0,1\}\(lexmask [a-z].*\)/\3/p' | sed 's/ *#.*//'
+    sed -e ':join' -e '/\\$/{N;s/\\\n *//;bjoin' -e '}' "$@" | sed -n 's/^ \{2,8\}\(\$ \)\{0,1\}\(build\/\)\{0,1\}\(lexmask [a-z].*\)/\3/p' | sed 's/ *#.*//'
 }
 for command in $("$build/lexmask" --help | sed -n '/^commands:/,/^$/s/^  \([a-z]*\) .*/\1/p'); do
     "$build/lexmask" "$command" --help >"$work/help.$command" && ok || bad "lexmask $command --help"

@@ -10,6 +10,11 @@
 // memory is out, with a message on stderr.
 int tool_bench_kernels(kn_ctx *cx, bool json);
 
+// Whole models at their real sizes with random weights, median of several runs: the parts of Mask
+// R-CNN R50-FPN at 800x1333, and CLIP ViT-B/32; with the share of the measured peak and the memory
+// of the process. TN_EIO, TN_ENOMEM.
+tn_status tool_bench_models(kn_ctx *cx, bool json, tn_error *err);
+
 // What the level's instructions reach at most on all threads of the context, measured now:
 // multiply-adds on registers, in GFLOP/s, and copying memory, in GB/s read and written.
 typedef struct bench_peak {

@@ -36,8 +36,7 @@ static volatile float sink; // so that nothing is left out
 __attribute__((target("avx512f"))) static void chains_avx512(void) {
     __m512 sum[CHAINS], x = _mm512_set1_ps(0.999f);
     UNROLLED for (int i = 0; i < CHAINS; i++) sum[i] = _mm512_set1_ps((float)i);
-    for (int k = 0; k < STEPS; k++)
-        UNROLLED for (int i = 0; i < CHAINS; i++) {
+    for (int k = 0; k < STEPS; k++) UNROLLED for (int i = 0; i < CHAINS; i++) {
             sum[i] = _mm512_fmadd_ps(sum[i], x, x);
             KEEP(sum[i]);
         }
@@ -47,8 +46,7 @@ __attribute__((target("avx512f"))) static void chains_avx512(void) {
 __attribute__((target("avx2,fma"))) static void chains_avx2(void) {
     __m256 sum[CHAINS], x = _mm256_set1_ps(0.999f);
     UNROLLED for (int i = 0; i < CHAINS; i++) sum[i] = _mm256_set1_ps((float)i);
-    for (int k = 0; k < STEPS; k++)
-        UNROLLED for (int i = 0; i < CHAINS; i++) {
+    for (int k = 0; k < STEPS; k++) UNROLLED for (int i = 0; i < CHAINS; i++) {
             sum[i] = _mm256_fmadd_ps(sum[i], x, x);
             KEEP(sum[i]);
         }
@@ -65,8 +63,7 @@ typedef float four __attribute__((vector_size(16)));
 static void chains_portable(void) {
     four sum[CHAINS], x = {0.999f, 0.999f, 0.999f, 0.999f};
     UNROLLED for (int i = 0; i < CHAINS; i++) sum[i] = x * (float)i;
-    for (int k = 0; k < STEPS; k++)
-        UNROLLED for (int i = 0; i < CHAINS; i++) {
+    for (int k = 0; k < STEPS; k++) UNROLLED for (int i = 0; i < CHAINS; i++) {
             sum[i] = sum[i] * x + x;
             KEEP(sum[i]);
         }

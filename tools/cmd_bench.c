@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+// lexmask bench: how fast kernels and whole models are on this machine.
+#include "tools/bench.h"
+#include "tools/commands.h"
+
+#include <string.h>
+
+static struct {
+    bool json;
+    int64_t threads;
+} o;
+
+static const tool_option table[] = {
+    {"json", TOOL_FLAG, NULL, "print JSON", &o.json},
+    {"threads", TOOL_INT, "N", "default: all processors", &o.threads, 1, 1024},
+};
+
+static const tool_option *options(size_t *count) {
+    *count = sizeof table / sizeof *table;
+    return table;
+}
+
+static int bench(bool models, tn_error *err) {
+    kn_ctx *kn;
+    int code = 0;
+    if (kn_open("cpu", NULL, (int)o.threads, &kn, err) != TN_OK) return tool_failed(err);
+    if (!models)
+        code = tool_bench_kernels(kn, o.json);
+    else if (tool_bench_models(kn, o.json, err) != TN_OK)
+        code = tool_failed(err);
+    kn_close(kn);
+    return code;
+}
+
+static int run(const tool_command *self, int argc, char **argv) {
+    memset(&o, 0, sizeof o);
+    tool_list words = {0};
+    tn_error err = {0};
+    int code = 2;
+    tool_parsed parsed = tool_parse(self, argc, argv, &words);
+    bool models = words.count == 1 && !strcmp(words.word[0], "models");
+    if (parsed == TOOL_HELPED)
+        code = 0;
+    else if (parsed == TOOL_GO && !models && (words.count != 1 || strcmp(words.word[0], "kernels")))
+        tool_error("bench what? Give kernels or models");
+    else if (parsed == TOOL_GO)
+        code = bench(models, &err);
+    tool_list_free(&words);
+    return code;
+}
+
+const tool_command tool_bench = {
+    .name = "bench",
+    .summary = "time kernels or whole models on this machine",
+    .usage = "kernels|models [--json]",
+    .details =
+        "Shapes are those of Mask R-CNN R50-FPN at 800x1333 and CLIP ViT-B/32; weights are\n"
+        "random. The share is of the peak measured in the same run. LEXMASK_CPU chooses the\n"
+        "processor level.\n",
+    .examples = "  lexmask bench kernels\n"
+                "  LEXMASK_CPU=avx2 lexmask bench models --json\n",
+    .run = run,
+    .options = options,
+};
