@@ -259,6 +259,10 @@ static void misuse_is_told_and_helped(void **state) {
         {"pull nothing-of-that-name", "no published checkpoint", 2},
         {"preprocess demo/pictures --for clip", "where to", 2},
         {"convert README.md /tmp/x.safetensors", "README.md", 1},
+        {"verify demo/pair/clip", "no known answers for a CLIP", 1},
+        {"verify", "expected one FILE", 2},
+        {"bench", "bench what", 2},
+        {"detect demo/pictures --model demo/pair --names-file README.nothing", "README.nothing", 1},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         setenv("XDG_CACHE_HOME", test_folder(), 1);

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+// lexmask verify: does this machine reproduce what a published checkpoint is known to say?
+#include "io/sha256.h"
+#include "models/known_answers.h"
+#include "models/published.h"
+#include "tools/clip_options.h"
+#include "tools/commands.h"
+
+#include <string.h>
+#include <sys/stat.h>
+
+static struct {
+    const char *tokenizer;
+    int64_t threads;
+} o;
+
+static const tool_option table[] = {
+    {"tokenizer", TOOL_TEXT, "FILE",
+     "its vocabulary; default: looked for beside the file and among "
+     "pulled ones",
+     &o.tokenizer},
+    {"threads", TOOL_INT, "N", "default: all processors", &o.threads, 1, 1024},
+};
+
+static const tool_option *options(size_t *count) {
+    *count = sizeof table / sizeof *table;
+    return table;
+}
+
+// A published file is told by its hash: then it is known to be whole.
+static tn_status check_hash(const char *path, tn_error *err) {
+    uint8_t digest[IO_SHA256];
+    char hex[IO_SHA256_HEX];
+    struct stat info;
+    if (stat(path, &info) != 0 || !S_ISREG(info.st_mode)) return TN_OK; // a folder has no one hash
+    TN_TRY(io_sha256_file(path, digest, err));
+    io_sha256_text(digest, hex);
+    size_t count;
+    const md_published *all = md_published_all(&count);
+    for (size_t i = 0; i < count; i++) {
+        if (strncmp(hex, all[i].sha256, strlen(all[i].sha256))) continue;
+        printf("file     %s, whole (SHA-256 %s)\n", all[i].name, hex);
+        return TN_OK;
+    }
+    printf("file     none of the published ones (SHA-256 %s)\n", hex);
+    return TN_OK;
+}
+
+static tn_status verify(const char *given, bool *good, tn_error *err) {
+    char path[4096];
+    tool_clip open;
+    double largest;
+    tool_clip_choice choice = {.clip = given, .tokenizer = o.tokenizer, .threads = o.threads};
+    TN_TRY(md_published_resolve(given, path, sizeof path, err));
+    TN_TRY(check_hash(path, err));
+    TN_TRY(tool_clip_open(&choice, true, &open, err));
+    tn_status status = md_known_check(&open.cx, open.clip, open.bpe, &largest, err);
+    if (status == TN_OK) {
+        *good = largest <= MD_KNOWN_TOLERANCE;
+        printf("answers  %d texts, largest difference %.2g (at most %.2g expected)\n%s\n",
+               MD_KNOWN_ANSWERS, largest, MD_KNOWN_TOLERANCE,
+               *good
+                   ? "this machine reproduces the published model"
+                   : "this machine does NOT reproduce the published model: other weights, another "
+                     "vocabulary, or a fault; please report it with `lexmask --version`");
+    }
+    tool_clip_close(&open);
+    return status;
+}
+
+static int run(const tool_command *self, int argc, char **argv) {
+    memset(&o, 0, sizeof o);
+    tool_list words = {0};
+    tn_error err = {0};
+    bool good = false;
+    int code = 2;
+    tool_parsed parsed = tool_parse(self, argc, argv, &words);
+    if (parsed == TOOL_HELPED)
+        code = 0;
+    else if (parsed == TOOL_GO && words.count != 1)
+        tool_error("expected one FILE or name of a pulled checkpoint, found %zu", words.count);
+    else if (parsed == TOOL_GO)
+        code = verify(words.word[0], &good, &err) == TN_OK ? !good : tool_failed(&err);
+    tool_list_free(&words);
+    return code;
+}
+
+const tool_command tool_verify = {
+    .name = "verify",
+    .summary = "check that a published checkpoint gives its known answers on this machine",
+    .usage = "FILE|NAME",
+    .details =
+        "The program carries answers of OpenAI's ViT-B/32. Exit code 1 when they are not met.\n",
+    .examples = "  lexmask verify ViT-B/32\n"
+                "  lexmask verify ViT-B-32.pt --tokenizer bpe_simple_vocab_16e6.txt.gz\n",
+    .run = run,
+    .options = options,
+};
