@@ -12,14 +12,16 @@
 3. CLIP's preprocessing by Pillow (bicubic with antialias, shorter side to the model's, centre crop as
    torchvision's CenterCrop rounds it), the image tower in float32.
 4. Softmax over names and background of exp(logit_scale) * cosine.  The best entry names the proposal; those that
-   the background wins are dropped.  The score of a detection is that probability alone.
+   the background wins are dropped.  The score is p^(1-w) o^w of that probability and the region's objectness o, w
+   being --objectness; with 0 it is the probability alone.  o is the box head's (1 - background) where it is
+   class-agnostic, else the RPN's (--objectness-of).
 5. Boxes: the box head's regression for its best foreground class (labels from 1), clipped.  Boxes of a side
    under 0.01 and scores not above --score are dropped, NMS runs for each name, in the network's coordinates,
    --top detections stay, best first.  Masks: the mask head on these boxes, the same class, pasted as torchvision
    does, cut above 0.5.
 
 The JSON holds for each picture: proposals and detections' boxes in picture coordinates (x0,y0,x1,y1), the crops'
-integer edges, for each proposal objectness, index of its name (-1 is the background) and score.
+integer edges, for each proposal both objectnesses, index of its name (-1 is the background), probability and score.
 """
 import argparse
 import contextlib
@@ -109,21 +111,27 @@ class Pair:
         regressed = clip_boxes_to_image(regressed, images.image_sizes[0])
         labels = logits[:, 1:].argmax(1) + 1
         refined = regressed[torch.arange(len(labels)), labels]
-        return dict(maps=maps, sizes=images.image_sizes, original=original, proposals=boxes, objectness=scores,
-                    refined=refined, labels=labels, picture_proposals=resize_boxes(boxes, images.image_sizes[0], original))
+        head = 1 - logits.double().softmax(1)[:, 0]
+        return dict(maps=maps, sizes=images.image_sizes, original=original, proposals=boxes, rpn=scores, head=head.float(),
+                    agnostic=logits.shape[1] == 2, refined=refined, labels=labels, picture_proposals=resize_boxes(boxes, images.image_sizes[0], original))
+
+    def name(self, picture, found, shape="square", context=1.15):
+        """Crops of the proposals of `found`, the index of each one's name (-1: background) and its probability."""
+        edges = crop_edges(found["picture_proposals"], picture.width, picture.height, shape, context)
+        best, name = self.probabilities(self.embed_crops(picture, edges)).max(1)
+        return dict(crops=edges, name=torch.where(name < len(self.names), name, -1), probability=best)
 
     @torch.no_grad()
-    def detect(self, picture, found, shape="tight", context=1.0, score=0.05, nms=0.5, top=100, masks=True):
-        """Names the proposals of `found` and gives the detections; see the page's top."""
-        edges = crop_edges(found["picture_proposals"], picture.width, picture.height, shape, context)
-        p = self.probabilities(self.embed_crops(picture, edges))
-        best, name = p.max(1)
-        name = torch.where(name < len(self.names), name, -1)
-        keep = ((name >= 0) & (best > score)).nonzero()[:, 0]
+    def detect(self, found, named, score=0.05, nms=0.5, top=100, masks=True, weight=0.5, source="auto"):
+        """The detections among named proposals; see the page's top."""
+        best, name = named["probability"], named["name"]
+        objectness = found["head"] if source == "head" or (source == "auto" and found["agnostic"]) else found["rpn"]
+        fused = (best.double() ** (1 - weight) * objectness.double() ** weight).float() if weight > 0 else best
+        keep = ((name >= 0) & (fused > score)).nonzero()[:, 0]
         keep = keep[remove_small_boxes(found["refined"][keep], 1e-2)]
-        keep = keep[batched_nms(found["refined"][keep], best[keep], name[keep], nms)][:top]
+        keep = keep[batched_nms(found["refined"][keep], fused[keep], name[keep], nms)][:top]
         boxes = found["refined"][keep]
-        out = dict(crops=edges, name=name, score=best, kept=keep, boxes=resize_boxes(boxes, found["sizes"][0], found["original"]))
+        out = dict(named, score=fused, kept=keep, boxes=resize_boxes(boxes, found["sizes"][0], found["original"]))
         if masks:
             r = self.detector.roi_heads
             out["masks"] = torch.zeros(0, *found["original"], dtype=torch.bool)
@@ -175,25 +183,30 @@ def coco_figures(truth, results, kind="bbox"):
 
 
 def measure(a):
-    """COCO figures of named detections over all names, for each crop shape, on unseen scenes."""
+    """COCO figures of named detections over all names, for each crop shape, without and with objectness, on unseen scenes."""
     pair = Pair(a.detector, a.clip, load_glyphs()[0], a.prompt, a.background)
     scenes = [scene((a.seed, i)) for i in range(a.measure)]
     truth = annotations(scenes)
     pictures = [Image.fromarray(s["picture"]) for s in scenes]
     found = [pair.propose(p, a.proposals) for p in pictures]
     print(f"{a.measure} scenes, {len(truth['annotations'])} objects, {np.mean([len(f['proposals']) for f in found]):.0f} proposals a picture")
+    weights = (0.0, a.objectness)
     for shape, context in (("tight", 1.0), ("square", 1.0), ("square", 1.15), ("square", 1.3)):
-        rows, hits, total = [], 0, 0
+        rows, hits, total = {w: [] for w in weights}, 0, 0
         for i, (p, f, s) in enumerate(zip(pictures, found, scenes)):
-            d = pair.detect(p, f, shape, context, a.score, a.nms, a.top)
-            for k, box, m in zip(d["kept"].tolist(), d["boxes"].tolist(), d["masks"]):
-                rows.append(dict(image_id=i + 1, category_id=int(d["name"][k]) + 1, score=float(d["score"][k]), segmentation=encode(m),
-                                 bbox=[box[0], box[1], box[2] - box[0], box[3] - box[1]]))
+            named = pair.name(p, f, shape, context)
+            for w in weights:
+                d = pair.detect(f, named, a.score, a.nms, a.top, weight=w, source=a.objectness_of)
+                for k, box, m in zip(d["kept"].tolist(), d["boxes"].tolist(), d["masks"]):
+                    rows[w].append(dict(image_id=i + 1, category_id=int(d["name"][k]) + 1, score=float(d["score"][k]), segmentation=encode(m),
+                                        bbox=[box[0], box[1], box[2] - box[0], box[3] - box[1]]))
             edges = crop_edges(torch.from_numpy(s["boxes"]), p.width, p.height, shape, context)
             best = pair.probabilities(pair.embed_crops(p, edges))[:, :len(pair.names)].argmax(1).numpy()
             hits, total = hits + int((best == s["names"]).sum()), total + len(best)
-        b, m = coco_figures(truth, rows), coco_figures(truth, rows, "segm")
-        print(f"{shape:6} {context:4.2f}  box AP {b[0]:.3f} AP50 {b[1]:.3f}  mask AP {m[0]:.3f} AP50 {m[1]:.3f}  AR@100 {b[8]:.3f}  true boxes named right {hits / total:.3f}", flush=True)
+        for w in weights:
+            b, m = coco_figures(truth, rows[w]), coco_figures(truth, rows[w], "segm")
+            print(f"{shape:6} {context:4.2f} objectness {w}  box AP {b[0]:.3f} AP50 {b[1]:.3f} AR@100 {b[8]:.3f}  mask AP {m[0]:.3f} AP50 {m[1]:.3f}  "
+                  f"true boxes named right {hits / total:.3f}", flush=True)
 
 
 def dump(a):
@@ -207,18 +220,19 @@ def dump(a):
     files = []
     for p in a.pictures:
         files += sorted(os.path.join(p, f) for f in os.listdir(p) if f.lower().endswith((".png", ".jpg", ".jpeg"))) if os.path.isdir(p) else [p]
-    out = dict(names=names, prompt=a.prompt, background=a.background, crop_shape=a.crop_shape, crop_context=a.crop_context,
+    out = dict(names=names, prompt=a.prompt, background=a.background, crop_shape=a.crop_shape, crop_context=a.crop_context, objectness=a.objectness, objectness_of=a.objectness_of,
                score=a.score, nms=a.nms, top=a.top, pictures=[])
     for file in files:
         picture = Image.open(file).convert("RGB")
         found = pair.propose(picture, a.proposals)
-        d = pair.detect(picture, found, a.crop_shape, a.crop_context, a.score, a.nms, a.top)
+        d = pair.detect(found, pair.name(picture, found, a.crop_shape, a.crop_context), a.score, a.nms, a.top,
+                        weight=a.objectness, source=a.objectness_of)
         detections = [dict(proposal=k, name=int(d["name"][k]), label=names[int(d["name"][k])], score=float(d["score"][k]), box=box, mask=encode(m))
                       for k, box, m in zip(d["kept"].tolist(), d["boxes"].tolist(), d["masks"])]
         out["pictures"].append(dict(
             file=os.path.basename(file), width=picture.width, height=picture.height, proposals=found["picture_proposals"].tolist(),
-            network_proposals=found["proposals"].tolist(), objectness=found["objectness"].tolist(), crops=d["crops"],
-            name=d["name"].tolist(), score=d["score"].tolist(), detections=detections))
+            network_proposals=found["proposals"].tolist(), rpn_objectness=found["rpn"].tolist(), head_objectness=found["head"].tolist(), crops=d["crops"],
+            name=d["name"].tolist(), probability=d["probability"].tolist(), score=d["score"].tolist(), detections=detections))
         if not a.quiet:
             print(f"{file}: {len(d['crops'])} proposals")
             for t in detections:
@@ -240,6 +254,8 @@ def main():
     p.add_argument("--crop-shape", choices=("tight", "square"), default="square")
     p.add_argument("--crop-context", type=float, default=1.15)
     p.add_argument("--proposals", type=int, help="at most so many; without it the detector's own number")
+    p.add_argument("--objectness", type=float, default=0.5, metavar="W")
+    p.add_argument("--objectness-of", choices=("auto", "head", "rpn"), default="auto")
     p.add_argument("--score", type=float, default=0.05)
     p.add_argument("--nms", type=float, default=0.5)
     p.add_argument("--top", type=int, default=100)

@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Trains the CLIP of the small pair from nothing on emoji crops and writes it as a Hugging Face folder.
 
-    train_small_clip.py --out demo/pair/clip                the committed weights (see demo/pair/README.md)
+    train_small_clip.py --stop 1600 --state one.pt --out /tmp/clip
+    train_small_clip.py --start one.pt --steps 500 --warmup 20 --lr 1.2e-3 --drop-until 0.5 --batch 168 --empty 24 \\
+        --seed 5 --out demo/pair/clip                       the committed weights (see demo/pair/README.md)
     train_small_clip.py --steps 50 --out /tmp/clip          a look whether the loss falls
 
 The model is transformers' CLIPModel.  The loss is CLIP's with one addition that a small batch needs: the
@@ -176,16 +178,16 @@ def save(model, folder):
 
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("--steps", type=int, default=6000)
+    p.add_argument("--steps", type=int, default=2600)
     p.add_argument("--batch", type=int, default=160, help="crops a step, of which --empty hold no object")
     p.add_argument("--empty", type=int, default=16)
     p.add_argument("--lr", type=float, default=2e-3)
     p.add_argument("--decay", type=float, default=0.05)
-    p.add_argument("--drop-until", type=float, default=0.6, help="part of the run that looks at half of the patches")
+    p.add_argument("--drop-until", type=float, default=0.65, help="part of the run that looks at half of the patches")
     p.add_argument("--refresh", type=int, default=20, help="steps between two encodings of all names")
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--threads", type=int, default=2)
-    p.add_argument("--every", type=int, default=500, help="steps between two measurements")
+    p.add_argument("--every", type=int, default=200, help="steps between two measurements")
     p.add_argument("--float32", action="store_true", help="no bfloat16 in the towers")
     p.add_argument("--warmup", type=int, default=200)
     p.add_argument("--stop", type=int, help="end after so many steps of the schedule (for a second run with --start)")
