@@ -105,6 +105,73 @@ static void one_thread_gives_the_bits_of_many(void **state) {
     free(seen);
 }
 
+static int occurrences(const char *text, const char *part) {
+    int count = 0;
+    for (; (text = strstr(text, part)); text++) count++;
+    return count;
+}
+
+static void ready_embeddings_stand_for_the_text_tower(void **state) {
+    (void)state;
+    test_run run = test_lexmask("embed --clip " PAIR "/clip --texts a\tphoto\tof\tpizza "
+                                "a\tphoto\tof\tpenguin "
+                                "a\trandom\tphoto\twith\tno\tspecific\tobject --out %s/e.npy",
+                                test_folder());
+    ASSERT_CODE(run, 0);
+    test_run_free(&run);
+    test_run words = test_lexmask("detect %s --model " PAIR
+                                  " --names pizza,penguin --no-cache --jsonl - --proposals 50",
+                                  picture);
+    test_run ready = test_lexmask("detect %s --model " PAIR
+                                  " --names pizza,penguin --embeddings %s/e.npy --jsonl - "
+                                  "--proposals 50",
+                                  picture, test_folder());
+    ASSERT_CODE(words, 0);
+    ASSERT_CODE(ready, 0);
+    ASSERT_SAYS(words.out, "penguin");
+    assert_int_equal(occurrences(words.out, "\"box\""), occurrences(ready.out, "\"box\""));
+    test_run_free(&words);
+    test_run_free(&ready);
+}
+
+static void ids_come_from_annotations(void **state) {
+    (void)state;
+    const char *ids = in_folder("ids.json");
+    FILE *file = fopen(ids, "w");
+    fprintf(file,
+            "{\"images\":[{\"id\":77,\"file_name\":\"x/%s\",\"width\":1,\"height\":1}],"
+            "\"annotations\":[],\"categories\":[{\"id\":5,\"name\":\"penguin\"},{\"id\":9,"
+            "\"name\":\"pizza\"}]}",
+            strrchr(picture, '/') + 1);
+    fclose(file);
+    test_run run = test_lexmask("detect %s --model " PAIR
+                                " --names pizza,penguin --no-cache --ids %s --json %s/i.json "
+                                "--score 0.5 --proposals 60",
+                                picture, ids, test_folder());
+    ASSERT_CODE(run, 0);
+    test_run_free(&run);
+    io_json results = read_json(in_folder("i.json")), one;
+    tn_error err = {0};
+    size_t count = io_json_count(&results);
+    assert_true(count >= 1);
+    for (size_t i = 0; i < count; i++) {
+        int64_t image, category;
+        ASSERT_OK(io_json_at(&results, i, IO_JSON_OBJECT, &one, &err), err);
+        ASSERT_OK(io_json_int(&one, "image_id", 0, 1000, &image, &err), err);
+        ASSERT_OK(io_json_int(&one, "category_id", 0, 1000, &category, &err), err);
+        assert_int_equal(image, 77);
+        assert_true(category == 5 || category == 9);
+    }
+    io_json_close(&results);
+    run = test_lexmask("detect %s --model " PAIR
+                       " --names guitar --no-cache --ids %s --json %s/j.json",
+                       picture, ids, test_folder());
+    ASSERT_CODE(run, 2);
+    ASSERT_SAYS(run.err, "no category 'guitar'");
+    assert_int_not_equal(access(in_folder("j.json"), F_OK), 0);
+    test_run_free(&run);
+}
+
 static void closed_mode_needs_no_names(void **state) {
     (void)state;
     test_run run =
@@ -288,6 +355,8 @@ int main(void) {
         cmocka_unit_test(detect_writes_all_that_it_is_asked_for),
         cmocka_unit_test(the_demo_is_right),
         cmocka_unit_test(one_thread_gives_the_bits_of_many),
+        cmocka_unit_test(ready_embeddings_stand_for_the_text_tower),
+        cmocka_unit_test(ids_come_from_annotations),
         cmocka_unit_test(closed_mode_needs_no_names),
         cmocka_unit_test(a_broken_picture_is_skipped),
         cmocka_unit_test(control_c_keeps_what_is_done),
