@@ -33,8 +33,8 @@ struct lexmask_session {
 };
 
 struct lexmask_result {
-    kn_ctx *kn;                   // pastes masks; a result outlives its session
-    tn_tensor image;              // uint8 [H,W,3], upright
+    kn_ctx *kn;      // pastes masks; a result outlives its session
+    tn_tensor image; // uint8 [H,W,3], upright
     size_t count;
     lexmask_detection *detection; // [count]
     tn_tensor boxes, masks;       // [count,4], [count,M,M] probabilities
