@@ -30,11 +30,15 @@ static tn_status fold(const nn_loader *load, tn_arena *room, const char *bn_pref
     TN_TRY(nn_load_into(load, room, nn_join(name, bn_prefix, ".running_var"), TN_DIMS(channels),
                         &var));
     for (int64_t k = 0; k < tn_count(shift); k++) {
-        double v = (double)tn_f32(&var)[k] + eps;
-        if (!(v >= 0))
-            return tn_fail(load->err, TN_EFORMAT, "%s: '%s' has the variance %g in place %lld",
-                           io_weights_path(load->file), name, v - eps, (long long)k);
-        double s = (double)tn_f32(scale)[k] / sqrt(v);
+        double gamma = (double)tn_f32(scale)[k], v = (double)tn_f32(&var)[k] + eps;
+        // A channel that training switched off has gamma 0, and in half precision its variance may
+        // be 0 too: it gives its bias, not 0/0.
+        if (!(v > 0 || (v == 0 && gamma == 0)) || isinf(v))
+            return tn_fail(load->err, TN_EFORMAT,
+                           "%s: '%s' has %g in place %lld; with epsilon %g that is no variance to "
+                           "divide by",
+                           io_weights_path(load->file), name, v - eps, (long long)k, eps);
+        double s = gamma == 0 ? 0 : gamma / sqrt(v);
         tn_f32(scale)[k] = (float)s;
         tn_f32(shift)[k] = (float)((double)tn_f32(shift)[k] - (double)tn_f32(&mean)[k] * s);
     }

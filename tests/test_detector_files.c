@@ -21,6 +21,7 @@ typedef struct change {
     const char *rename; // NULL drops the tensor; the part after '*' is kept
     int64_t dim[4];     // another shape, if rank is not 0; bytes are cut or repeated
     int rank;
+    bool zero;            // all elements become 0
     const char *metadata; // replaces the settings
     const char *part;     // of the error's text
 } change;
@@ -59,7 +60,9 @@ static void put(FILE *header, FILE *data, const io_tensor *t, const char *name, 
     }
     size_t element = tn_dtype_size(t->dtype);
     for (size_t i = 0; i < count; i++)
-        fwrite((const char *)t->data + (i % had) * element, element, 1, data);
+        fwrite(c && c->zero ? (const char *)&(int64_t){0}
+                            : (const char *)t->data + (i % had) * element,
+               element, 1, data);
     fprintf(header, "],\"data_offsets\":[%ld,%ld]}", begin, ftell(data));
 }
 
@@ -96,7 +99,7 @@ static const char *changed(const char *from, const char *to, const change *chang
         char name[256];
         for (int c = 0; c < count; c++)
             if (matches(t->name, changes[c].tensor)) hit = &changes[c];
-        if (hit && !hit->rename && !hit->rank) continue;
+        if (hit && !hit->rename && !hit->rank && !hit->zero) continue;
         if (hit && hit->rename)
             snprintf(name, sizeof name, "%s%s", hit->rename,
                      strchr(hit->tensor, '*') ? t->name + strlen(hit->tensor) - 1 : "");
@@ -219,6 +222,26 @@ static void test_epsilon(void **state) {
     assert_true(first_bias(path, 0.5) == folded_bias(BOTTLENECK, 0.5));
 }
 
+// A dead channel in half precision: gamma and variance 0, epsilon 0. It gives its bias.
+static void test_dead_channel(void **state) {
+    (void)state;
+    static const change dead[] = {{.tensor = "backbone.body.bn1.weight", .zero = true},
+                                  {.tensor = "backbone.body.bn1.running_var", .zero = true}};
+    md_mask_rcnn *good = opened(BOTTLENECK, NULL);
+    md_mask_rcnn *model = opened(changed(BOTTLENECK, "dead.safetensors", dead, 2), NULL);
+    io_weights *file;
+    tn_error err;
+    float bias;
+    ASSERT_OK(io_weights_open(BOTTLENECK, &file, &err), err);
+    const io_tensor *t = io_weights_find(file, "backbone.body.bn1.bias");
+    tn_convert(t->data, t->dtype, &bias, TN_F32, 1);
+    assert_true(tn_f32(&model->body.stem.bias)[0] == bias);
+    assert_true(tn_f32(&good->body.stem.bias)[0] != bias);
+    io_weights_close(file);
+    md_mask_rcnn_close(good);
+    md_mask_rcnn_close(model);
+}
+
 // ---- settings -----------------------------------------------------------------------------------
 
 static void test_defaults(void **state) {
@@ -279,6 +302,10 @@ static const change broken[] = {
      .rank = 4,
      .dim = {15, 4, 1, 1},
      .part = "layer2.1"},
+    {.what = "no variance",
+     .tensor = "backbone.body.layer3.0.bn2.running_var",
+     .zero = true,
+     .part = "layer3.0.bn2.running_var"},
     {.what = "norm too long",
      .tensor = "backbone.body.bn1.bias",
      .rank = 1,
@@ -435,9 +462,9 @@ static void test_out_of_memory(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_older_names),   cmocka_unit_test(test_epsilon),
-        cmocka_unit_test(test_defaults),      cmocka_unit_test(test_broken),
-        cmocka_unit_test(test_out_of_memory),
+        cmocka_unit_test(test_older_names),  cmocka_unit_test(test_epsilon),
+        cmocka_unit_test(test_dead_channel), cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_broken),       cmocka_unit_test(test_out_of_memory),
     };
     return cmocka_run_group_tests(tests, temporary_setup, temporary_teardown);
 }
