@@ -6,7 +6,8 @@
 #include <string.h>
 
 // The part [left,right) x [top,bottom) of x, in memory of its own unless it is all of x.
-static tn_status cut(nn_ctx *cx, const tn_tensor *x, const int64_t box[4], tn_tensor *out) {
+static tn_status cut(nn_ctx *cx, const tn_tensor *from, const int64_t box[4], tn_tensor *out) {
+    const tn_tensor source = *from, *x = &source; // from may be out
     int64_t h = x->dim[0], w = x->dim[1], c = x->dim[2];
     TN_CHECK(box[0] >= 0 && box[1] >= 0 && box[0] < box[2] && box[1] < box[3] && box[2] <= w &&
                  box[3] <= h,
