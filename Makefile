@@ -24,8 +24,9 @@ DEPS := gcc pkg-config libc6-dev libjpeg-dev libpng-dev zlib1g-dev libzip-dev \
 DEPS_DEV := clang clang-format clang-tidy libclang-rt-14-dev
 
 PACKAGES := libjpeg libpng zlib libzip libutf8proc libpcre2-8 jansson libcrypto libcurl pangocairo
-PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
-PKG_LIBS := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
+# Asked for at the first use, not while this file is read: `make deps all` installs pkg-config first.
+PKG_CFLAGS = $(eval PKG_CFLAGS := $$(shell pkg-config --cflags $(PACKAGES)))$(PKG_CFLAGS)
+PKG_LIBS = $(eval PKG_LIBS := $$(shell pkg-config --libs $(PACKAGES)))$(PKG_LIBS)
 
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla -Wno-missing-field-initializers
 CPPFLAGS += -I. -Iinclude -D_GNU_SOURCE -DLEXMASK_VERSION='"$(VERSION)"' \
@@ -94,6 +95,11 @@ DUMPS ?=
 export LEXMASK_DUMPS := $(DUMPS)
 
 tests: $(TEST_BIN)
+
+# `make -j deps all`: nothing is compiled before all is installed.
+ifneq ($(filter deps,$(MAKECMDGOALS)),)
+$(LIB_OBJ) $(TOOL_OBJ) $(TEST_LIB_OBJ) $(TEST_SRC:%.c=$(BUILD)/obj/%.o): | deps
+endif
 
 test: all tests ## Run every test; ends with "N passed, N failed"; DUMPS=DIR adds dumped layers
 	@BUILD=$(BUILD) tests/run.sh $(TEST_BIN) $(TEST_SCRIPT)
