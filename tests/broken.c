@@ -43,16 +43,14 @@ void broken_weights(const char *name, const char *path, const char *part) {
     broken_is_refused(name, path, status, &err, part);
 }
 
-static unsigned read_elements(const io_tensor *t) {
+// Through volatile, so that the reads are not left out.
+static void read_elements(const io_tensor *t) {
     tn_tensor view = tn_view(NULL, t->dtype, t->rank, t->dim);
-    const uint8_t *bytes = t->data;
-    unsigned sum = 0;
-    for (size_t i = 0, n = tn_bytes(&view); i < n; i++) sum = sum * 31 + bytes[i];
-    return sum;
+    const volatile uint8_t *bytes = t->data;
+    for (size_t i = 0, n = tn_bytes(&view); i < n; i++) (void)bytes[i];
 }
 
 void broken_or_good_weights(const char *name, const char *path) {
-    static volatile unsigned sum; // so that the reads are not left out
     tn_error err = {0};
     io_weights *file = NULL;
     tn_status status = open_quickly(name, path, &file, &err);
@@ -60,8 +58,7 @@ void broken_or_good_weights(const char *name, const char *path) {
         broken_is_refused(name, path, status, &err, NULL);
         return;
     }
-    for (size_t i = 0; i < io_weights_count(file); i++)
-        sum += read_elements(io_weights_at(file, i));
+    for (size_t i = 0; i < io_weights_count(file); i++) read_elements(io_weights_at(file, i));
     io_weights_close(file);
 }
 

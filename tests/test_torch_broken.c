@@ -68,6 +68,45 @@ static void the_pieces_are_good(void **state) {
     io_weights_close(weights);
 }
 
+// What writers of other years and machines put for the same thing.
+static void other_spellings_are_read(void **state) {
+    (void)state;
+    static const pickle_case cases[] = {
+        {"a tensor of a GPU",
+         BYTES(DICT(TENSOR_ON(STORAGE_OF("torch.cuda\nFloatStorage", "0", "K\4"), "K\0",
+                              "K\2K\2\206", "K\2K\1\206"))),
+         NULL},
+        {"before version 0.4",
+         BYTES(DICT("ctorch._utils\n_rebuild_tensor\n(" STORAGE "K\0K\2K\2\206K\2K\1\206tR")),
+         NULL},
+        {"OrderedDict of pairs, as Python 2 has it",
+         BYTES(PROTO "ccollections\nOrderedDict\n]](U\1w" GOOD
+                     "ea\205R}" TEXT("\11", "_metadata") "}sb."),
+         NULL},
+        {"a parameter",
+         BYTES(DICT("ctorch._utils\n_rebuild_parameter\n" GOOD
+                    "\210ccollections\nOrderedDict\n)R\207R")),
+         NULL},
+        {"torch.Size, longs, the memo",
+         BYTES(PROTO "}" TEXT("\1", "w") "K\2q\0"
+                                         "0" TENSOR("\212\0", "ctorch\nSize\nh\0h\0\206\205R",
+                                                    "\213\1\0\0\0\2M\1\0\206") "s."),
+         NULL},
+    };
+    static blob file;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        tn_error err = {0};
+        io_weights *weights = NULL;
+        archive_torch(&file, cases[i].bytes, cases[i].count, four, sizeof four);
+        tn_status status = io_weights_open(write_blob("other.pt", &file), &weights, &err);
+        if (status != TN_OK) fail_msg("%s: %s", cases[i].name, err.text);
+        const io_tensor *w = io_weights_find(weights, "w");
+        assert_true(w && w->rank == 2 && w->dim[0] == 2 && w->dim[1] == 2);
+        assert_memory_equal(w->data, four, sizeof four);
+        io_weights_close(weights);
+    }
+}
+
 static void pickles_that_construct_something(void **state) {
     (void)state;
     static const pickle_case cases[] = {
@@ -292,7 +331,7 @@ static void modules_that_are_shared_too_often(void **state) {
     }
     blob_add(&pickle, BYTES("."));
     archive_script(&file, pickle.bytes, pickle.count, four, sizeof four);
-    broken_weights("shared modules", write_blob("shared.pt", &file), "more than");
+    broken_weights("shared modules", write_blob("shared.pt", &file), "attributes");
 }
 
 // The data.pkl of a good archive, ended after every byte in turn.
@@ -498,6 +537,7 @@ static void legacy_files_that_start_wrongly(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_pieces_are_good),
+        cmocka_unit_test(other_spellings_are_read),
         cmocka_unit_test(pickles_that_construct_something),
         cmocka_unit_test(pickles_that_are_no_pickles),
         cmocka_unit_test(pickles_of_something_else),

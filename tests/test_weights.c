@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 #define GOLDEN "tests/golden/weights/"
 
@@ -114,6 +115,51 @@ static void torch_legacy(void **state) {
 static void torch_legacy_with_views_of_storages(void **state) {
     (void)state;
     check_file(GOLDEN "views.pth", GOLDEN "views.json", IO_TORCH_LEGACY);
+}
+
+static void copy_into(const char *from, const char *name) {
+    tn_error err = {0};
+    io_map map;
+    ASSERT_OK(io_map_open(from, &map, &err), err);
+    temporary_file(name, map.bytes, map.count);
+    io_map_close(&map);
+}
+
+static void folders_and_indices_of_any_format(void **state) {
+    (void)state;
+    static const char index[] = "{\"weight_map\": {\"special.f32\": \"pytorch_model.bin\"}}";
+    assert_int_equal(mkdir(temporary_path("bin"), 0777), 0);
+    assert_int_equal(mkdir(temporary_path("openclip"), 0777), 0);
+    copy_into(GOLDEN "zip.pth", "bin/pytorch_model.bin");
+    check_file(temporary_path("bin"), GOLDEN "expected.json", IO_TORCH_ZIP);
+    const char *path = temporary_file("bin/any name", index, sizeof index - 1);
+    check_file(path, GOLDEN "expected.json", IO_TORCH_ZIP);
+    copy_into(GOLDEN "legacy.pth", "openclip/open_clip_pytorch_model.bin");
+    check_file(temporary_path("openclip"), GOLDEN "expected.json", IO_TORCH_LEGACY);
+    copy_into(GOLDEN "state.safetensors", "openclip/open_clip_model.safetensors"); // preferred
+    check_file(temporary_path("openclip"), GOLDEN "expected.json", IO_SAFETENSORS);
+}
+
+// Headers without padding are allowed; who reads the elements need not know.
+static void elements_are_aligned_whatever_the_header(void **state) {
+    (void)state;
+    char bytes[128] = {0};
+    const double value = 0.1;
+    for (int spaces = 0; spaces < 8; spaces++) {
+        tn_error err = {0};
+        io_weights *file = NULL;
+        int n = snprintf(bytes + 8, sizeof bytes - 8,
+                         "{\"a\":{\"dtype\":\"F64\",\"shape\":[],\"data_offsets\":[0,8]}}%*s",
+                         spaces, "");
+        bytes[0] = (char)n;
+        memcpy(bytes + 8 + n, &value, 8);
+        const char *path = temporary_file("odd.safetensors", bytes, 16 + (size_t)n);
+        ASSERT_OK(io_weights_open(path, &file, &err), err);
+        const io_tensor *a = io_weights_find(file, "a");
+        assert_int_equal((uintptr_t)a->data % 8, 0);
+        assert_memory_equal(a->data, &value, 8);
+        io_weights_close(file);
+    }
 }
 
 static void assert_same_file(const char *a, const char *b) {
@@ -284,6 +330,8 @@ int main(void) {
         cmocka_unit_test(torchscript),
         cmocka_unit_test(torch_legacy),
         cmocka_unit_test(torch_legacy_with_views_of_storages),
+        cmocka_unit_test(folders_and_indices_of_any_format),
+        cmocka_unit_test(elements_are_aligned_whatever_the_header),
         cmocka_unit_test(written_as_the_published_library_does),
         cmocka_unit_test(names_and_metadata_survive_writing),
         cmocka_unit_test(floating_tensors_are_converted_when_asked),
