@@ -135,6 +135,9 @@ install: all ## Install under DESTDIR and PREFIX (/usr/local)
 man: all ## Rewrite the man page from the program's own option tables
 	@$(BUILD)/lexmask man >docs/lexmask.1
 
+test-mutations: all tests ## Break kernels and parsers in turn: every time the tests must turn red
+	@BUILD=$(BUILD) tests/mutations.sh
+
 deps: ## Install what building, testing and running need (Debian 12; root or sudo)
 	@tests/deps.sh $(DEPS)
 
@@ -158,6 +161,6 @@ clean: ## Remove everything built
 help: ## This list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: all tests test test-fast test-levels test-sanitized demo install man deps deps-dev format lint layers clean help
+.PHONY: all tests test test-fast test-mutations test-levels test-sanitized demo install man deps deps-dev format lint layers clean help
 .SECONDARY:
 -include $(LIB_OBJ:.o=.d) $(TOOL_OBJ:.o=.d) $(TEST_LIB_OBJ:.o=.d) $(TEST_SRC:%.c=$(BUILD)/obj/%.d)

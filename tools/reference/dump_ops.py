@@ -94,11 +94,13 @@ def rows():
     case("softmax", "softmax", {}, x=x * 4, y=F.softmax(x * 4, -1))
     case("softmax_scaled", "softmax", {"scale": 50.0}, x=x * 0.1, y=F.softmax(50 * (x * 0.1), -1))
     case("l2_normalize", "l2_normalize", {"eps": 1e-12}, x=x, y=F.normalize(x, dim=-1))
-    wide = torch.cat([torch.linspace(-12, 12, 300), torch.randn(100) * 1e-3, torch.tensor([0.0, -0.0, 40, -40])])
+    near = torch.cat([torch.linspace(-4, 4, 200), torch.randn(50) * 1e-3, torch.tensor([0.0, -0.0])])
+    far = torch.cat([torch.linspace(-15, 15, 60), torch.tensor([40.0, -40, 90, -90])])
     for kind, f in [("relu", F.relu), ("gelu", F.gelu), ("sigmoid", torch.sigmoid),
                     ("quick_gelu", lambda v: v * torch.sigmoid(1.702 * v)),
                     ("gelu_tanh", lambda v: F.gelu(v, approximate="tanh"))]:
-        case(f"activation_{kind}", "activation", {"kind": kind}, x=wide, y=f(wide))
+        case(f"activation_{kind}", "activation", {"kind": kind}, x=near, y=f(near))
+        case(f"activation_{kind}_far", "activation", {"kind": kind}, x=far, y=f(far))
     case("add", "add", {}, a=x, b=x.flip(0), y=x + x.flip(0))
     case("add_repeated_relu", "add", {"activation": "relu"}, a=x, b=x[0], y=F.relu(x + x[0]))
     table, ids = torch.randn(20, 6), torch.tensor([3, 0, 19, 3, 7], dtype=torch.int32)

@@ -1,0 +1,142 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Tests of the tests: breaks one kernel or parser after the other, in copies of the sources in a
+# temporary folder, and demands that the tests turn red each time. What was built is taken over and
+# only what a change touches is built again; of a kernel that three levels share, only the portable
+# one. Ends with "N passed, N failed". Usage: BUILD=build tests/mutations.sh [WORD], WORD choosing
+# the mutations whose name holds it. `make test-mutations` builds first.
+set -u
+cd "$(dirname "$0")/.."
+build=${BUILD:-build} only=${1:-}
+unset LEXMASK_DUMPS LEXMASK_CPU
+export CMOCKA_TEST_ABORT=1 # the first failure ends a program
+ulimit -c 0
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+names=() files=() edits=() programs=()
+
+# One change: a name, a file, a sed script, and the test programs of which each must fail.
+mutation() {
+    [[ $1 == *"$only"* ]] || return 0
+    names+=("$1") files+=("$2") edits+=("$3")
+    shift 3
+    programs+=("$*")
+}
+
+mutation "RoIAlign: samples at the edge of their cell" kernels/cpu/bins.c \
+    's/((float)i + 0\.5f) \* s\.bin/(float)i * s.bin/' test_ops_detection
+mutation "RoIAlign: aligned ignored" kernels/cpu/bins.c 's/cfg->aligned ? 0\.5f : 0/0/' \
+    test_ops_detection
+mutation "RoIAlign in ref: no least size of a region" kernels/ref/roi_align.inc \
+    's/if (!cfg->aligned && size < 1) size = 1;//' test_dumps
+mutation "NMS: >= for >" kernels/rules.h 's|(double)(both / (\(.*\))) > threshold|(double)(both / (\1)) >= threshold|' \
+    test_ops_detection
+mutation "NMS: groups meet" kernels/cpu/nms.inc 's/group ? (uint32_t)tn_i32(group)\[at\] : 0/0/' \
+    test_ops_detection
+mutation "order: equal scores by falling index" kernels/rules.h \
+    's/return a_index < b_index;/return a_index > b_index;/' test_ops_detection
+mutation "top k: last place left out" kernels/cpu/boxes.c 's/i < wanted; i++) tn_i32/i < wanted - 1; i++) tn_i32/' \
+    test_ops_detection
+mutation "box decode: sizes not cut" kernels/cpu/boxes.c 's/exp(dw > d->clip ? d->clip : dw)/exp(dw)/' \
+    test_ops_detection
+mutation "mask paste: box widened by one border, not two" kernels/rules.h 's/(double)(m + 2)/(double)(m + 1)/' \
+    test_dumps
+mutation "product: bias forgotten" kernels/cpu/products.inc 's/g->bias = .*;/g->bias = NULL;/' test_ops_products
+mutation "convolution: left pad is the top pad" kernels/cpu/gemm.inc 's/stride_w - a->conv\.pad_left/stride_w - a->conv.pad_top/' \
+    test_ops_products
+mutation "convolution in ref: dilation across ignored" kernels/ref/products.inc 's/kx \* cfg->dilation_w/kx/' \
+    test_dumps
+mutation "attention: sees one token too many" kernels/cpu/attention.inc \
+    's/i0 + i + 1 < a->keys ? i0 + i + 1 : a->keys/i0 + i + 2 < a->keys ? i0 + i + 2 : a->keys/' test_ops_products
+mutation "layer norm: no eps" kernels/cpu/rows.inc 's/variance + r->number/variance/' test_ops_rows
+mutation "softmax: maximum not subtracted" kernels/cpu/rows.inc 's/scale, row_largest(x, r->n, scale))/scale, 0)/' \
+    test_ops_rows
+mutation "QuickGELU: 1.7 for 1.702" kernels/cpu/math.inc 's/1\.702f/1.7f/' test_ops_rows
+mutation "GELU in ref: the tanh approximation" kernels/ref/products.c \
+    's/return 0\.5 \* x \* erfc(-x \/ sqrt(2))/return kn_ref_act(KN_GELU_TANH, x)/' test_dumps
+mutation "max pool: padding counts as zero" kernels/cpu/pictures.inc 's/vf best = vf_set(-INFINITY)/vf best = vf_set(0)/' \
+    test_ops_pictures
+mutation "average pool: stores whole vectors" kernels/cpu/pictures.inc \
+    's/vf_store_some(y + c, sum \/ divisor, p->channels - c)/vf_store(y + c, sum \/ divisor)/' test_ops_pictures
+mutation "resize: nearest rounds" kernels/rules.h 's/floorf(/roundf(/' test_ops_pictures test_dumps
+mutation "resize of bytes: no rounding" kernels/cpu/resize_u8.inc 's/1 << (FRACTION - 1)/0/g' test_ops_pictures
+mutation "resize of bytes: weights cut off" kernels/cpu/axes.c 's/w < 0 ? w - 0\.5 : w + 0\.5/w/' test_dumps
+mutation "safetensors: gaps allowed" io/safetensors.c 's/if (at->from != end)/if (at->from < end)/' test_weights_broken
+mutation "safetensors: tensors may lie behind the end" io/safetensors.c \
+    's/if (out->from > out->to || out->to > in->data_bytes)/if (out->from > out->to)/' test_weights_broken
+mutation "pickle: any global is nothing" io/pickle_build.c 's/^    return -1;/    return NOTHING;/' test_torch_broken
+mutation "JSON: keys may occur twice" io/json.c 's/JSON_REJECT_DUPLICATES/0/' test_json_npy
+mutation "npy: Fortran order ignored" io/npy.c 's/^    if (in->fortran)/    if (false)/' test_json_npy
+mutation "EXIF: orientation ignored" io/exif.c 's/? (int)value : 1;/? 1 : 1;/' test_image
+mutation "BPE: merges of one rank from the right" models/bpe.c 's/a->at < b->at/a->at > b->at/' test_bpe
+mutation "run-length text: wrong sign" eval/rle.c 's/more = bits \& 16/more = bits \& 8/' test_rle
+
+[ "${#names[@]}" -gt 0 ] || { echo "no mutation is called '$only'"; exit 1; }
+tar -c --exclude=./.git --exclude=./build --exclude="./$build" --exclude=./out . | tar -x -C "$work"
+mkdir -p "$work/build"
+cp -a "$build/obj" "$build/liblexmask.a" "$work/build/"
+cp -al "$work/build/obj" "$work/pristine" 2>/dev/null || cp -a "$work/build/obj" "$work/pristine"
+cd "$work" || exit 1
+
+# Less optimisation builds faster, and is as wrong.
+build_tests() {
+    make -s BUILD=build OPT=-O1 "${@/#/build/tests/}" >make.log 2>&1
+}
+
+# Takes back all objects that were built since the stamp.
+restore_objects() {
+    find build/obj -name '*.o' -newer stamp | while read -r object; do
+        rm -f "$object" # not written through: the pristine one may be the same file
+        cp -p "pristine/${object#build/obj/}" "$object"
+    done
+    rm -f build/liblexmask.a
+}
+
+passed=0 failed=0
+verdict() {
+    if [ "$1" = ok ]; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
+    printf '%-11s %s\n' "$2" "$3"
+}
+
+# Without a change all of them must be green, or red would mean nothing.
+read -ra used <<<"$(printf '%s\n' ${programs[*]} | sort -u | tr '\n' ' ')"
+build_tests "${used[@]}" || { tail -n 20 make.log; echo "the tests do not build"; exit 1; }
+for program in "${used[@]}"; do
+    "build/tests/$program" >log 2>&1 || { tail -n 20 log; echo "$program fails without a change"; exit 1; }
+done
+
+for i in "${!names[@]}"; do
+    file=${files[$i]}
+    touch stamp
+    sleep 0.01
+    cp -p "$file" original
+    sed -i "${edits[$i]}" "$file"
+    if cmp -s "$file" original; then
+        verdict bad "NO CHANGE" "${names[$i]}: the script does not fit $file"
+        continue
+    fi
+    # The other levels would only cost time: they count as built.
+    [[ $file == kernels/cpu/*.inc ]] && for level in avx2 avx512; do
+        object=build/obj/kernels/cpu/level_$level.o
+        [ -f "$object" ] && cp "$object" other && mv other "$object"
+    done
+    read -ra wanted <<<"${programs[$i]}"
+    green=()
+    if ! build_tests "${wanted[@]}"; then
+        verdict bad "NOT BUILT" "${names[$i]}: $(grep -m 1 error make.log)"
+    else
+        for program in "${wanted[@]}"; do
+            # In a shell of its own, which keeps the word "Aborted" to itself.
+            (timeout 60 "build/tests/$program"; exit $?) >log 2>&1 && green+=("$program")
+        done
+        if [ "${#green[@]}" -eq 0 ]; then
+            verdict ok caught "${names[$i]}"
+        else
+            verdict bad "NOT CAUGHT" "${names[$i]}: ${green[*]} stayed green"
+        fi
+    fi
+    mv original "$file"
+    restore_objects
+done
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]
