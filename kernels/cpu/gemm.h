@@ -35,6 +35,7 @@ typedef struct gemm {
     kn_act act;
     int64_t image_width; // transposed convolution: W of x, else 0
     // The cut, filled by gemm_run
+    bool rows_first;
     int64_t row_tiles, tile_rows, panels, panels_in_task, block;
     void **room; // a block of A for each worker
 } gemm;
