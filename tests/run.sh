@@ -8,10 +8,10 @@ passed=0 failed=0 skipped=0
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 for program in "$@"; do
-    start=$(date +%s.%N)
+    start=${EPOCHREALTIME/[.,]/}
     "$program" >"$log" 2>&1
     code=$?
-    seconds=$(echo "$(date +%s.%N) - $start" | bc 2>/dev/null || echo '?')
+    tenths=$(((${EPOCHREALTIME/[.,]/} - start) / 100000))
     if last=$(grep -E '^[0-9]+ passed, [0-9]+ failed' "$log" | tail -n 1) && [ -n "$last" ]; then
         read -r ok _ bad _ <<<"${last//,/}"
         skip=0
@@ -23,7 +23,7 @@ for program in "$@"; do
     fi
     [ "$code" -ne 0 ] && [ "$bad" -eq 0 ] && bad=1
     [ $((ok + bad + skip)) -eq 0 ] && bad=1 && echo "$program ran nothing" >>"$log"
-    printf '%-34s %4d passed %3d failed %3d skipped  %6.1f s\n' "$(basename "$program")" "$ok" "$bad" "$skip" "$seconds"
+    printf '%-34s %4d passed %3d failed %3d skipped  %4d.%d s\n' "$(basename "$program")" "$ok" "$bad" "$skip" $((tenths / 10)) $((tenths % 10))
     if [ "$bad" -ne 0 ]; then
         echo "---- $program (exit code $code)"
         grep -vE '^\[ (RUN|      OK)' "$log" | tail -n 60
