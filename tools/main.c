@@ -14,7 +14,6 @@
 #include <pcre2.h>
 #include <png.h>
 #include <utf8proc.h>
-#include <zip.h>
 #include <zlib.h>
 
 static const tool_command *const commands[] = {
@@ -50,8 +49,8 @@ static int print_version(void) {
     printf("lexmask %s\n", lexmask_version());
     printf("build      %s %s, %s\n", __DATE__, __TIME__, __VERSION__);
     printf("processor  %s\n", level);
-    printf("libraries  libpng %s, zlib %s, libzip %s, jansson %s, %s,\n", PNG_LIBPNG_VER_STRING,
-           zlibVersion(), zip_libzip_version(), JANSSON_VERSION, curl_version());
+    printf("libraries  libpng %s, zlib %s, jansson %s, %s,\n", PNG_LIBPNG_VER_STRING, zlibVersion(),
+           JANSSON_VERSION, curl_version());
     printf("           utf8proc %s (Unicode %s), pcre2 %d.%d, cairo %s, pango %s\n",
            utf8proc_version(), utf8proc_unicode_version(), PCRE2_MAJOR, PCRE2_MINOR,
            cairo_version_string(), pango_version_string());
