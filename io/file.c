@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,9 +59,25 @@ tn_status io_read_text(const char *path, size_t max_bytes, char **out, size_t *c
     return status;
 }
 
+// A rename would put a file in the place of a device or a pipe.
+static tn_status open_as_it_is(io_writer *writer, const char *path, tn_error *err) {
+    writer->path = tn_strdup(path);
+    if (!writer->path) return tn_fail(err, TN_ENOMEM, "%s: out of memory", path);
+    writer->file = fopen(path, "wb");
+    if (writer->file) return TN_OK;
+    int code = errno;
+    io_writer_abort(writer);
+    return tn_fail(err, TN_EIO, "%s: cannot write: %s", path, strerror(code));
+}
+
 tn_status io_writer_open(io_writer *writer, const char *path, tn_error *err) {
     static _Atomic unsigned number;
     *writer = (io_writer){0};
+    struct stat info;
+    if (stat(path, &info) == 0 && !S_ISREG(info.st_mode)) return open_as_it_is(writer, path, err);
+    char resolved[PATH_MAX]; // the place of the file itself, not of a link to it
+    if (!realpath(path, resolved) || strlen(resolved) >= sizeof resolved) resolved[0] = 0;
+    if (resolved[0]) path = resolved;
     size_t room = strlen(path) + 64;
     writer->path = tn_strdup(path);
     writer->temporary = tn_alloc(room);
@@ -107,13 +124,16 @@ static void sync_folder_of(const char *path) {
 tn_status io_writer_commit(io_writer *writer, tn_error *err) {
     FILE *file = writer->file;
     writer->file = NULL;
-    bool good = !ferror(file) && fflush(file) == 0 && fsync(fileno(file)) == 0;
+    errno = 0;
+    bool good = !ferror(file) && fflush(file) == 0;
+    if (good && writer->temporary) good = fsync(fileno(file)) == 0;
     int code = errno;
     if (fclose(file) != 0 && good) good = false, code = errno;
-    if (good && rename(writer->temporary, writer->path) != 0) good = false, code = errno;
+    if (good && writer->temporary && rename(writer->temporary, writer->path) != 0)
+        good = false, code = errno;
     tn_status status = TN_OK;
     if (good) {
-        sync_folder_of(writer->path);
+        if (writer->temporary) sync_folder_of(writer->path);
         tn_free(writer->temporary);
         writer->temporary = NULL;
     } else {

@@ -19,6 +19,8 @@ tn_status io_read_text(const char *path, size_t max_bytes, char **out, size_t *c
                        tn_error *err);
 
 // A file written beside its place ("PATH.tmp-PID-N"), then flushed, synced and renamed over it.
+// Symbolic links are followed first; what is there and is no regular file (a device, a pipe) is
+// written to as it is.
 typedef struct io_writer {
     FILE *file;
     char *path, *temporary;

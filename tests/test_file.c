@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+// Files are there whole or not at all; links are followed; devices stay devices.
+#include "io/file.h"
+#include "tests/program.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static char path[512];
+
+static const char *in(const char *name) {
+    snprintf(path, sizeof path, "%s/%s", test_folder(), name);
+    return path;
+}
+
+static tn_status write_text(const char *to, const char *text, bool commit, tn_error *err) {
+    io_writer writer;
+    TN_TRY(io_writer_open(&writer, to, err));
+    tn_status status = io_write(&writer, text, strlen(text), err);
+    if (status == TN_OK && commit) return io_writer_commit(&writer, err);
+    io_writer_abort(&writer);
+    return status;
+}
+
+static void assert_holds(const char *file, const char *text) {
+    char *is;
+    size_t count;
+    tn_error err = {0};
+    ASSERT_OK(io_read_text(file, 0, &is, &count, &err), err);
+    assert_string_equal(is, text);
+    tn_free(is);
+}
+
+static void an_aborted_write_leaves_the_old_file(void **state) {
+    (void)state;
+    tn_error err = {0};
+    ASSERT_OK(write_text(in("a"), "old", true, &err), err);
+    ASSERT_OK(write_text(in("a"), "new", false, &err), err);
+    assert_holds(in("a"), "old");
+    ASSERT_OK(write_text(in("a"), "new", true, &err), err);
+    assert_holds(in("a"), "new");
+    char command[600]; // and nothing lies beside it
+    snprintf(command, sizeof command, "test $(ls %s | grep -c '^a') = 1", test_folder());
+    assert_int_equal(system(command), 0);
+}
+
+static void a_link_stays_a_link(void **state) {
+    (void)state;
+    tn_error err = {0};
+    char target[512];
+    snprintf(target, sizeof target, "%s", in("target"));
+    ASSERT_OK(write_text(target, "old", true, &err), err);
+    assert_int_equal(symlink("target", in("link")), 0);
+    ASSERT_OK(write_text(in("link"), "new", true, &err), err);
+    struct stat info;
+    assert_int_equal(lstat(in("link"), &info), 0);
+    assert_true(S_ISLNK(info.st_mode));
+    assert_holds(target, "new");
+}
+
+static void a_pipe_stays_a_pipe(void **state) {
+    (void)state;
+    tn_error err = {0};
+    assert_int_equal(mkfifo(in("pipe"), 0600), 0);
+    fflush(stdout);
+    pid_t reader = fork();
+    if (reader == 0) {
+        char text[16] = {0};
+        FILE *file = fopen(in("pipe"), "r");
+        _exit(file && fread(text, 1, sizeof text - 1, file) == 5 && !strcmp(text, "bytes") ? 0 : 1);
+    }
+    ASSERT_OK(write_text(in("pipe"), "bytes", true, &err), err);
+    int how;
+    assert_int_equal(waitpid(reader, &how, 0), reader);
+    assert_int_equal(how, 0);
+    struct stat info;
+    assert_int_equal(lstat(in("pipe"), &info), 0);
+    assert_true(S_ISFIFO(info.st_mode));
+}
+
+static void a_place_that_cannot_be_written_is_named(void **state) {
+    (void)state;
+    tn_error err = {0};
+    assert_int_equal(write_text("/no/such/folder/x", "x", true, &err), TN_EIO);
+    assert_non_null(strstr(err.text, "/no/such/folder/x"));
+    assert_int_equal(write_text(test_folder(), "x", true, &err), TN_EIO);
+    assert_int_equal(io_make_folder("/proc/none/x", &err), TN_EIO);
+    assert_non_null(strstr(err.text, "/proc/none"));
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_aborted_write_leaves_the_old_file),
+        cmocka_unit_test(a_link_stays_a_link),
+        cmocka_unit_test(a_pipe_stays_a_pipe),
+        cmocka_unit_test(a_place_that_cannot_be_written_is_named),
+    };
+    return cmocka_run_group_tests(tests, NULL, test_folder_remove);
+}
