@@ -72,11 +72,6 @@ mutation "BPE: merges of one rank from the right" models/bpe.c 's/a->at < b->at/
 mutation "run-length text: wrong sign" eval/rle.c 's/more = bits \& 16/more = bits \& 8/' test_rle
 
 [ "${#names[@]}" -gt 0 ] || { echo "no mutation is called '$only'"; exit 1; }
-tar -c --exclude=./.git --exclude=./build --exclude="./$build" --exclude=./out . | tar -x -C "$work"
-mkdir -p "$work/build"
-cp -a "$build/obj" "$build/liblexmask.a" "$work/build/"
-cp -al "$work/build/obj" "$work/pristine" 2>/dev/null || cp -a "$work/build/obj" "$work/pristine"
-cd "$work" || exit 1
 
 # Less optimisation builds faster, and is as wrong.
 build_tests() {
@@ -86,57 +81,72 @@ build_tests() {
 # Takes back all objects that were built since the stamp.
 restore_objects() {
     find build/obj -name '*.o' -newer stamp | while read -r object; do
-        rm -f "$object" # not written through: the pristine one may be the same file
+        rm -f "$object" # not written through: the pristine one is the same file
         cp -p "pristine/${object#build/obj/}" "$object"
     done
     rm -f build/liblexmask.a
 }
 
-passed=0 failed=0
-verdict() {
-    if [ "$1" = ok ]; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
-    printf '%-11s %s\n' "$2" "$3"
-}
-
-# Without a change all of them must be green, or red would mean nothing.
-read -ra used <<<"$(printf '%s\n' ${programs[*]} | sort -u | tr '\n' ' ')"
-build_tests "${used[@]}" || { tail -n 20 make.log; echo "the tests do not build"; exit 1; }
-for program in "${used[@]}"; do
-    "build/tests/$program" >log 2>&1 || { tail -n 20 log; echo "$program fails without a change"; exit 1; }
-done
-
-for i in "${!names[@]}"; do
-    file=${files[$i]}
+# Says whether mutation number $1, in the tree that is the current folder, is found.
+try() {
+    local file=${files[$1]} name=${names[$1]} green=() wanted level object program
     touch stamp
     sleep 0.01
     cp -p "$file" original
-    sed -i "${edits[$i]}" "$file"
+    sed -i "${edits[$1]}" "$file"
     if cmp -s "$file" original; then
-        verdict bad "NO CHANGE" "${names[$i]}: the script does not fit $file"
-        continue
+        echo "NO CHANGE   $name: the script does not fit $file"
+        return
     fi
     # The other levels would only cost time: they count as built.
     [[ $file == kernels/cpu/*.inc ]] && for level in avx2 avx512; do
         object=build/obj/kernels/cpu/level_$level.o
         [ -f "$object" ] && cp "$object" other && mv other "$object"
     done
-    read -ra wanted <<<"${programs[$i]}"
-    green=()
+    read -ra wanted <<<"${programs[$1]}"
     if ! build_tests "${wanted[@]}"; then
-        verdict bad "NOT BUILT" "${names[$i]}: $(grep -m 1 error make.log)"
+        echo "NOT BUILT   $name: $(grep -m 1 error make.log)"
     else
         for program in "${wanted[@]}"; do
             # In a shell of its own, which keeps the word "Aborted" to itself.
-            (timeout 60 "build/tests/$program"; exit $?) >log 2>&1 && green+=("$program")
+            (timeout 300 "build/tests/$program"; exit $?) >log 2>&1 && green+=("$program")
         done
-        if [ "${#green[@]}" -eq 0 ]; then
-            verdict ok caught "${names[$i]}"
-        else
-            verdict bad "NOT CAUGHT" "${names[$i]}: ${green[*]} stayed green"
+        if [ "${#green[@]}" -eq 0 ]; then echo "caught      $name"; else
+            echo "NOT CAUGHT  $name: ${green[*]} stayed green"
         fi
     fi
     mv original "$file"
     restore_objects
-done
+}
+
+# A tree for worker $1 of $workers, and its share of the mutations.
+workers=2
+share() {
+    local tree=$work/$1 used program i
+    mkdir -p "$tree/build"
+    tar -c --exclude=./.git --exclude=./build --exclude="./$build" --exclude=./out . | tar -x -C "$tree"
+    cp -a "$build/obj" "$build/liblexmask.a" "$tree/build/"
+    cp -al "$tree/build/obj" "$tree/pristine"
+    cd "$tree" || exit 1
+    # Without a change all of them must be green, or red would mean nothing.
+    for ((i = $1; i < ${#names[@]}; i += workers)); do echo "${programs[$i]}"; done >used
+    read -ra used <<<"$(tr ' ' '\n' <used | sort -u | tr '\n' ' ')"
+    if ! build_tests "${used[@]}"; then
+        tail -n 20 make.log
+        echo "NOT BUILT   the tests, without a change"
+        return
+    fi
+    for program in "${used[@]}"; do
+        "build/tests/$program" >log 2>&1 && continue
+        tail -n 20 log
+        echo "NOT GREEN   $program, without a change"
+    done
+    for ((i = $1; i < ${#names[@]}; i += workers)); do try "$i"; done
+}
+
+for ((w = 0; w < workers; w++)); do share "$w" | tee "$work/verdicts.$w" & done
+wait
+passed=$(cat "$work"/verdicts.* | grep -c '^caught ')
+failed=$((${#names[@]} - passed + $(cat "$work"/verdicts.* | grep -c '^NOT GREEN ')))
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

@@ -190,7 +190,7 @@ static void expect_greedy(const tn_tensor *in, const suppression *s, const tn_te
 static void suppression_agrees(void **state) {
     (void)state;
     uint64_t seed = 0;
-    EACH(int64_t, count, 0, 1, 7, 8, 9, 63, 64, 65, 300, 1000)
+    EACH(int64_t, count, 0, 1, 7, 8, 9, 63, 64, 65, 300, 600)
     EACH(double, threshold, 0, 0.3, 0.5, 0.7, 1)
     for (int groups = 0; groups < 2; groups++) {
         guarded_free();
@@ -355,8 +355,8 @@ static void run_topk(kn_ctx *cx, const tn_tensor *in, tn_tensor *out, const void
 static void selection_agrees(void **state) {
     (void)state;
     uint64_t seed = 0;
-    EACH(int64_t, count, 1, 7, 64, 65, 1000, 5000)
-    EACH(int64_t, k, 0, 1, 2, 7, 64, 999, 5000)
+    EACH(int64_t, count, 1, 7, 64, 65, 1000, 3000)
+    EACH(int64_t, k, 0, 1, 2, 7, 64, 999, 1000)
     for (int kind = 0; kind < 3; kind++) {
         if (*k > *count) continue;
         guarded_free();
