@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: Apache-2.0
+// `lexmask eval` as a user types it: pycocotools' lines, JSON, tables, curves, and how it says no.
+#include "io/image.h"
+#include "io/json.h"
+#include "tests/program.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define HEAD                                                                                       \
+    "{\"images\":[{\"id\":1,\"width\":100,\"height\":100}],\"categories\":[{\"id\":3,\"name\":"    \
+    "\"cat \xe2\x98\xba\"},{\"id\":5,\"name\":\"a/b\\u001b[1m\"},{\"id\":9}],\"annotations\":"
+#define TRUTH                                                                                      \
+    HEAD "[{\"id\":1,\"image_id\":1,\"category_id\":3,\"bbox\":[1,1,10,10],\"area\":100,"          \
+         "\"segmentation\":[[1,1,11,1,11,11,1,11]],\"iscrowd\":0},{\"id\":2,\"image_id\":1,"       \
+         "\"category_id\":5,\"bbox\":[30,30,40,40],\"area\":1600,\"segmentation\":[[30,30,70,30,"  \
+         "70,70,30,70]]}]}"
+#define FOUND                                                                                      \
+    "[{\"image_id\":1,\"category_id\":3,\"bbox\":[1,1,10,10],\"score\":0.9},{\"image_id\":1,"      \
+    "\"category_id\":5,\"bbox\":[60,60,20,20],\"score\":0.8}]"
+
+// A file in the test's folder; the path is good for the next three calls, too.
+static const char *file_of(const char *name, const char *text) {
+    static char path[4][512];
+    static int next;
+    char *out = path[next++ % 4];
+    snprintf(out, sizeof path[0], "%s/%s", test_folder(), name);
+    FILE *file = fopen(out, "wb");
+    assert_non_null(file);
+    assert_int_equal(fwrite(text, 1, strlen(text), file), strlen(text));
+    assert_int_equal(fclose(file), 0);
+    return out;
+}
+
+static io_json stats_of(const char *text, io_json *document) {
+    tn_error err = {0};
+    io_json list;
+    ASSERT_OK(io_json_read(file_of("printed.json", text), 0, document, &err), err);
+    ASSERT_OK(io_json_get(document, "stats", IO_JSON_ARRAY, &list, &err), err);
+    assert_int_equal(io_json_count(&list), 12);
+    return list;
+}
+
+static double number_at(const io_json *list, size_t i) {
+    tn_error err = {0};
+    io_json value;
+    double number = NAN;
+    ASSERT_OK(io_json_at(list, i, IO_JSON_NUMBER, &value, &err), err);
+    ASSERT_OK(io_json_as_number(&value, &number, &err), err);
+    return number;
+}
+
+static void the_twelve_lines_are_pycocotools(void **state) {
+    (void)state;
+    test_run run = test_lexmask("eval --gt %s --results %s", file_of("gt.json", TRUTH),
+                                file_of("found.json", FOUND));
+    ASSERT_CODE(run, 0);
+    assert_string_equal(
+        run.out,
+        " Average Precision  (AP) @[ IoU=0.50:0.95 | area=   all | maxDets=100 ] = 0.500\n"
+        " Average Precision  (AP) @[ IoU=0.50      | area=   all | maxDets=100 ] = 0.500\n"
+        " Average Precision  (AP) @[ IoU=0.75      | area=   all | maxDets=100 ] = 0.500\n"
+        " Average Precision  (AP) @[ IoU=0.50:0.95 | area= small | maxDets=100 ] = 1.000\n"
+        " Average Precision  (AP) @[ IoU=0.50:0.95 | area=medium | maxDets=100 ] = 0.000\n"
+        " Average Precision  (AP) @[ IoU=0.50:0.95 | area= large | maxDets=100 ] = -1.000\n"
+        " Average Recall     (AR) @[ IoU=0.50:0.95 | area=   all | maxDets=  1 ] = 0.500\n"
+        " Average Recall     (AR) @[ IoU=0.50:0.95 | area=   all | maxDets= 10 ] = 0.500\n"
+        " Average Recall     (AR) @[ IoU=0.50:0.95 | area=   all | maxDets=100 ] = 0.500\n"
+        " Average Recall     (AR) @[ IoU=0.50:0.95 | area= small | maxDets=100 ] = 1.000\n"
+        " Average Recall     (AR) @[ IoU=0.50:0.95 | area=medium | maxDets=100 ] = 0.000\n"
+        " Average Recall     (AR) @[ IoU=0.50:0.95 | area= large | maxDets=100 ] = -1.000\n");
+    assert_string_equal(run.err, "");
+    test_run_free(&run);
+}
+
+static void tables_tell_areas_and_classes(void **state) {
+    (void)state;
+    const char *gt = file_of("gt.json", TRUTH), *found = file_of("found.json", FOUND);
+    test_run run = test_lexmask("eval --gt %s --results %s --per-class --type segm", gt, found);
+    ASSERT_CODE(run, 0);
+    ASSERT_SAYS(run.out, "\narea         AP   AP50   AP75    AR1   AR10  AR100\n");
+    ASSERT_SAYS(run.out, "\nlarge         -      -      -      -      -      -\n");
+    ASSERT_SAYS(run.out, "       3  cat \xe2\x98\xba          1  1.000  1.000");
+    ASSERT_SAYS(run.out, "       5  a/b?[1m        1  0.000"); // no escape reaches the terminal
+    ASSERT_SAYS(run.out, "       9                 0      -");
+    test_run_free(&run);
+    run = test_lexmask("eval --gt %s --results %s --per-class --json", gt, found);
+    ASSERT_CODE(run, 0);
+    ASSERT_SAYS(run.out, "\"classes\": [{\"id\": 3, \"name\": \"cat ");
+    ASSERT_SAYS(run.out, "\"areas\": {\"all\": {\"AP\": 0.4999");
+    io_json document, list = stats_of(run.out, &document);
+    (void)list;
+    io_json_close(&document);
+    test_run_free(&run);
+}
+
+static void curves_are_drawn(void **state) {
+    (void)state;
+    static const char *const names[] = {"precision_recall", "areas", "class_3_cat____",
+                                        "class_5_a_b__1m"};
+    test_run run =
+        test_lexmask("eval --gt %s --results %s --plots %s/new/curves", file_of("gt.json", TRUTH),
+                     file_of("found.json", FOUND), test_folder());
+    ASSERT_CODE(run, 0);
+    ASSERT_SAYS(run.err, "4 pictures");
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char path[512];
+        tn_tensor image;
+        tn_error err = {0};
+        snprintf(path, sizeof path, "%s/new/curves/%s.png", test_folder(), names[i]);
+        ASSERT_OK(io_image_read(path, 0, &image, &err), err);
+        assert_true(image.dim[0] == 640 && image.dim[1] == 960);
+        size_t ink = 0;
+        for (int64_t k = 0; k < tn_count(&image); k++) ink += tn_u8(&image)[k] != 255;
+        assert_true(ink > 10000);
+        tn_free(image.data);
+    }
+    test_run_free(&run);
+    run = test_lexmask("eval --gt %s --results %s --plots %s/gt.json", file_of("gt.json", TRUTH),
+                       file_of("found.json", FOUND), test_folder());
+    ASSERT_CODE(run, 1);
+    ASSERT_SAYS(run.err, "gt.json");
+    test_run_free(&run);
+}
+
+static void published_figures_come_out_in_full(void **state) {
+    (void)state;
+    if (access(SHARED_DATA "/coco_eval", R_OK) != 0) SKIP("no " SHARED_DATA "/coco_eval");
+    static const char *const kinds[] = {"bbox", "segm"};
+    tn_error err = {0};
+    io_json expected;
+    ASSERT_OK(io_json_read(SHARED_DATA "/coco_eval/expected_stats.json", 0, &expected, &err), err);
+    for (int k = 0; k < 2; k++)
+        for (int threads = 1; threads <= 3; threads += 2) {
+            test_run run =
+                test_lexmask("eval --gt " SHARED_DATA
+                             "/coco_eval/instances_val2014_100.json --results " SHARED_DATA
+                             "/coco_eval/instances_val2014_fake%s100_results.json --type %s --json "
+                             "--threads %d",
+                             kinds[k], kinds[k], threads);
+            ASSERT_CODE(run, 0);
+            io_json document, got = stats_of(run.out, &document), want;
+            ASSERT_OK(io_json_get(&expected, kinds[k], IO_JSON_ARRAY, &want, &err), err);
+            for (size_t i = 0; i < 12; i++)
+                ASSERT_WITHIN(fabs(number_at(&got, i) - number_at(&want, i)), 1e-12);
+            io_json_close(&document);
+            test_run_free(&run);
+        }
+    io_json_close(&expected);
+}
+
+static void what_is_left_out_is_told(void **state) {
+    (void)state;
+    const char *strange =
+        "[{\"image_id\":1,\"category_id\":77,\"bbox\":[1,1,10,10],\"score\":0.9}]";
+    const char *gt = file_of("gt.json", TRUTH), *found = file_of("found.json", strange);
+    test_run run = test_lexmask("eval --gt %s --results %s", gt, found);
+    ASSERT_CODE(run, 0);
+    ASSERT_SAYS(run.err, "1 of 1 results are of categories that");
+    test_run_free(&run);
+    run = test_lexmask("eval --gt %s --results %s -q", gt, found);
+    assert_string_equal(run.err, "");
+    test_run_free(&run);
+}
+
+static void broken_files_are_refused(void **state) {
+    (void)state;
+    static const struct {
+        const char *truth, *results, *more, *why;
+    } cases[] = {
+        {TRUTH, "", "", "found.json"},
+        {TRUTH, "[{\"image_id\":1", "", "found.json"},
+        {TRUTH, "{\"a\":1}", "", "found.json"},
+        {TRUTH, "[{\"image_id\":1,\"category_id\":3,\"bbox\":[1,1,10,10]}]", "", "score"},
+        {TRUTH, "[{\"image_id\":1,\"category_id\":3,\"bbox\":[1,1,10],\"score\":1}]", "",
+         "box of left"},
+        {TRUTH, "[{\"image_id\":1,\"category_id\":3,\"bbox\":[1,1,1,\"x\"],\"score\":1}]", "",
+         "found.json"},
+        {TRUTH, "[{\"image_id\":2,\"category_id\":3,\"bbox\":[1,1,10,10],\"score\":1}]", "",
+         "result 1 is in picture 2"},
+        {TRUTH,
+         "[{\"image_id\":1,\"category_id\":3,\"segmentation\":{\"size\":[100,100],\"counts\":"
+         "\"05\"},\"score\":1}]",
+         " --type segm", "runs of 5 pixels"},
+        {"", FOUND, "", "gt.json"},
+        {"{\"images\":[", FOUND, "", "gt.json"},
+        {"[]", FOUND, "", "gt.json"},
+        {"{\"categories\":[]}", FOUND, "", "gt.json"},
+        {HEAD "[{\"id\":1,\"image_id\":1,\"category_id\":3,\"area\":5}]}", FOUND, "",
+         "annotation 1 (picture 1) has no \"bbox\""},
+        {HEAD "[{\"id\":1,\"image_id\":1,\"category_id\":3,\"area\":5,\"bbox\":[1,1,2,2]}]}", FOUND,
+         " --type segm", "annotation 1 (picture 1) has no \"segmentation\""},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        test_run run =
+            test_lexmask("eval --gt %s --results %s%s", file_of("gt.json", cases[i].truth),
+                         file_of("found.json", cases[i].results), cases[i].more);
+        if (run.code != 1 || !strstr(run.err, cases[i].why) || run.out[0])
+            fail_msg("case %zu: exit code %d, expected 1 and '%s':\n%s", i, run.code, cases[i].why,
+                     run.err);
+        test_run_free(&run);
+    }
+    test_run run = test_lexmask("eval --gt /nowhere/gt.json --results /nowhere/found.json");
+    ASSERT_CODE(run, 1);
+    ASSERT_SAYS(run.err, "/nowhere/gt.json");
+    test_run_free(&run);
+}
+
+static void misuse_is_explained(void **state) {
+    (void)state;
+    static const char *const cases[][2] = {
+        {"eval", "--gt FILE"},
+        {"eval --gt a.json", "--results FILE"},
+        {"eval --gt a --results b --type mask", "bbox|segm"},
+        {"eval --gt a --results b --agnostic --per-class", "--agnostic"},
+        {"eval --gt a --results b --threads -1", "--threads"},
+        {"eval --gt a --result b", "did you mean --results?"},
+        {"eval a.json b.json", "no such argument"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        test_run run = test_lexmask("%s", cases[i][0]);
+        ASSERT_CODE(run, 2);
+        ASSERT_SAYS(run.err, cases[i][1]);
+        test_run_free(&run);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_twelve_lines_are_pycocotools),
+        cmocka_unit_test(tables_tell_areas_and_classes),
+        cmocka_unit_test(curves_are_drawn),
+        cmocka_unit_test(published_figures_come_out_in_full),
+        cmocka_unit_test(what_is_left_out_is_told),
+        cmocka_unit_test(broken_files_are_refused),
+        cmocka_unit_test(misuse_is_explained),
+    };
+    return cmocka_run_group_tests(tests, NULL, test_folder_remove);
+}

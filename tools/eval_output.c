@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tools/eval_output.h"
+
+#include "tensor/alloc.h"
+
+#include <jansson.h>
+#include <string.h>
+
+// The twelve figures again, now of one class: precision or recall, threshold (-1: all), area,
+// limit.
+static const struct {
+    const char *name;
+    bool recall;
+    int iou, area, limit;
+} figures[EV_STATS] = {
+    {"AP", false, -1, 0, 2},  {"AP50", false, 0, 0, 2}, {"AP75", false, 5, 0, 2},
+    {"APs", false, -1, 1, 2}, {"APm", false, -1, 2, 2}, {"APl", false, -1, 3, 2},
+    {"AR", true, -1, 0, 0},   {"AR", true, -1, 0, 1},   {"AR", true, -1, 0, 2},
+    {"ARs", true, -1, 1, 2},  {"ARm", true, -1, 2, 2},  {"ARl", true, -1, 3, 2},
+};
+
+static double figure(const ev_coco *c, int i, int area, const size_t *category) {
+    return (figures[i].recall ? ev_coco_recall : ev_coco_precision)(
+        c, figures[i].iou, area < 0 ? figures[i].area : area, figures[i].limit, category,
+        category ? 1 : 0);
+}
+
+static const char *const areas[EV_AREAS] = {"all", "small", "medium", "large"};
+static const int by_area[] = {0, 1, 2, 6, 7, 8}; // those that every area has
+enum { BY_AREA = sizeof by_area / sizeof *by_area };
+
+static const char *class_name(const io_coco *truth, int64_t id) {
+    int64_t at = io_coco_find_category(truth, id);
+    const char *name = at < 0 ? NULL : truth->categories[at].name;
+    return name ? name : "";
+}
+
+// How many objects of each class there are to be found.
+static tn_status count_objects(const io_coco *truth, const ev_coco *c, size_t **out,
+                               tn_error *err) {
+    size_t *by_class = tn_alloc_zero(truth->category_count + 1, sizeof *by_class);
+    *out = tn_alloc_zero(c->category_count + 1, sizeof **out);
+    if (!by_class || !*out) {
+        tn_free(by_class);
+        tn_free(*out);
+        return tn_fail(err, TN_ENOMEM, "out of memory for %zu classes", c->category_count);
+    }
+    for (size_t i = 0; i < truth->object_count; i++) {
+        int64_t at = io_coco_find_category(truth, truth->objects[i].category_id);
+        if (at >= 0 && !truth->objects[i].crowd) by_class[at]++;
+    }
+    for (size_t i = 0; i < c->category_count; i++) {
+        int64_t at = io_coco_find_category(truth, c->category_ids[i]);
+        if (at >= 0) (*out)[i] = by_class[at];
+    }
+    tn_free(by_class);
+    return TN_OK;
+}
+
+// ---- text --------------------------------------------------------------------------------------
+
+static void print_figure(double value) {
+    if (value < 0)
+        printf(" %6s", "-"); // nothing to be found
+    else
+        printf(" %6.3f", value);
+}
+
+static void print_heads(const ev_coco *c, int i) {
+    char head[32];
+    snprintf(head, sizeof head, "%s", figures[i].name);
+    if (i >= 6 && i <= 8) snprintf(head, sizeof head, "AR%d", c->limits[figures[i].limit]);
+    printf(" %6s", head);
+}
+
+static int letters_of(const char *text) { // UTF-8 characters, as columns
+    int n = 0;
+    for (; *text; text++) n += (*text & 0xc0) != 0x80;
+    return n;
+}
+
+static void print_name(const char *name, int width) {
+    for (const char *at = name; *at; at++) // no terminal obeys a file
+        putchar((unsigned char)*at < ' ' || *at == 127 ? '?' : *at);
+    printf("%*s", width - letters_of(name), "");
+}
+
+static void print_areas(const ev_coco *c) {
+    printf("\n%-8s", "area");
+    for (int k = 0; k < BY_AREA; k++) print_heads(c, by_area[k]);
+    for (int a = 0; a < EV_AREAS; a++) {
+        printf("\n%-8s", areas[a]);
+        for (int k = 0; k < BY_AREA; k++) print_figure(figure(c, by_area[k], a, NULL));
+    }
+    printf("\n");
+}
+
+static void print_classes(const io_coco *truth, const ev_coco *c, const size_t *objects) {
+    int width = 5;
+    for (size_t i = 0; i < c->category_count; i++) {
+        int letters = letters_of(class_name(truth, c->category_ids[i]));
+        if (letters > width) width = letters;
+    }
+    printf("\n%8s  %-*s %8s", "id", width, "class", "objects");
+    for (int k = 0; k < EV_STATS; k++) print_heads(c, k);
+    for (size_t i = 0; i < c->category_count; i++) {
+        printf("\n%8lld  ", (long long)c->category_ids[i]);
+        print_name(class_name(truth, c->category_ids[i]), width);
+        printf(" %8zu", objects[i]);
+        for (int k = 0; k < EV_STATS; k++) print_figure(figure(c, k, -1, &i));
+    }
+    printf("\n");
+}
+
+tn_status tool_eval_print_text(const io_coco *truth, const ev_coco *c, bool per_class,
+                               tn_error *err) {
+    char text[2048];
+    size_t *objects;
+    ev_coco_text(c, text, sizeof text);
+    fputs(text, stdout);
+    if (!per_class) return TN_OK;
+    TN_TRY(count_objects(truth, c, &objects, err));
+    print_areas(c);
+    print_classes(truth, c, objects);
+    tn_free(objects);
+    return TN_OK;
+}
+
+// ---- JSON --------------------------------------------------------------------------------------
+
+static json_t *stats_json(const ev_coco *c, const size_t *category) {
+    json_t *list = json_array();
+    for (int k = 0; k < EV_STATS; k++)
+        json_array_append_new(list, json_real(category ? figure(c, k, -1, category) : c->stats[k]));
+    return list;
+}
+
+static json_t *areas_json(const ev_coco *c) {
+    json_t *all = json_object();
+    for (int a = 0; a < EV_AREAS; a++) {
+        json_t *one = json_object();
+        for (int k = 0; k < BY_AREA; k++) {
+            int i = by_area[k];
+            char key[32];
+            snprintf(key, sizeof key, "%s", figures[i].name);
+            if (i >= 6) snprintf(key, sizeof key, "AR%d", c->limits[figures[i].limit]);
+            json_object_set_new(one, key, json_real(figure(c, i, a, NULL)));
+        }
+        json_object_set_new(all, areas[a], one);
+    }
+    return all;
+}
+
+static json_t *classes_json(const io_coco *truth, const ev_coco *c, const size_t *objects) {
+    json_t *list = json_array();
+    for (size_t i = 0; i < c->category_count; i++)
+        json_array_append_new(list, json_pack("{s:I, s:s, s:I, s:o}", "id",
+                                              (json_int_t)c->category_ids[i], "name",
+                                              class_name(truth, c->category_ids[i]), "objects",
+                                              (json_int_t)objects[i], "stats", stats_json(c, &i)));
+    return list;
+}
+
+tn_status tool_eval_print_json(const io_coco *truth, const ev_coco *c, bool per_class,
+                               tn_error *err) {
+    size_t *objects = NULL;
+    if (per_class) TN_TRY(count_objects(truth, c, &objects, err));
+    json_t *root = json_pack("{s:o}", "stats", stats_json(c, NULL));
+    if (per_class) {
+        json_object_set_new(root, "areas", areas_json(c));
+        json_object_set_new(root, "classes", classes_json(truth, c, objects));
+    }
+    tn_free(objects);
+    // 17 digits read back to the same double.
+    bool good =
+        root && json_dumpf(root, stdout, JSON_REAL_PRECISION(17)) == 0 && putchar('\n') != EOF;
+    json_decref(root);
+    return good ? TN_OK : tn_fail(err, TN_EIO, "standard output: cannot write");
+}
