@@ -330,6 +330,10 @@ tn_status md_clip_configure(const io_weights *file, const md_clip_form *form, co
     TN_TRY(md_clip_read_config(folder, form, out, err));
     bool configured = md_clip_is_set(out->activation);
     if (configured && strcmp(form->label, "OpenAI") == 0) out->form = "OpenCLIP";
+    if (options && (options->heads < 0 || options->text_heads < 0 || options->heads > INT16_MAX ||
+                    options->text_heads > INT16_MAX))
+        return tn_fail(err, TN_EINVAL, "%lld and %lld heads: expected 1 or more",
+                       (long long)options->heads, (long long)options->text_heads);
     if (options && options->heads) out->heads = options->heads;
     if (options && options->text_heads) out->text_heads = options->text_heads;
     if (options && options->activation) {

@@ -51,25 +51,32 @@ tn_status nn_linear_load_matrix(const nn_loader *load, const char *name, int64_t
     return status;
 }
 
+// Weights first, then biases, as nn_linear_load has them: the same layer from any form of file then
+// lies in memory alike.
 static tn_status join(const nn_loader *load, tn_arena *room, int count, const char *const *prefix,
                       int64_t out, int64_t in, nn_linear *linear) {
     char name[NN_NAME];
     tn_tensor w, part;
-    bool biased = nn_has(load, nn_join(name, prefix[0], ".bias"));
+    bool biased = false;
     TN_TRY(tn_new(room, &w, TN_F32, TN_DIMS(count * out, in), load->err));
-    if (biased) TN_TRY(tn_new(load->arena, &linear->bias, TN_F32, TN_DIMS(count * out), load->err));
     for (int i = 0; i < count; i++) {
         size_t mark = tn_arena_mark(room);
         TN_TRY(
             nn_load_into(load, room, nn_join(name, prefix[i], ".weight"), TN_DIMS(out, in), &part));
         memcpy(tn_f32(&w) + i * out * in, part.data, tn_bytes(&part));
         tn_arena_reset(room, mark);
-        if (!biased) continue;
+        biased = biased || nn_has(load, nn_join(name, prefix[i], ".bias"));
+    }
+    TN_TRY(kn_weight_pack(load->kn, load->arena, &w, NULL, &linear->w, load->err));
+    if (!biased) return TN_OK;
+    TN_TRY(tn_new(load->arena, &linear->bias, TN_F32, TN_DIMS(count * out), load->err));
+    for (int i = 0; i < count; i++) {
+        size_t mark = tn_arena_mark(room);
         TN_TRY(nn_load_into(load, room, nn_join(name, prefix[i], ".bias"), TN_DIMS(out), &part));
         memcpy(tn_f32(&linear->bias) + i * out, part.data, tn_bytes(&part));
         tn_arena_reset(room, mark);
     }
-    return kn_weight_pack(load->kn, load->arena, &w, NULL, &linear->w, load->err);
+    return TN_OK;
 }
 
 tn_status nn_linear_load_joined(const nn_loader *load, int count, const char *const *prefix,
