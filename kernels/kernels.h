@@ -139,10 +139,20 @@ void kn_resize_fwd(kn_ctx *cx, const kn_resize *cfg, const tn_tensor *x, tn_tens
 // lateral.
 void kn_upsample_add_fwd(kn_ctx *cx, const tn_tensor *top, const tn_tensor *lateral, tn_tensor *y);
 // uint8 [H,W,C] -> uint8 [Ho,Wo,C], equal to the last bit to PIL's Image.resize with BILINEAR or
-// BICUBIC: two passes (horizontal first) with 8-bit rounding between them, fixed-point weights of
-// 22 fractional bits. box: NULL or {left, top, right, bottom} in x, as PIL's box argument.
+// BICUBIC: two passes with 8-bit rounding between them, fixed-point weights of 22 fractional bits.
+// The horizontal pass comes first, unless the height shrinks by more pixels than twice those that
+// the width shrinks by: so does Pillow 13 (12 and older: always first; a few bytes differ by 1).
+// box: NULL or {left, top, right, bottom} in x, as PIL's box argument.
 void kn_resize_u8_fwd(kn_ctx *cx, kn_filter filter, const double *box, const tn_tensor *x,
                       tn_tensor *y);
+// A window of that result, with the same bytes: y [h,w,C] is what lies at (top, left) of a result
+// of height x width. Time and memory are those of the window.
+typedef struct kn_resize_u8 {
+    kn_filter filter;
+    const double *box;
+    int64_t height, width, top, left;
+} kn_resize_u8;
+void kn_resize_u8_window_fwd(kn_ctx *cx, const kn_resize_u8 *cfg, const tn_tensor *x, tn_tensor *y);
 // uint8 [...,C] -> float32: (x/255 - mean[c]) / std[c], each step rounded as torchvision does it.
 void kn_normalize_u8_fwd(kn_ctx *cx, const float *mean, const float *std, const tn_tensor *x,
                          tn_tensor *y);

@@ -62,21 +62,37 @@ void kn_upsample_add_fwd(kn_ctx *cx, const tn_tensor *top, const tn_tensor *late
     cx->table->upsample_add_fwd(cx, top, lateral, y);
 }
 
-void kn_resize_u8_fwd(kn_ctx *cx, kn_filter filter, const double *box, const tn_tensor *x,
-                      tn_tensor *y) {
+void kn_resize_u8_window_fwd(kn_ctx *cx, const kn_resize_u8 *cfg, const tn_tensor *x,
+                             tn_tensor *y) {
     kn_check_type(__func__, "x", x, TN_U8);
     kn_check_type(__func__, "y", y, TN_U8);
     TN_CHECK(x->rank == 3 && y->rank == 3 && x->dim[2] == y->dim[2],
              "%s: x %s, y %s: expected [H,W,C], [Ho,Wo,C]", __func__, KN_SHAPE(x), KN_SHAPE(y));
-    TN_CHECK(filter == KN_BILINEAR || filter == KN_BICUBIC, "%s: filter %d", __func__, (int)filter);
+    TN_CHECK(cfg->filter == KN_BILINEAR || cfg->filter == KN_BICUBIC, "%s: filter %d", __func__,
+             (int)cfg->filter);
+    TN_CHECK(cfg->top >= 0 && cfg->left >= 0 && y->dim[0] <= cfg->height - cfg->top &&
+                 y->dim[1] <= cfg->width - cfg->left,
+             "%s: y %s at %lld,%lld of a result of %lldx%lld", __func__, KN_SHAPE(y),
+             (long long)cfg->left, (long long)cfg->top, (long long)cfg->width,
+             (long long)cfg->height);
     kn_check_apart(__func__, "x", x, y);
     if (!tn_count(y)) return;
-    double whole[4] = {0, 0, (double)x->dim[1], (double)x->dim[0]};
-    const double *b = box ? box : whole;
+    const double whole[4] = {0, 0, (double)x->dim[1], (double)x->dim[0]};
+    kn_resize_u8 full = *cfg;
+    if (!full.box) full.box = whole;
+    const double *b = full.box;
     TN_CHECK(b[0] >= 0 && b[1] >= 0 && b[2] <= whole[2] && b[3] <= whole[3] && b[2] > b[0] &&
                  b[3] > b[1],
              "%s: box %g,%g,%g,%g of a picture %s", __func__, b[0], b[1], b[2], b[3], KN_SHAPE(x));
-    cx->table->resize_u8_fwd(cx, filter, b, x, y);
+    cx->table->resize_u8_fwd(cx, &full, x, y);
+}
+
+void kn_resize_u8_fwd(kn_ctx *cx, kn_filter filter, const double *box, const tn_tensor *x,
+                      tn_tensor *y) {
+    TN_CHECK(y->rank == 3, "%s: y %s", __func__, KN_SHAPE(y));
+    const kn_resize_u8 cfg = {
+        .filter = filter, .box = box, .height = y->dim[0], .width = y->dim[1]};
+    kn_resize_u8_window_fwd(cx, &cfg, x, y);
 }
 
 void kn_normalize_u8_fwd(kn_ctx *cx, const float *mean, const float *std, const tn_tensor *x,

@@ -18,6 +18,12 @@ static inline int64_t kn_nearest_index(int64_t out, int64_t in, int64_t outs, do
     return at < in ? at : in - 1;
 }
 
+// Which pass of an 8-bit resize comes first: Pillow 13's rule, on the sizes of the whole picture
+// and of the whole result.
+static inline bool kn_resize_u8_down_first(int64_t h, int64_t w, int64_t to_h, int64_t to_w) {
+    return h > to_h && h - to_h > 2 * (w - to_w);
+}
+
 // The total order of kn_nms and kn_topk: value down, then index up; NaN last.
 static inline bool kn_comes_before(float a, int64_t a_index, float b, int64_t b_index) {
     bool a_nan = isnan(a), b_nan = isnan(b);

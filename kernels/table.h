@@ -37,7 +37,8 @@ struct kn_table {
     void (*resize_fwd)(kn_ctx *, const kn_resize *, const tn_tensor *x, tn_tensor *y);
     void (*upsample_add_fwd)(kn_ctx *, const tn_tensor *top, const tn_tensor *lateral,
                              tn_tensor *y);
-    void (*resize_u8_fwd)(kn_ctx *, kn_filter, const double *box, const tn_tensor *x, tn_tensor *y);
+    void (*resize_u8_fwd)(kn_ctx *, const kn_resize_u8 *, const tn_tensor *x,
+                          tn_tensor *y); // box is set
     void (*normalize_u8_fwd)(kn_ctx *, const float *mean, const float *std, const tn_tensor *x,
                              tn_tensor *y);
     void (*roi_align_fwd)(kn_ctx *, const kn_roi_align *, const tn_tensor *rois,

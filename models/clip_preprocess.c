@@ -25,15 +25,6 @@ static tn_status cut(nn_ctx *cx, const tn_tensor *from, const int64_t box[4], tn
     return TN_OK;
 }
 
-static tn_status resized(nn_ctx *cx, kn_filter filter, int64_t h, int64_t w, tn_tensor *x) {
-    if (x->dim[0] == h && x->dim[1] == w) return TN_OK;
-    tn_tensor y;
-    TN_TRY(tn_new(cx->step, &y, TN_U8, TN_DIMS(h, w, x->dim[2]), cx->err));
-    kn_resize_u8_fwd(cx->kn, filter, NULL, x, &y);
-    *x = y;
-    return TN_OK;
-}
-
 // Where a centre crop begins: torchvision's int(round((side - size) / 2.0)), halves to even.
 static int64_t crop_from(int64_t side, int64_t size) {
     return (int64_t)rint((double)(side - size) / 2);
@@ -48,13 +39,15 @@ static tn_status preprocess(nn_ctx *cx, const md_clip_config *c, const tn_tensor
     int64_t to_h = c->resize, to_w = c->resize;
     if (w > h) to_w = (int64_t)((double)(c->resize * w) / (double)h);
     if (h > w) to_h = (int64_t)((double)(c->resize * h) / (double)w);
-    int64_t left = crop_from(to_w, size), top = crop_from(to_h, size);
-    // One pass after the other, as PIL does it, and in between what the crop throws away goes.
-    TN_TRY(resized(cx, c->interpolation, h, to_w, &x));
-    TN_TRY(cut(cx, &x, (int64_t[]){left, 0, left + size, h}, &x));
-    TN_TRY(resized(cx, c->interpolation, to_h, size, &x));
-    x = tn_slice(&x, top, size);
-    kn_normalize_u8_fwd(cx->kn, c->mean, c->std, &x, y);
+    kn_resize_u8 window = {.filter = c->interpolation,
+                           .height = to_h,
+                           .width = to_w,
+                           .top = crop_from(to_h, size),
+                           .left = crop_from(to_w, size)};
+    tn_tensor kept;
+    TN_TRY(tn_new(cx->step, &kept, TN_U8, TN_DIMS(size, size, x.dim[2]), cx->err));
+    kn_resize_u8_window_fwd(cx->kn, &window, &x, &kept);
+    kn_normalize_u8_fwd(cx->kn, c->mean, c->std, &kept, y);
     return TN_OK;
 }
 

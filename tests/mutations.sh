@@ -61,6 +61,7 @@ mutation "average pool: stores whole vectors" kernels/cpu/pictures.inc \
 mutation "resize: nearest rounds" kernels/rules.h 's/floorf(/roundf(/' test_ops_pictures test_dumps
 mutation "resize of bytes: no rounding" kernels/cpu/resize_u8.inc 's/1 << (FRACTION - 1)/0/g' test_ops_pictures
 mutation "resize of bytes: weights cut off" kernels/cpu/axes.c 's/w < 0 ? w - 0\.5 : w + 0\.5/w/' test_dumps
+mutation "resize of bytes: never down first" kernels/rules.h 's/return h > to_h \&\&/return false \&\&/' test_clip_preprocess
 mutation "safetensors: gaps allowed" io/safetensors.c 's/if (at->from != end)/if (at->from < end)/' test_weights_broken
 mutation "safetensors: tensors may lie behind the end" io/safetensors.c \
     's/if (out->from > out->to || out->to > in->data_bytes)/if (out->from > out->to)/' test_weights_broken

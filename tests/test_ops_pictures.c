@@ -245,6 +245,35 @@ static void byte_resizing_is_equal(void **state) {
     }
 }
 
+// Any window has the bytes that the whole result has there.
+static void a_window_is_a_part_of_the_result(void **state) {
+    (void)state;
+    for (uint64_t seed = 1; seed <= 120; seed++) {
+        int64_t h = 1 + op_pick(seed, 1, 90), w = 1 + op_pick(seed, 2, 90);
+        kn_resize_u8 cfg = {.filter = seed % 4 ? KN_BICUBIC : KN_BILINEAR,
+                            .height = op_pick(seed, 3, 5) ? 1 + op_pick(seed, 4, 90) : h,
+                            .width = op_pick(seed, 5, 5) ? 1 + op_pick(seed, 6, 90) : w};
+        cfg.top = op_pick(seed, 7, cfg.height);
+        cfg.left = op_pick(seed, 8, cfg.width);
+        int64_t rows = 1 + op_pick(seed, 9, (cfg.height - cfg.top));
+        int64_t columns = 1 + op_pick(seed, 10, (cfg.width - cfg.left));
+        for (int l = 0; l < levels_count(); l++) {
+            guarded_free();
+            kn_ctx *cx = levels_at(l)->cx[TWO_THREADS];
+            tn_tensor x = bytes(seed, h, w, 3);
+            tn_tensor whole = guarded_new(TN_U8, TN_DIMS(cfg.height, cfg.width, 3));
+            tn_tensor part = guarded_new(TN_U8, TN_DIMS(rows, columns, 3));
+            kn_resize_u8_fwd(cx, cfg.filter, NULL, &x, &whole);
+            kn_resize_u8_window_fwd(cx, &cfg, &x, &part);
+            for (int64_t i = 0; i < rows; i++)
+                assert_memory_equal(tn_u8(&part) + i * columns * 3,
+                                    tn_u8(&whole) + ((cfg.top + i) * cfg.width + cfg.left) * 3,
+                                    (size_t)columns * 3);
+        }
+    }
+    guarded_free();
+}
+
 static void run_normalize(kn_ctx *cx, const tn_tensor *in, tn_tensor *out, const void *cfg) {
     (void)cfg;
     static const float mean[] = {0.48145466f, 0.4578275f, 0.40821073f, 0, 0.5f};
@@ -284,6 +313,7 @@ int main(void) {
         cmocka_unit_test(resizing_keeps_a_constant_and_a_slope),
         cmocka_unit_test(upsampling_agrees),
         cmocka_unit_test(byte_resizing_is_equal),
+        cmocka_unit_test(a_window_is_a_part_of_the_result),
         cmocka_unit_test(normalising_is_equal),
         cmocka_unit_test(something_was_compared),
     };

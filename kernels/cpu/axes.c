@@ -105,16 +105,16 @@ static void whole_weights(kn_filter filter, double centre, double widen, int64_t
 
 // Pillow keeps the box, and the difference of its edges, in float32; the rest is double.
 kn_cpu_axis_u8 kn_cpu_axis_u8_of(kn_ctx *cx, kn_filter filter, double from, double to, int64_t in,
-                                 int64_t outs) {
+                                 int64_t outs, int64_t begin, int64_t count) {
     double step = (double)((float)to - (float)from) / (double)outs;
     double widen = step > 1 ? step : 1, support = (filter == KN_BILINEAR ? 1 : 2) * widen;
     kn_cpu_axis_u8 axis = {.most = (int64_t)ceil(2 * support) + 2};
     if (axis.most > in) axis.most = in;
-    axis.first = kn_scratch(cx, 0, (size_t)outs * sizeof *axis.first);
-    axis.count = kn_scratch(cx, 0, (size_t)outs * sizeof *axis.count);
-    axis.weight = kn_scratch(cx, 0, (size_t)(outs * axis.most) * sizeof *axis.weight);
-    for (int64_t o = 0; o < outs; o++) {
-        double centre = (float)from + ((double)o + 0.5) * step;
+    axis.first = kn_scratch(cx, 0, (size_t)count * sizeof *axis.first);
+    axis.count = kn_scratch(cx, 0, (size_t)count * sizeof *axis.count);
+    axis.weight = kn_scratch(cx, 0, (size_t)(count * axis.most) * sizeof *axis.weight);
+    for (int64_t o = 0; o < count; o++) {
+        double centre = (float)from + ((double)(begin + o) + 0.5) * step;
         int64_t first = (int64_t)(centre - support + 0.5), end = (int64_t)(centre + support + 0.5);
         if (first < 0) first = 0;
         if (end > in) end = in;

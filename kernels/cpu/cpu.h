@@ -37,13 +37,14 @@ typedef struct kn_cpu_axis {
 kn_cpu_axis kn_cpu_axis_of(kn_ctx *cx, const kn_resize *cfg, double scale, int64_t in,
                            int64_t outs);
 
-// The same for Pillow's 8-bit resize: neighbouring samples from first[o], whole-number weights.
+// The same for Pillow's 8-bit resize: neighbouring samples from first[o], whole-number weights. Of
+// `outs` outputs those from begin to begin+count-1; o counts from begin.
 typedef struct kn_cpu_axis_u8 {
     int64_t most;
     int32_t *first, *count, *weight;
 } kn_cpu_axis_u8;
 kn_cpu_axis_u8 kn_cpu_axis_u8_of(kn_ctx *cx, kn_filter filter, double from, double to, int64_t in,
-                                 int64_t outs);
+                                 int64_t outs, int64_t begin, int64_t count);
 // False when the pass along an axis would copy: Pillow leaves it out.
 bool kn_cpu_axis_u8_changes(int64_t in, int64_t outs, double from, double to);
 

@@ -38,8 +38,7 @@ void kn_ref_avg_pool2d_fwd(kn_ctx *cx, const kn_pool2d *cfg, const tn_tensor *x,
 void kn_ref_resize_fwd(kn_ctx *cx, const kn_resize *cfg, const tn_tensor *x, tn_tensor *y);
 void kn_ref_upsample_add_fwd(kn_ctx *cx, const tn_tensor *top, const tn_tensor *lateral,
                              tn_tensor *y);
-void kn_ref_resize_u8_fwd(kn_ctx *cx, kn_filter filter, const double *box, const tn_tensor *x,
-                          tn_tensor *y);
+void kn_ref_resize_u8_fwd(kn_ctx *cx, const kn_resize_u8 *cfg, const tn_tensor *x, tn_tensor *y);
 void kn_ref_normalize_u8_fwd(kn_ctx *cx, const float *mean, const float *std, const tn_tensor *x,
                              tn_tensor *y);
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Pillow's Image.resize for 8-bit pictures (src/libImaging/Resample.c of Pillow 9 to 11), to the
-// last bit: weights in double, made whole numbers of 22 fractional bits; the horizontal pass is
-// rounded to 8 bits before the vertical one begins; a pass that would change nothing is left out.
+// Pillow's Image.resize for 8-bit pictures (src/libImaging/Resample.c of Pillow 13), to the last
+// bit: weights in double, made whole numbers of 22 fractional bits; the first pass is rounded to 8
+// bits before the second one begins; a pass that would change nothing is left out.
 #include "kernels/ref/ref.h"
+#include "kernels/rules.h"
 
 #include <math.h>
 #include <string.h>
@@ -54,11 +55,13 @@ static uint8_t weighted(const uint8_t *sample, int64_t stride, const taps *t) {
     return sum < 0 ? 0 : sum > 255 ? 255 : (uint8_t)sum;
 }
 
-static void horizontal(kn_ctx *cx, kn_filter filter, const double *box, const tn_tensor *x,
+// y begins at column `left` of a result that is `width` wide.
+static void horizontal(kn_ctx *cx, const kn_resize_u8 *cfg, const tn_tensor *x,
                        const tn_tensor *y) {
     int64_t channels = x->dim[2];
     for (int64_t ox = 0; ox < y->dim[1]; ox++) {
-        taps t = taps_of(cx, filter, (float)box[0], (float)box[2], x->dim[1], y->dim[1], ox);
+        taps t = taps_of(cx, cfg->filter, (float)cfg->box[0], (float)cfg->box[2], x->dim[1],
+                         cfg->width, cfg->left + ox);
         for (int64_t row = 0; row < y->dim[0]; row++)
             for (int64_t c = 0; c < channels; c++)
                 tn_u8(y)[(row * y->dim[1] + ox) * channels + c] =
@@ -66,33 +69,54 @@ static void horizontal(kn_ctx *cx, kn_filter filter, const double *box, const tn
     }
 }
 
-static void vertical(kn_ctx *cx, kn_filter filter, const double *box, const tn_tensor *x,
-                     const tn_tensor *y) {
+static void vertical(kn_ctx *cx, const kn_resize_u8 *cfg, const tn_tensor *x, const tn_tensor *y) {
     int64_t row = x->dim[1] * x->dim[2];
     for (int64_t oy = 0; oy < y->dim[0]; oy++) {
-        taps t = taps_of(cx, filter, (float)box[1], (float)box[3], x->dim[0], y->dim[0], oy);
+        taps t = taps_of(cx, cfg->filter, (float)cfg->box[1], (float)cfg->box[3], x->dim[0],
+                         cfg->height, cfg->top + oy);
         for (int64_t i = 0; i < row; i++)
             tn_u8(y)[oy * row + i] = weighted(tn_u8(x) + t.first * row + i, row, &t);
     }
+}
+
+// A pass that would change nothing takes its part of the picture as it is.
+static void cut(const tn_tensor *x, int64_t top, int64_t left, const tn_tensor *y) {
+    int64_t channels = x->dim[2], row = y->dim[1] * channels;
+    for (int64_t i = 0; i < y->dim[0]; i++)
+        memcpy(tn_u8(y) + i * row, tn_u8(x) + ((top + i) * x->dim[1] + left) * channels,
+               (size_t)row);
 }
 
 static bool changes(int64_t in, int64_t out, double from, double to) {
     return in != out || (float)from != 0 || (float)to != (float)out;
 }
 
-void kn_ref_resize_u8_fwd(kn_ctx *cx, kn_filter filter, const double *box, const tn_tensor *x,
-                          tn_tensor *y) {
-    bool across = changes(x->dim[1], y->dim[1], box[0], box[2]);
-    bool down = changes(x->dim[0], y->dim[0], box[1], box[3]);
-    tn_tensor middle = *x; // every row is made, also those that the vertical pass does not read
-    if (across && down) {
-        middle = tn_view(NULL, TN_U8, TN_DIMS(x->dim[0], y->dim[1], x->dim[2]));
-        middle.data = kn_scratch(cx, 0, tn_bytes(&middle));
-    } else if (across) {
-        middle = *y;
+static void across(kn_ctx *cx, const kn_resize_u8 *cfg, const tn_tensor *x, const tn_tensor *y) {
+    if (changes(x->dim[1], cfg->width, cfg->box[0], cfg->box[2]))
+        horizontal(cx, cfg, x, y);
+    else
+        cut(x, 0, cfg->left, y);
+}
+
+static void down(kn_ctx *cx, const kn_resize_u8 *cfg, const tn_tensor *x, const tn_tensor *y) {
+    if (changes(x->dim[0], cfg->height, cfg->box[1], cfg->box[3]))
+        vertical(cx, cfg, x, y);
+    else
+        cut(x, cfg->top, 0, y);
+}
+
+void kn_ref_resize_u8_fwd(kn_ctx *cx, const kn_resize_u8 *cfg, const tn_tensor *x, tn_tensor *y) {
+    // The first pass makes all that there is along the other axis, also what nobody reads.
+    bool down_first = kn_resize_u8_down_first(x->dim[0], x->dim[1], cfg->height, cfg->width);
+    tn_tensor middle = down_first ? tn_view(NULL, TN_U8, TN_DIMS(y->dim[0], x->dim[1], x->dim[2]))
+                                  : tn_view(NULL, TN_U8, TN_DIMS(x->dim[0], y->dim[1], x->dim[2]));
+    middle.data = kn_scratch(cx, 0, tn_bytes(&middle));
+    if (down_first) {
+        down(cx, cfg, x, &middle);
+        across(cx, cfg, &middle, y);
+    } else {
+        across(cx, cfg, x, &middle);
+        down(cx, cfg, &middle, y);
     }
-    if (across) horizontal(cx, filter, box, x, &middle);
-    if (down) vertical(cx, filter, box, &middle, y);
-    if (!across && !down) memcpy(y->data, x->data, tn_bytes(y));
     kn_scratch_reset(cx, 0);
 }
