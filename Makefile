@@ -91,7 +91,7 @@ $(BUILD)/obj/%.o: private Q = @echo "  CC    $<";
 endif
 
 # A folder of dumped layers of your own, run beside those of tests/golden/ops: docs/dumps.md
-DUMPS ?=
+DUMPS ?= $(LEXMASK_DUMPS)
 export LEXMASK_DUMPS := $(DUMPS)
 
 tests: $(TEST_BIN)

@@ -12,10 +12,10 @@ static double filter_weight(kn_filter filter, double a, double t) {
     return t < 2 ? a * (((t - 5) * t + 8) * t - 4) : 0;
 }
 
-// Centres in float32, as PyTorch computes them.
+// Step and centre in float32, rounded once as PyTorch's kernels for three channels do.
 static void plain_taps(const kn_resize *cfg, double a, float step, int64_t in, int64_t o,
                        kn_cpu_axis *axis) {
-    float centre = step * ((float)o + 0.5f) - 0.5f;
+    float centre = (float)((double)step * ((double)o + 0.5) - 0.5);
     if (cfg->filter == KN_BILINEAR && centre < 0) centre = 0;
     int radius = cfg->filter == KN_BILINEAR ? 1 : 2;
     int64_t low = (int64_t)floorf(centre) - (radius - 1);
