@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Regions pooled from a pyramid, each from the level that suits its size: torchvision's
 // MultiScaleRoIAlign, after equation 1 of the FPN paper.
+//
+// One difference: torchvision guesses the maps' scales, once, from the height of the first picture
+// that a model sees, without its padding. Where padding adds more than 41 % (a first picture of 33
+// to 45 or 65 to 67 rows after resizing, so one at least 19 times as wide as high) it guesses twice
+// the scale, for all pictures to come. Here the scales are what they are.
 #pragma once
 
 #include "nn/nn.h"
