@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Crop mode of the program beside crop_reference.py, end to end on scenes of emoji: a part of parity.py, which see."""
+import json
+import os
+import subprocess
+
+import numpy as np
+import torch
+from PIL import Image
+from torchvision.ops import box_iou
+
+from crop_reference import PAIR, Pair
+from emoji_world import load_glyphs, scene
+
+OVERLAP, SCORE, HAIR = 0.9, 1e-3, 1e-3
+
+
+def run_program(program, files, names, work):
+    listed, out = os.path.join(work, "names.txt"), os.path.join(work, "named.jsonl")
+    with open(listed, "w", encoding="utf8") as file:
+        file.write("\n".join(names) + "\n")
+    subprocess.run([program, "detect", *files, "--model", PAIR, "--names-file", listed, "--jsonl", out, "-q"], check=True, stdout=subprocess.DEVNULL)
+    with open(out, encoding="utf8") as file:
+        return [json.loads(line)["detections"] for line in file]
+
+
+def one(found, boxes, labels, scores, figures):
+    """Pairs one picture's detections, best of ours first for each of theirs, and adds to the figures."""
+    ours = torch.tensor([d["box"] for d in found], dtype=torch.float64).reshape(-1, 4)
+    overlap = box_iou(ours, boxes.double()).numpy() if len(ours) and len(boxes) else np.zeros((len(ours), len(boxes)))
+    free = set(range(len(ours)))
+    last = float(scores[-1]) if len(scores) else 0.0
+    for j in range(len(boxes)):
+        # Several names can have the same box: one with the same name is taken first, then the nearest score.
+        near = [i for i in free if overlap[i, j] >= OVERLAP]
+        i = min(near, key=lambda i: (found[i]["label"] != labels[j], abs(found[i]["score"] - scores[j])), default=None)
+        figures["boxes"] += 1
+        if i is None:
+            figures["alone"] += 1
+            figures["border"] += abs(scores[j] - 0.05) <= HAIR or (len(boxes) == 100 and abs(scores[j] - last) <= HAIR)
+            continue
+        free.discard(i)
+        figures["paired"] += 1
+        if found[i]["label"] != labels[j]:
+            continue
+        figures["named"] += 1
+        off = abs(found[i]["score"] - scores[j])
+        figures["score"] = max(figures["score"], off)
+        figures["good"] += off <= SCORE
+        figures["offs"].append(off)
+        figures["box"] = max(figures["box"], float(np.abs(np.array(found[i]["box"]) - boxes[j].numpy()).max()))
+    figures["extra"] += len(free)
+
+
+def compare(program, count, work, seed=99):
+    names = load_glyphs()[0]
+    pictures = [scene((seed, i))["picture"] for i in range(count)]
+    files = []
+    for i, pixels in enumerate(pictures):
+        files.append(os.path.join(work, f"named{i:04}.png"))
+        Image.fromarray(pixels).save(files[-1])
+    found = run_program(program, files, names, work)
+    pair = Pair(os.path.join(PAIR, "detector.safetensors"), os.path.join(PAIR, "clip"), names)
+    figures = dict(boxes=0, paired=0, named=0, good=0, alone=0, border=0, extra=0, score=0.0, box=0.0, offs=[])
+    for pixels, ours in zip(pictures, found):
+        picture = Image.fromarray(pixels)
+        regions = pair.propose(picture)
+        d = pair.detect(regions, pair.name(picture, regions), masks=False)
+        kept = d["kept"]
+        one(ours, d["boxes"], d["name"][kept].tolist(), d["score"][kept].tolist(), figures)
+    return figures
