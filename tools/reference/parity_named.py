@@ -1,16 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Crop mode of the program beside crop_reference.py, end to end on scenes of emoji: a part of parity.py, which see."""
+"""Crop mode of the program beside crop_reference.py, end to end on scenes of emoji: a part of parity.py, which see.
+
+Twice: with sentences cleaned by ftfy first, as OpenAI's tokenizer does and the program does for every CLIP, and as
+transformers' tokenizer takes them.
+"""
 import json
 import os
 import subprocess
 
+import ftfy
 import numpy as np
 import torch
 from PIL import Image
 from torchvision.ops import box_iou
 
-from crop_reference import PAIR, Pair
-from emoji_world import load_glyphs, scene
+from crop_reference import PAIR, Pair, crop_edges
+from emoji_world import BACKGROUND_PROMPT, load_glyphs, scene
 
 OVERLAP, SCORE, HAIR = 0.9, 1e-3, 1e-3
 
@@ -61,11 +66,19 @@ def compare(program, count, work, seed=99):
         Image.fromarray(pixels).save(files[-1])
     found = run_program(program, files, names, work)
     pair = Pair(os.path.join(PAIR, "detector.safetensors"), os.path.join(PAIR, "clip"), names)
-    figures = dict(boxes=0, paired=0, named=0, good=0, alone=0, border=0, extra=0, score=0.0, box=0.0, offs=[])
+    sentences = [f"a photo of {name}" for name in names] + [BACKGROUND_PROMPT]
+    texts = dict(ftfy=pair.embed_texts([ftfy.fix_text(s) for s in sentences]), plain=pair.texts)
+    figures = {kind: dict(boxes=0, paired=0, named=0, good=0, alone=0, border=0, extra=0, score=0.0, box=0.0, offs=[]) for kind in texts}
     for pixels, ours in zip(pictures, found):
         picture = Image.fromarray(pixels)
         regions = pair.propose(picture)
-        d = pair.detect(regions, pair.name(picture, regions), masks=False)
-        kept = d["kept"]
-        one(ours, d["boxes"], d["name"][kept].tolist(), d["score"][kept].tolist(), figures)
-    return figures
+        edges = crop_edges(regions["picture_proposals"], picture.width, picture.height, "square", 1.15)
+        embedded = pair.embed_crops(picture, edges)
+        for kind, pair.texts in texts.items():
+            best, name = pair.probabilities(embedded).max(1)
+            named = dict(crops=edges, name=torch.where(name < len(names), name, -1), probability=best)
+            d = pair.detect(regions, named, masks=False)
+            kept = d["kept"]
+            one(ours, d["boxes"], d["name"][kept].tolist(), d["score"][kept].tolist(), figures[kind])
+    changed = int(((texts["ftfy"] - texts["plain"]).abs().amax(1) > 1e-6).sum())
+    return figures, changed
