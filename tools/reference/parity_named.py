@@ -20,6 +20,29 @@ from emoji_world import BACKGROUND_PROMPT, load_glyphs, scene
 OVERLAP, SCORE, HAIR = 0.9, 1e-3, 1e-3
 
 
+def cleaned(names):
+    """Sentences of the names and the background, as OpenAI's tokenizer cleans them."""
+    return [ftfy.fix_text(s) for s in sentences_of(names)]
+
+
+def sentences_of(names):
+    return [f"a photo of {name}" for name in names] + [BACKGROUND_PROMPT]
+
+
+def dump_scenes(count, folder, seed=2718):
+    """What build/tests/test_crop reads, from fresh scenes."""
+    import parity_crop
+
+    names = load_glyphs()[0]
+    pair = Pair(os.path.join(PAIR, "detector.safetensors"), os.path.join(PAIR, "clip"), names)
+    pair.texts = pair.embed_texts(cleaned(names))
+    os.makedirs(folder, exist_ok=True)
+    for i in range(count):
+        path = os.path.join(folder, f"{seed}_{i:04}.safetensors")
+        if not os.path.exists(path):
+            parity_crop.write(pair, Image.fromarray(scene((seed, i))["picture"]), path)
+
+
 def run_program(program, files, names, work):
     listed, out = os.path.join(work, "names.txt"), os.path.join(work, "named.jsonl")
     with open(listed, "w", encoding="utf8") as file:
@@ -66,8 +89,7 @@ def compare(program, count, work, seed=99):
         Image.fromarray(pixels).save(files[-1])
     found = run_program(program, files, names, work)
     pair = Pair(os.path.join(PAIR, "detector.safetensors"), os.path.join(PAIR, "clip"), names)
-    sentences = [f"a photo of {name}" for name in names] + [BACKGROUND_PROMPT]
-    texts = dict(ftfy=pair.embed_texts([ftfy.fix_text(s) for s in sentences]), plain=pair.texts)
+    texts = dict(ftfy=pair.embed_texts(cleaned(names)), plain=pair.texts)
     figures = {kind: dict(boxes=0, paired=0, named=0, good=0, alone=0, border=0, extra=0, score=0.0, box=0.0, offs=[]) for kind in texts}
     for pixels, ours in zip(pictures, found):
         picture = Image.fromarray(pixels)
