@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Results: what was found in one picture, with masks kept small until somebody wants them whole.
 #include "api/internal.h"
-#include "eval/rle.h"
 #include "io/draw.h"
 #include "io/image.h"
+#include "io/rle.h"
 
 #include <string.h>
 
@@ -126,13 +126,13 @@ static tn_status make_rle(lexmask_result *result, size_t i, tn_error *err) {
     tn_tensor mask;
     TN_TRY(paste(result, i, &mask, err));
     tn_arena arena = {0};
-    ev_rle rle;
+    io_rle rle;
     char *text;
     size_t length;
     // Runs are at most pixels + 1 numbers; their text is at most seven characters a run.
     tn_status status = tn_arena_init(&arena, 24 * ((size_t)tn_count(&mask) + 4096), err);
-    if (status == TN_OK) status = ev_rle_encode(&mask, &arena, &rle, err);
-    if (status == TN_OK) status = ev_rle_to_text(&rle, &arena, &text, &length, err);
+    if (status == TN_OK) status = io_rle_encode(&mask, &arena, &rle, err);
+    if (status == TN_OK) status = io_rle_to_text(&rle, &arena, &text, &length, err);
     if (status == TN_OK && !(result->rle[i] = tn_strdup(text)))
         status = tn_fail(err, TN_ENOMEM, "out of memory for a mask");
     tn_arena_deinit(&arena);

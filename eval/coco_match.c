@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // One category in one picture: which result finds which truth, at every threshold and area range.
 #include "eval/coco_internal.h"
+#include "io/coco_rle.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -33,47 +34,10 @@ static tn_status no_memory(tn_error *err) {
     return tn_fail(err, TN_ENOMEM, "out of memory for the comparison of one picture");
 }
 
-static tn_status from_polygons(const io_coco_shape *shape, uint32_t h, uint32_t w, tn_arena *arena,
-                               ev_rle *out, tn_error *err) {
-    ev_rle *parts = tn_arena_alloc(arena, shape->count * sizeof *parts);
-    if (!parts) return no_memory(err);
-    bool boxes = shape->polygons[0].points == 2;
-    for (size_t i = 0; i < shape->count; i++) {
-        const io_coco_polygon *p = &shape->polygons[i];
-        if (boxes && p->points != 2)
-            return tn_fail(err, TN_EFORMAT,
-                           "segmentation of boxes and polygons, expected one kind");
-        if (boxes)
-            TN_TRY(ev_rle_from_box(p->xy, h, w, arena, &parts[i], err));
-        else
-            TN_TRY(ev_rle_from_polygon(p->xy, p->points, h, w, arena, &parts[i], err));
-    }
-    if (shape->count == 1) {
-        *out = parts[0];
-        return TN_OK;
-    }
-    return ev_rle_merge(parts, shape->count, false, arena, out, err);
-}
-
-tn_status ev_rle_from_shape(const io_coco_shape *shape, uint32_t h, uint32_t w, tn_arena *arena,
-                            ev_rle *out, tn_error *err) {
-    switch (shape->kind) {
-    case IO_COCO_TEXT:
-        return ev_rle_from_text(shape->text, shape->count, shape->h, shape->w, arena, out, err);
-    case IO_COCO_COUNTS:
-        return ev_rle_from_counts(shape->counts, shape->count, shape->h, shape->w, arena, out, err);
-    case IO_COCO_POLYGONS:
-        if (shape->count) return from_polygons(shape, h, w, arena, out, err);
-        return ev_rle_from_polygon(NULL, 0, h, w, arena, out, err);
-    default:
-        return tn_fail(err, TN_EFORMAT, "no segmentation, expected one");
-    }
-}
-
 typedef struct thing { // a truth or a result
     const io_coco_object *object;
     double box[4], area;
-    ev_rle mask;
+    io_rle mask;
 } thing;
 
 typedef struct group_work {
@@ -104,15 +68,15 @@ static tn_status make_mask(group_work *w, thing *t, bool result) {
     if (drawn && (h == 0 || width == 0))
         status = tn_fail(w->err, TN_EFORMAT, "the picture has no width and height");
     else if (shape->kind == IO_COCO_NONE && result && t->object->has_box)
-        status = ev_rle_from_box(t->object->box, h, width, w->scratch, &t->mask, w->err);
+        status = io_rle_from_box(t->object->box, h, width, w->scratch, &t->mask, w->err);
     else
-        status = ev_rle_from_shape(shape, h, width, w->scratch, &t->mask, w->err);
+        status = io_rle_from_shape(shape, h, width, w->scratch, &t->mask, w->err);
     return status == TN_OK ? TN_OK : prefix(w, t, result);
 }
 
 static void box_of_mask(thing *t) {
     uint32_t box[4];
-    ev_rle_box(&t->mask, box);
+    io_rle_box(&t->mask, box);
     for (int i = 0; i < 4; i++) t->box[i] = box[i];
 }
 
@@ -142,7 +106,7 @@ static tn_status make_result(group_work *w, thing *t) {
         box_of_mask(t);
     else
         memcpy(t->box, t->object->box, sizeof t->box);
-    t->area = job->box_areas ? t->object->box[2] * t->object->box[3] : ev_rle_area(&t->mask);
+    t->area = job->box_areas ? t->object->box[2] * t->object->box[3] : io_rle_area(&t->mask);
     return TN_OK;
 }
 
@@ -170,9 +134,9 @@ static void compare(group_work *w) {
     for (uint32_t d = 0; d < w->group->hits; d++)
         for (uint32_t t = 0; t < w->group->truths; t++) {
             const thing *result = &w->results[d], *truth = &w->truths[t];
-            double iou = ev_box_iou(result->box, truth->box, truth->object->crowd);
+            double iou = io_box_iou(result->box, truth->box, truth->object->crowd);
             if (iou > 0 && w->job->masks)
-                iou = ev_rle_iou(&result->mask, &truth->mask, truth->object->crowd);
+                iou = io_rle_iou(&result->mask, &truth->mask, truth->object->crowd);
             w->iou[(size_t)d * w->group->truths + t] = iou;
         }
 }

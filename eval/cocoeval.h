@@ -4,7 +4,6 @@
 // as not matched; the area of a result is its box's where the file has boxes).
 #pragma once
 
-#include "eval/rle.h"
 #include "io/coco.h"
 #include "tensor/pool.h"
 
@@ -60,8 +59,3 @@ double ev_coco_recall(const ev_coco *coco, int iou, int area, int limit, const s
                       size_t count);
 // The twelve lines that pycocotools prints; at most bytes-1 characters and a 0.
 void ev_coco_text(const ev_coco *coco, char *text, size_t bytes);
-
-// The mask of a segmentation as it stands in a file, for a picture of h x w: polygons are joined;
-// of two points each they are boxes. TN_EFORMAT.
-tn_status ev_rle_from_shape(const io_coco_shape *shape, uint32_t h, uint32_t w, tn_arena *arena,
-                            ev_rle *out, tn_error *err);

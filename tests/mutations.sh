@@ -72,7 +72,7 @@ mutation "JSON: keys may occur twice" io/json.c 's/JSON_REJECT_DUPLICATES/0/' te
 mutation "npy: Fortran order ignored" io/npy.c 's/^    if (in->fortran)/    if (false)/' test_json_npy
 mutation "EXIF: orientation ignored" io/exif.c 's/? (int)value : 1;/? 1 : 1;/' test_image
 mutation "BPE: merges of one rank from the right" models/bpe.c 's/a->at < b->at/a->at > b->at/' test_bpe
-mutation "run-length text: wrong sign" eval/rle.c 's/more = bits \& 16/more = bits \& 8/' test_rle
+mutation "run-length text: wrong sign" io/rle.c 's/more = bits \& 16/more = bits \& 8/' test_rle
 
 [ "${#names[@]}" -gt 0 ] || { echo "no mutation is called '$only'"; exit 1; }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // COCO's files: what is read, what is refused and in which words, what is written.
-#include "eval/rle.h"
 #include "io/coco.h"
 #include "io/number.h"
+#include "io/rle.h"
 #include "tensor/rng.h"
 #include "tests/golden.h"
 #include "tests/test.h"
@@ -442,14 +442,14 @@ static void results_come_back_as_written(void **state) {
 }
 
 // The mask of an annotation as pycocotools' annToRLE makes it of polygons.
-static ev_rle mask_of(const io_coco_shape *shape, uint32_t h, uint32_t w, tn_arena *arena) {
-    ev_rle parts[100], whole;
+static io_rle mask_of(const io_coco_shape *shape, uint32_t h, uint32_t w, tn_arena *arena) {
+    io_rle parts[100], whole;
     assert_true(shape->count >= 1 && shape->count <= 100);
     for (size_t i = 0; i < shape->count; i++)
-        ASSERT_OK(ev_rle_from_polygon(shape->polygons[i].xy, shape->polygons[i].points, h, w, arena,
+        ASSERT_OK(io_rle_from_polygon(shape->polygons[i].xy, shape->polygons[i].points, h, w, arena,
                                       &parts[i], &err),
                   err);
-    ASSERT_OK(ev_rle_merge(parts, shape->count, false, arena, &whole, &err), err);
+    ASSERT_OK(io_rle_merge(parts, shape->count, false, arena, &whole, &err), err);
     return whole;
 }
 
@@ -465,17 +465,17 @@ static void check_real_masks(golden *g, tn_arena *arena) {
         const io_coco_image *image = &c->images[io_coco_find_image(c, o->image_id)];
         tn_arena_reset(arena, 0);
         if (o->shape.kind == IO_COCO_COUNTS) {
-            ev_rle rle;
-            ASSERT_OK(ev_rle_from_counts(o->shape.counts, o->shape.count, o->shape.h, o->shape.w,
+            io_rle rle;
+            ASSERT_OK(io_rle_from_counts(o->shape.counts, o->shape.count, o->shape.h, o->shape.w,
                                          arena, &rle, &err),
                       err);
-            assert_true(rle.h == (uint32_t)image->h && ev_rle_area(&rle) > 0);
+            assert_true(rle.h == (uint32_t)image->h && io_rle_area(&rle) > 0);
             continue;
         }
-        ev_rle rle = mask_of(&o->shape, (uint32_t)image->h, (uint32_t)image->w, arena);
+        io_rle rle = mask_of(&o->shape, (uint32_t)image->h, (uint32_t)image->w, arena);
         char *text;
         size_t length;
-        ASSERT_OK(ev_rle_to_text(&rle, arena, &text, &length, &err), err);
+        ASSERT_OK(io_rle_to_text(&rle, arena, &text, &length, &err), err);
         uint32_t crc = (uint32_t)crc32(0, (const Bytef *)text, (uInt)length);
         if (crc != golden_u32(g)) fail_msg("%s: annotation %lld", name, (long long)o->id);
         count--;

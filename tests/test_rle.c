@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Run-length masks against pycocotools (tools/reference/dump_rle.py), and what is refused.
-#include "eval/rle.h"
+#include "io/rle.h"
 #include "tests/golden.h"
 #include "tests/test.h"
 
@@ -27,16 +27,16 @@ static void next_doubles(golden *g, double *to, size_t count) {
     memcpy(to, golden_bytes(g, 8 * count), 8 * count);
 }
 
-static ev_rle from_piece(piece p, uint32_t h, uint32_t w) {
-    ev_rle rle;
-    ASSERT_OK(ev_rle_from_text(p.bytes, p.length, h, w, &arena, &rle, &err), err);
+static io_rle from_piece(piece p, uint32_t h, uint32_t w) {
+    io_rle rle;
+    ASSERT_OK(io_rle_from_text(p.bytes, p.length, h, w, &arena, &rle, &err), err);
     return rle;
 }
 
-static void assert_same_text(const ev_rle *rle, piece want) {
+static void assert_same_text(const io_rle *rle, piece want) {
     char *text;
     size_t length;
-    ASSERT_OK(ev_rle_to_text(rle, &arena, &text, &length, &err), err);
+    ASSERT_OK(io_rle_to_text(rle, &arena, &text, &length, &err), err);
     if (length != want.length || memcmp(text, want.bytes, length) != 0)
         fail_msg("%s, expected %.*s", text, (int)want.length, want.bytes);
 }
@@ -46,17 +46,17 @@ static void check_mask(golden *g) {
     uint8_t *bytes = (uint8_t *)golden_bytes(g, (size_t)h * w), back[6000];
     tn_tensor mask = tn_view(bytes, TN_U8, 2, (int64_t[]){h, w});
     piece want = next_piece(g);
-    ev_rle rle;
-    ASSERT_OK(ev_rle_encode(&mask, &arena, &rle, &err), err);
+    io_rle rle;
+    ASSERT_OK(io_rle_encode(&mask, &arena, &rle, &err), err);
     assert_same_text(&rle, want);
-    ev_rle read = from_piece(want, h, w);
+    io_rle read = from_piece(want, h, w);
     assert_int_equal(read.count, rle.count);
     assert_memory_equal(read.counts, rle.counts, rle.count * sizeof(uint32_t));
     tn_tensor decoded = tn_view(back, TN_U8, 2, (int64_t[]){h, w});
-    ev_rle_decode(&rle, &decoded);
+    io_rle_decode(&rle, &decoded);
     assert_memory_equal(back, bytes, (size_t)h * w);
-    assert_int_equal(ev_rle_area(&rle), golden_u32(g));
-    ev_rle_box(&rle, box);
+    assert_int_equal(io_rle_area(&rle), golden_u32(g));
+    io_rle_box(&rle, box);
     for (int i = 0; i < 4; i++) assert_int_equal(box[i], golden_u32(g));
 }
 
@@ -64,23 +64,23 @@ static void check_polygon(golden *g) {
     uint32_t h = golden_u32(g), w = golden_u32(g), points = golden_u32(g);
     double xy[100];
     next_doubles(g, xy, 2 * points);
-    ev_rle rle;
-    ASSERT_OK(ev_rle_from_polygon(xy, points, h, w, &arena, &rle, &err), err);
+    io_rle rle;
+    ASSERT_OK(io_rle_from_polygon(xy, points, h, w, &arena, &rle, &err), err);
     assert_same_text(&rle, next_piece(g));
 }
 
 static void check_merge(golden *g) {
     uint32_t h = golden_u32(g), w = golden_u32(g), n = golden_u32(g), intersect = golden_u32(g);
-    ev_rle parts[8], merged;
+    io_rle parts[8], merged;
     for (uint32_t i = 0; i < n; i++) parts[i] = from_piece(next_piece(g), h, w);
-    ASSERT_OK(ev_rle_merge(parts, n, intersect, &arena, &merged, &err), err);
+    ASSERT_OK(io_rle_merge(parts, n, intersect, &arena, &merged, &err), err);
     assert_same_text(&merged, next_piece(g));
 }
 
 // The API's results are double[m][n] for m masks (or boxes) and n others.
 static void check_mask_iou(golden *g) {
     uint32_t h = golden_u32(g), w = golden_u32(g), m = golden_u32(g), n = golden_u32(g);
-    ev_rle a[8], b[8];
+    io_rle a[8], b[8];
     for (uint32_t i = 0; i < m; i++) a[i] = from_piece(next_piece(g), h, w);
     for (uint32_t i = 0; i < n; i++) b[i] = from_piece(next_piece(g), h, w);
     const uint8_t *crowd = golden_bytes(g, n);
@@ -88,7 +88,7 @@ static void check_mask_iou(golden *g) {
         for (uint32_t j = 0; j < n; j++) {
             double want;
             next_doubles(g, &want, 1);
-            assert_true(ev_rle_iou(&a[i], &b[j], crowd[j]) == want);
+            assert_true(io_rle_iou(&a[i], &b[j], crowd[j]) == want);
         }
 }
 
@@ -102,7 +102,7 @@ static void check_box_iou(golden *g) {
         for (uint32_t j = 0; j < n; j++) {
             double want;
             next_doubles(g, &want, 1);
-            assert_true(ev_box_iou(a[i], b[j], crowd[j]) == want);
+            assert_true(io_box_iou(a[i], b[j], crowd[j]) == want);
         }
 }
 
@@ -134,12 +134,12 @@ static void check_random(golden *g) {
         int64_t h, w;
         random_mask(i, bytes, &h, &w);
         tn_tensor mask = tn_view(bytes, TN_U8, 2, (int64_t[]){h, w});
-        ev_rle rle;
+        io_rle rle;
         char *text;
         size_t length;
         tn_arena_reset(&arena, 0);
-        ASSERT_OK(ev_rle_encode(&mask, &arena, &rle, &err), err);
-        ASSERT_OK(ev_rle_to_text(&rle, &arena, &text, &length, &err), err);
+        ASSERT_OK(io_rle_encode(&mask, &arena, &rle, &err), err);
+        ASSERT_OK(io_rle_to_text(&rle, &arena, &text, &length, &err), err);
         crc = (uint32_t)crc32(crc, (const Bytef *)text, (uInt)length);
     }
     assert_int_equal(crc, golden_u32(g));
@@ -182,9 +182,9 @@ static void any_value_but_zero_is_one(void **state) {
     for (int i = 0; i < 12; i++) plain[i] = odd[i] != 0;
     tn_tensor a = tn_view(odd, TN_U8, 2, (int64_t[]){3, 4}),
               b = tn_view(plain, TN_BOOL, 2, (int64_t[]){3, 4});
-    ev_rle x, y;
-    ASSERT_OK(ev_rle_encode(&a, &arena, &x, &err), err);
-    ASSERT_OK(ev_rle_encode(&b, &arena, &y, &err), err);
+    io_rle x, y;
+    ASSERT_OK(io_rle_encode(&a, &arena, &x, &err), err);
+    ASSERT_OK(io_rle_encode(&b, &arena, &y, &err), err);
     assert_int_equal(x.count, y.count);
     assert_memory_equal(x.counts, y.counts, x.count * sizeof(uint32_t));
 }
@@ -210,10 +210,10 @@ static void bad_text_is_refused(void **state) {
         {"1oooooo3", "expected 3 x 4"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        ev_rle rle;
+        io_rle rle;
         size_t mark = tn_arena_mark(&arena);
         tn_status status =
-            ev_rle_from_text(bad[i].text, strlen(bad[i].text), 3, 4, &arena, &rle, &err);
+            io_rle_from_text(bad[i].text, strlen(bad[i].text), 3, 4, &arena, &rle, &err);
         if (status != TN_EFORMAT || !strstr(err.text, bad[i].why))
             fail_msg("%s: %s, expected %s", bad[i].text, err.text, bad[i].why);
         assert_int_equal(tn_arena_mark(&arena), mark);
@@ -222,62 +222,62 @@ static void bad_text_is_refused(void **state) {
 
 static void bad_counts_sizes_and_points_are_refused(void **state) {
     (void)state;
-    ev_rle rle, other;
+    io_rle rle, other;
     uint32_t counts[] = {5, 6, UINT32_MAX};
-    assert_int_equal(ev_rle_from_counts(counts, 2, 3, 4, &arena, &rle, &err), TN_EFORMAT);
-    assert_int_equal(ev_rle_from_counts(counts, 3, 3, 4, &arena, &rle, &err), TN_EFORMAT);
-    assert_int_equal(ev_rle_from_counts(counts, 0, 0, 0, &arena, &rle, &err), TN_EFORMAT);
-    assert_int_equal(ev_rle_from_counts(counts, 2, 65536, 65536, &arena, &rle, &err), TN_EFORMAT);
-    assert_int_equal(ev_rle_from_text("0", 1, UINT32_MAX, UINT32_MAX, &arena, &rle, &err),
+    assert_int_equal(io_rle_from_counts(counts, 2, 3, 4, &arena, &rle, &err), TN_EFORMAT);
+    assert_int_equal(io_rle_from_counts(counts, 3, 3, 4, &arena, &rle, &err), TN_EFORMAT);
+    assert_int_equal(io_rle_from_counts(counts, 0, 0, 0, &arena, &rle, &err), TN_EFORMAT);
+    assert_int_equal(io_rle_from_counts(counts, 2, 65536, 65536, &arena, &rle, &err), TN_EFORMAT);
+    assert_int_equal(io_rle_from_text("0", 1, UINT32_MAX, UINT32_MAX, &arena, &rle, &err),
                      TN_EFORMAT);
-    ASSERT_OK(ev_rle_from_counts(counts, 2, 11, 1, &arena, &rle, &err), err);
-    ASSERT_OK(ev_rle_from_counts(counts, 2, 1, 11, &arena, &other, &err), err);
-    assert_int_equal(ev_rle_merge((ev_rle[]){rle, other}, 2, false, &arena, &rle, &err), TN_EINVAL);
-    assert_true(ev_rle_iou(&rle, &other, false) == -1);
+    ASSERT_OK(io_rle_from_counts(counts, 2, 11, 1, &arena, &rle, &err), err);
+    ASSERT_OK(io_rle_from_counts(counts, 2, 1, 11, &arena, &other, &err), err);
+    assert_int_equal(io_rle_merge((io_rle[]){rle, other}, 2, false, &arena, &rle, &err), TN_EINVAL);
+    assert_true(io_rle_iou(&rle, &other, false) == -1);
     double odd[] = {0.0 / 0.0, 1.0 / 0.0, -1.0 / 0.0, 1.1e8, -1e300};
     for (int i = 0; i < 5; i++) {
         double xy[] = {1, 1, 3, odd[i], 3, 3};
-        assert_int_equal(ev_rle_from_polygon(xy, 3, 9, 9, &arena, &rle, &err), TN_EFORMAT);
+        assert_int_equal(io_rle_from_polygon(xy, 3, 9, 9, &arena, &rle, &err), TN_EFORMAT);
         assert_non_null(strstr(err.text, "coordinate 3"));
     }
     double far[] = {-1e8, -1e8, 1e8, -1e8, 1e8, 1e8, -1e8, 1e8}; // fast, however far
-    ASSERT_OK(ev_rle_from_polygon(far, 4, 50, 70, &arena, &rle, &err), err);
-    assert_int_equal(ev_rle_area(&rle), 50 * 70);
-    ASSERT_OK(ev_rle_from_polygon(far, 0, 50, 70, &arena, &rle, &err), err);
-    assert_int_equal(ev_rle_area(&rle), 0);
-    ASSERT_OK(ev_rle_from_box((double[]){2, 3, 4, 5}, 50, 70, &arena, &rle, &err), err);
+    ASSERT_OK(io_rle_from_polygon(far, 4, 50, 70, &arena, &rle, &err), err);
+    assert_int_equal(io_rle_area(&rle), 50 * 70);
+    ASSERT_OK(io_rle_from_polygon(far, 0, 50, 70, &arena, &rle, &err), err);
+    assert_int_equal(io_rle_area(&rle), 0);
+    ASSERT_OK(io_rle_from_box((double[]){2, 3, 4, 5}, 50, 70, &arena, &rle, &err), err);
     uint32_t box[4];
-    ev_rle_box(&rle, box);
+    io_rle_box(&rle, box);
     assert_memory_equal(box, ((uint32_t[]){2, 3, 4, 5}), sizeof box);
 }
 
 static void runs_of_no_length_change_nothing(void **state) {
     (void)state;
     uint32_t plain[] = {3, 4, 5}, odd[] = {3, 2, 0, 2, 5, 0, 0};
-    ev_rle a, b, merged;
-    ASSERT_OK(ev_rle_from_counts(plain, 3, 3, 4, &arena, &a, &err), err);
-    ASSERT_OK(ev_rle_from_counts(odd, 7, 3, 4, &arena, &b, &err), err);
-    assert_true(ev_rle_iou(&a, &b, false) == 1);
-    ASSERT_OK(ev_rle_merge((ev_rle[]){b, b}, 2, true, &arena, &merged, &err), err);
+    io_rle a, b, merged;
+    ASSERT_OK(io_rle_from_counts(plain, 3, 3, 4, &arena, &a, &err), err);
+    ASSERT_OK(io_rle_from_counts(odd, 7, 3, 4, &arena, &b, &err), err);
+    assert_true(io_rle_iou(&a, &b, false) == 1);
+    ASSERT_OK(io_rle_merge((io_rle[]){b, b}, 2, true, &arena, &merged, &err), err);
     assert_int_equal(merged.count, 3);
     assert_memory_equal(merged.counts, plain, sizeof plain);
     uint32_t box[4], same[4];
-    ev_rle_box(&a, box);
-    ev_rle_box(&b, same);
+    io_rle_box(&a, box);
+    io_rle_box(&b, same);
     assert_memory_equal(box, same, sizeof box);
 }
 
 static tn_status make_all(void) {
     uint8_t bytes[12] = {0, 1, 1, 0, 0, 1};
     tn_tensor mask = tn_view(bytes, TN_U8, 2, (int64_t[]){3, 4});
-    ev_rle a, b, c;
+    io_rle a, b, c;
     char *text;
     size_t length;
-    TN_TRY(ev_rle_encode(&mask, &arena, &a, &err));
-    TN_TRY(ev_rle_to_text(&a, &arena, &text, &length, &err));
-    TN_TRY(ev_rle_from_text(text, length, 3, 4, &arena, &b, &err));
-    TN_TRY(ev_rle_from_box((double[]){1, 1, 2, 2}, 3, 4, &arena, &c, &err));
-    return ev_rle_merge((ev_rle[]){a, b, c}, 3, false, &arena, &a, &err);
+    TN_TRY(io_rle_encode(&mask, &arena, &a, &err));
+    TN_TRY(io_rle_to_text(&a, &arena, &text, &length, &err));
+    TN_TRY(io_rle_from_text(text, length, 3, 4, &arena, &b, &err));
+    TN_TRY(io_rle_from_box((double[]){1, 1, 2, 2}, 3, 4, &arena, &c, &err));
+    return io_rle_merge((io_rle[]){a, b, c}, 3, false, &arena, &a, &err);
 }
 
 static void memory_may_run_out_anywhere(void **state) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "eval/rle.h"
-#include "eval/rle_internal.h"
+#include "io/rle.h"
+#include "io/rle_internal.h"
 
 #include <string.h>
 
@@ -62,7 +62,7 @@ static void walk(changes *c) {
     }
 }
 
-tn_status ev_rle_encode(const tn_tensor *mask, tn_arena *arena, ev_rle *out, tn_error *err) {
+tn_status io_rle_encode(const tn_tensor *mask, tn_arena *arena, io_rle *out, tn_error *err) {
     TN_CHECK(mask->rank == 2, "a mask of rank %d", mask->rank);
     changes c = {.mask = tn_u8(mask), .h = mask->dim[0], .w = mask->dim[1]};
     TN_TRY(check_size((uint64_t)c.h, (uint64_t)c.w, err));
@@ -91,12 +91,12 @@ tn_status ev_rle_encode(const tn_tensor *mask, tn_arena *arena, ev_rle *out, tn_
         counts[i] = at - before;
         before = at;
     }
-    ev_arena_keep(arena, counts, (total + 1) * sizeof *counts);
-    *out = (ev_rle){(uint32_t)c.h, (uint32_t)c.w, total + 1, counts};
+    io_arena_keep(arena, counts, (total + 1) * sizeof *counts);
+    *out = (io_rle){(uint32_t)c.h, (uint32_t)c.w, total + 1, counts};
     return TN_OK;
 }
 
-void ev_rle_decode(const ev_rle *rle, tn_tensor *mask) {
+void io_rle_decode(const io_rle *rle, tn_tensor *mask) {
     TN_CHECK(mask->rank == 2 && mask->dim[0] == rle->h && mask->dim[1] == rle->w,
              "a mask of %ux%u into another size", rle->h, rle->w);
     uint8_t *to = tn_u8(mask);
@@ -112,7 +112,7 @@ void ev_rle_decode(const ev_rle *rle, tn_tensor *mask) {
     }
 }
 
-tn_status ev_rle_to_text(const ev_rle *rle, tn_arena *arena, char **text, size_t *length,
+tn_status io_rle_to_text(const io_rle *rle, tn_arena *arena, char **text, size_t *length,
                          tn_error *err) {
     char *out = tn_arena_alloc(arena, rle->count * 7 + 1); // a difference has 33 bits
     if (!out) return no_memory(err);
@@ -127,7 +127,7 @@ tn_status ev_rle_to_text(const ev_rle *rle, tn_arena *arena, char **text, size_t
         }
     }
     out[n] = 0;
-    ev_arena_keep(arena, out, n + 1);
+    io_arena_keep(arena, out, n + 1);
     *text = out;
     *length = n;
     return TN_OK;
@@ -187,8 +187,8 @@ static tn_status from_text(const char *text, size_t length, uint32_t h, uint32_t
     return check_sum(sum, h, w, err);
 }
 
-tn_status ev_rle_from_text(const char *text, size_t length, uint32_t h, uint32_t w, tn_arena *arena,
-                           ev_rle *out, tn_error *err) {
+tn_status io_rle_from_text(const char *text, size_t length, uint32_t h, uint32_t w, tn_arena *arena,
+                           io_rle *out, tn_error *err) {
     TN_TRY(check_size(h, w, err));
     size_t start = tn_arena_mark(arena), bytes, count = 0;
     if (!tn_mul_size(length, sizeof(uint32_t), &bytes)) return no_memory(err);
@@ -199,13 +199,13 @@ tn_status ev_rle_from_text(const char *text, size_t length, uint32_t h, uint32_t
         tn_arena_reset(arena, start);
         return status;
     }
-    ev_arena_keep(arena, counts, count * sizeof *counts);
-    *out = (ev_rle){h, w, count, counts};
+    io_arena_keep(arena, counts, count * sizeof *counts);
+    *out = (io_rle){h, w, count, counts};
     return TN_OK;
 }
 
-tn_status ev_rle_from_counts(const uint32_t *counts, size_t count, uint32_t h, uint32_t w,
-                             tn_arena *arena, ev_rle *out, tn_error *err) {
+tn_status io_rle_from_counts(const uint32_t *counts, size_t count, uint32_t h, uint32_t w,
+                             tn_arena *arena, io_rle *out, tn_error *err) {
     TN_TRY(check_size(h, w, err));
     uint64_t sum = 0;
     for (size_t i = 0; i < count; i++) sum += counts[i];
@@ -214,13 +214,13 @@ tn_status ev_rle_from_counts(const uint32_t *counts, size_t count, uint32_t h, u
     uint32_t *copy = tn_arena_alloc(arena, count * sizeof *copy);
     if (!copy) return no_memory(err);
     memcpy(copy, counts, count * sizeof *copy);
-    *out = (ev_rle){h, w, count, copy};
+    *out = (io_rle){h, w, count, copy};
     return TN_OK;
 }
 
 // Two masks walked together, stretch by stretch of equal values.
 typedef struct pair {
-    const ev_rle *a, *b;
+    const io_rle *a, *b;
     size_t next_a, next_b; // runs taken so far
     uint32_t left_a, left_b;
 } pair;
@@ -242,7 +242,7 @@ static bool stretch(pair *p, uint32_t *length, bool *in_a, bool *in_b) {
     return n > 0;
 }
 
-static size_t merge_two(const ev_rle *a, const ev_rle *b, bool intersect, uint32_t *to) {
+static size_t merge_two(const io_rle *a, const io_rle *b, bool intersect, uint32_t *to) {
     pair p = {.a = a, .b = b};
     uint32_t length, run = 0;
     bool in_a, in_b, inside = false;
@@ -262,7 +262,7 @@ static size_t merge_two(const ev_rle *a, const ev_rle *b, bool intersect, uint32
 
 // The result grows by at most the runs of both, and one; it goes from one half of the scratch to
 // the other.
-static tn_status merge(const ev_rle *masks, size_t n, bool intersect, tn_arena *arena, ev_rle *out,
+static tn_status merge(const io_rle *masks, size_t n, bool intersect, tn_arena *arena, io_rle *out,
                        tn_error *err) {
     size_t start = tn_arena_mark(arena), room = masks[0].count;
     for (size_t i = 1; i < n; i++) room += masks[i].count + 1;
@@ -273,18 +273,18 @@ static tn_status merge(const ev_rle *masks, size_t n, bool intersect, tn_arena *
         tn_arena_reset(arena, start);
         return no_memory(err);
     }
-    ev_rle sum = masks[0];
+    io_rle sum = masks[0];
     for (size_t i = 1; i < n; i++) {
         uint32_t *to = half[(n - 1 - i) % 2]; // the last one ends in front
         sum.count = merge_two(&sum, &masks[i], intersect, to);
         sum.counts = to;
     }
-    ev_arena_keep(arena, half[0], sum.count * sizeof(uint32_t));
+    io_arena_keep(arena, half[0], sum.count * sizeof(uint32_t));
     *out = sum;
     return TN_OK;
 }
 
-tn_status ev_rle_merge(const ev_rle *masks, size_t n, bool intersect, tn_arena *arena, ev_rle *out,
+tn_status io_rle_merge(const io_rle *masks, size_t n, bool intersect, tn_arena *arena, io_rle *out,
                        tn_error *err) {
     TN_CHECK(n >= 1, "nothing to merge");
     for (size_t i = 1; i < n; i++)
@@ -292,18 +292,18 @@ tn_status ev_rle_merge(const ev_rle *masks, size_t n, bool intersect, tn_arena *
             return tn_fail(err, TN_EINVAL, "masks of %ux%u and %ux%u cannot be merged", masks[0].h,
                            masks[0].w, masks[i].h, masks[i].w);
     if (n == 1)
-        return ev_rle_from_counts(masks[0].counts, masks[0].count, masks[0].h, masks[0].w, arena,
+        return io_rle_from_counts(masks[0].counts, masks[0].count, masks[0].h, masks[0].w, arena,
                                   out, err);
     return merge(masks, n, intersect, arena, out, err);
 }
 
-uint32_t ev_rle_area(const ev_rle *rle) {
+uint32_t io_rle_area(const io_rle *rle) {
     uint32_t area = 0;
     for (size_t i = 1; i < rle->count; i += 2) area += rle->counts[i];
     return area;
 }
 
-void ev_rle_box(const ev_rle *rle, uint32_t box[4]) {
+void io_rle_box(const io_rle *rle, uint32_t box[4]) {
     uint32_t left = rle->w, top = rle->h, right = 0, bottom = 0, at = 0;
     for (size_t i = 0; i + 1 < rle->count; i += 2) {
         uint32_t first = at + rle->counts[i], n = rle->counts[i + 1];
@@ -326,7 +326,7 @@ void ev_rle_box(const ev_rle *rle, uint32_t box[4]) {
     box[3] = empty ? 0 : bottom - top;
 }
 
-double ev_box_iou(const double a[4], const double b[4], bool crowd) {
+double io_box_iou(const double a[4], const double b[4], bool crowd) {
     double right_a = a[2] + a[0], right_b = b[2] + b[0];
     double w = (right_a < right_b ? right_a : right_b) - (a[0] > b[0] ? a[0] : b[0]);
     if (!(w > 0)) return 0;
@@ -339,7 +339,7 @@ double ev_box_iou(const double a[4], const double b[4], bool crowd) {
 
 // The stretch of ones that a mask is at.
 typedef struct ones {
-    const ev_rle *rle;
+    const io_rle *rle;
     size_t run; // odd
     uint32_t start, end;
 } ones;
@@ -351,7 +351,7 @@ static bool next_ones(ones *o) {
     return true;
 }
 
-static uint32_t common_pixels(const ev_rle *a, const ev_rle *b) {
+static uint32_t common_pixels(const io_rle *a, const io_rle *b) {
     ones x = {.rle = a, .run = (size_t)-1}, y = {.rle = b, .run = (size_t)-1};
     uint32_t common = 0;
     if (!next_ones(&x) || !next_ones(&y)) return 0;
@@ -363,10 +363,10 @@ static uint32_t common_pixels(const ev_rle *a, const ev_rle *b) {
     return common;
 }
 
-double ev_rle_iou(const ev_rle *a, const ev_rle *b, bool crowd) {
+double io_rle_iou(const io_rle *a, const io_rle *b, bool crowd) {
     if (a->h != b->h || a->w != b->w) return -1;
     uint32_t common = common_pixels(a, b);
     if (common == 0) return 0;
-    uint32_t area = ev_rle_area(a);
-    return (double)common / (double)(crowd ? area : area + ev_rle_area(b) - common);
+    uint32_t area = io_rle_area(a);
+    return (double)common / (double)(crowd ? area : area + io_rle_area(b) - common);
 }

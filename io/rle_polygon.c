@@ -3,8 +3,8 @@
 // times as fine, edges are walked on it point by point, and wherever a walk passes the middle of a
 // pixel column, the column's value flips from that height on. The API walks every point; here each
 // edge goes straight to the columns that it passes, with the same arithmetic at those points.
-#include "eval/rle.h"
-#include "eval/rle_internal.h"
+#include "io/rle.h"
+#include "io/rle_internal.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -171,8 +171,8 @@ static tn_status check_points(const double *xy, size_t points, tn_error *err) {
     return TN_OK;
 }
 
-tn_status ev_rle_from_polygon(const double *xy, size_t points, uint32_t h, uint32_t w,
-                              tn_arena *arena, ev_rle *out, tn_error *err) {
+tn_status io_rle_from_polygon(const double *xy, size_t points, uint32_t h, uint32_t w,
+                              tn_arena *arena, io_rle *out, tn_error *err) {
     if ((uint64_t)h * w >= UINT32_MAX)
         return tn_fail(err, TN_EFORMAT, "a mask of %u rows and %u columns, expected under 2^32", h,
                        w);
@@ -188,14 +188,14 @@ tn_status ev_rle_from_polygon(const double *xy, size_t points, uint32_t h, uint3
     walk(&f, xy, points);
     sort_flips(&f, scratch + 3 * room, scratch + 2 * room);
     size_t runs = to_counts(scratch + 2 * room, f.count, h * w, counts);
-    ev_arena_keep(arena, counts, runs * sizeof *counts);
-    *out = (ev_rle){h, w, runs, counts};
+    io_arena_keep(arena, counts, runs * sizeof *counts);
+    *out = (io_rle){h, w, runs, counts};
     return TN_OK;
 }
 
-tn_status ev_rle_from_box(const double box[4], uint32_t h, uint32_t w, tn_arena *arena, ev_rle *out,
+tn_status io_rle_from_box(const double box[4], uint32_t h, uint32_t w, tn_arena *arena, io_rle *out,
                           tn_error *err) {
     double left = box[0], top = box[1], right = left + box[2], foot = top + box[3];
-    return ev_rle_from_polygon((double[]){left, top, left, foot, right, foot, right, top}, 4, h, w,
+    return io_rle_from_polygon((double[]){left, top, left, foot, right, foot, right, top}, 4, h, w,
                                arena, out, err);
 }
