@@ -61,3 +61,38 @@ static inline kn_mask_place kn_mask_place_of(const float *box, int64_t m) {
     int64_t w = (int64_t)edge[2] - x + 1, h = (int64_t)edge[3] - y + 1;
     return (kn_mask_place){x, y, w < 1 ? 1 : w, h < 1 ? 1 : h};
 }
+
+// One axis of PyTorch's bilinear resize of a bordered mask: the sample before and the weights of it
+// and of the next one. Its compiled forms differ in where they round: `small` is the one for
+// results of at most 128 rows and columns together. A product of two floats is exact in double, so
+// (float)(a*b + c) there is the fused form.
+typedef struct kn_mask_sample {
+    int64_t at;
+    float here, next;
+} kn_mask_sample;
+
+static inline bool kn_mask_small(kn_mask_place place) {
+    return place.w + place.h <= 128;
+}
+static inline kn_mask_sample kn_mask_sample_of(int64_t o, int64_t outs, int64_t m, bool small) {
+    float scale = (float)(m + 2) / (float)outs, middle = (float)o + 0.5f;
+    float at = small ? (float)((double)scale * (double)middle - 0.5) : scale * middle - 0.5f;
+    if (at < 0) at = 0;
+    float next = at - (float)(int64_t)at;
+    return (kn_mask_sample){(int64_t)at, 1 - next, next};
+}
+static inline float kn_fused(float a, float b, float c) {
+    return (float)((double)a * (double)b + (double)c);
+}
+// Between four neighbours: above and below point at the left one of each row.
+static inline float kn_mask_between(const float *above, const float *below, kn_mask_sample row,
+                                    kn_mask_sample column, bool small) {
+    if (small) {
+        float sum = kn_fused(row.here * column.here, above[0], row.here * column.next * above[1]);
+        sum = kn_fused(row.next * column.here, below[0], sum);
+        return kn_fused(row.next * column.next, below[1], sum);
+    }
+    float up = kn_fused(above[0], column.here, above[1] * column.next);
+    float down = kn_fused(below[0], column.here, below[1] * column.next);
+    return kn_fused(up, row.here, down * row.next);
+}

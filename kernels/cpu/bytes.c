@@ -35,26 +35,13 @@ void kn_cpu_normalize_u8_fwd(kn_ctx *cx, const float *mean, const float *std, co
     kn_scratch_reset(cx, 0);
 }
 
-// A column of the box: the two samples of the bordered mask that it lies between.
-typedef struct paste_column {
-    int64_t left;
-    double along;
-} paste_column;
-
 typedef struct paste_job {
-    double threshold;
+    float threshold; // compared in float32, as PyTorch compares a tensor with a number
     const float *masks, *boxes;
     uint8_t *y;
     int64_t m, height, width, room_floats;
     void **room;
 } paste_job;
-
-// Where pixel o of `outs` falls on the bordered mask: PyTorch's bilinear resize, in float32.
-static paste_column paste_source(int64_t o, int64_t outs, int64_t m) {
-    float at = (float)(m + 2) / (float)outs * ((float)o + 0.5f) - 0.5f;
-    if (at < 0) at = 0;
-    return (paste_column){(int64_t)at, (double)(at - (float)(int64_t)at)};
-}
 
 // The mask in its border of zeros; one row and column more, as the last ones are interpolated with.
 static void paste_border(const paste_job *p, const float *mask, float *to) {
@@ -73,19 +60,18 @@ static void paste_task(void *job, int64_t r, int worker) {
     int64_t x1 = place.x + place.w < p->width ? place.x + place.w : p->width;
     int64_t y1 = place.y + place.h < p->height ? place.y + place.h : p->height;
     float *mask = p->room[worker];
-    paste_column *column = (paste_column *)(mask + p->room_floats);
+    kn_mask_sample *column = (kn_mask_sample *)(mask + p->room_floats);
     int64_t side = p->m + 3;
+    bool small = kn_mask_small(place);
     paste_border(p, p->masks + r * p->m * p->m, mask);
-    for (int64_t x = x0; x < x1; x++) column[x] = paste_source(x - place.x, place.w, p->m);
+    for (int64_t x = x0; x < x1; x++)
+        column[x] = kn_mask_sample_of(x - place.x, place.w, p->m, small);
     for (int64_t y = y0; y < y1; y++) {
-        paste_column row = paste_source(y - place.y, place.h, p->m);
-        const float *above = mask + row.left * side, *below = above + side;
-        double down = row.along;
+        kn_mask_sample row = kn_mask_sample_of(y - place.y, place.h, p->m, small);
+        const float *above = mask + row.at * side;
         for (int64_t x = x0; x < x1; x++) {
-            int64_t left = column[x].left;
-            double along = column[x].along;
-            double value = (1 - down) * ((1 - along) * above[left] + along * above[left + 1]) +
-                           down * ((1 - along) * below[left] + along * below[left + 1]);
+            const float *left = above + column[x].at;
+            float value = kn_mask_between(left, left + side, row, column[x], small);
             picture[y * p->width + x] = value > p->threshold;
         }
     }
@@ -93,14 +79,14 @@ static void paste_task(void *job, int64_t r, int worker) {
 
 void kn_cpu_mask_paste_fwd(kn_ctx *cx, double threshold, const tn_tensor *masks,
                            const tn_tensor *boxes, tn_tensor *y) {
-    paste_job p = {.threshold = threshold, .masks = tn_f32(masks), .boxes = tn_f32(boxes)};
+    paste_job p = {.threshold = (float)threshold, .masks = tn_f32(masks), .boxes = tn_f32(boxes)};
     p.y = tn_u8(y);
     p.m = masks->dim[1];
     p.height = y->dim[1];
     p.width = y->dim[2];
     p.room_floats = ((p.m + 3) * (p.m + 3) + 15) / 16 * 16;
     p.room = kn_cpu_rooms(cx, (size_t)p.room_floats * sizeof(float) +
-                                  (size_t)p.width * sizeof(paste_column));
+                                  (size_t)p.width * sizeof(kn_mask_sample));
     tn_pool_run(kn_pool(cx), y->dim[0], paste_task, &p);
     kn_cpu_rooms_end(cx);
 }

@@ -93,25 +93,22 @@ void kn_ref_box_clip(kn_ctx *cx, double height, double width, tn_tensor *boxes) 
 }
 
 // Value at (row,column) of a mask of side m inside its border of zeros: the border is index 0.
-static double bordered(const float *mask, int64_t m, int64_t row, int64_t column) {
+static float bordered(const float *mask, int64_t m, int64_t row, int64_t column) {
     if (row < 1 || row > m || column < 1 || column > m) return 0;
     return mask[(row - 1) * m + column - 1];
 }
 
-// Where output o of `outs` falls on the bordered mask, as PyTorch's bilinear resize in float32.
-static float source(int64_t o, int64_t outs, int64_t m) {
-    float at = (float)(m + 2) / (float)outs * ((float)o + 0.5f) - 0.5f;
-    return at < 0 ? 0 : at;
-}
-
-static double pasted(const float *mask, int64_t m, float row, float column) {
-    int64_t top = (int64_t)row, left = (int64_t)column;
-    double down = row - (float)top, along = column - (float)left;
-    // Beyond the last sample the border repeats, and it is zero, as bordered() says.
-    return (1 - down) * ((1 - along) * bordered(mask, m, top, left) +
-                         along * bordered(mask, m, top, left + 1)) +
-           down * ((1 - along) * bordered(mask, m, top + 1, left) +
-                   along * bordered(mask, m, top + 1, left + 1));
+// Beyond the last sample the border repeats, and it is zero, as bordered() says.
+static float pasted(const float *mask, int64_t m, kn_mask_place place, int64_t i, int64_t j) {
+    bool small = kn_mask_small(place);
+    kn_mask_sample row = kn_mask_sample_of(i, place.h, m, small);
+    kn_mask_sample column = kn_mask_sample_of(j, place.w, m, small);
+    float above[2], below[2];
+    for (int k = 0; k < 2; k++) {
+        above[k] = bordered(mask, m, row.at, column.at + k);
+        below[k] = bordered(mask, m, row.at + 1, column.at + k);
+    }
+    return kn_mask_between(above, below, row, column, small);
 }
 
 void kn_ref_mask_paste_fwd(kn_ctx *cx, double threshold, const tn_tensor *masks,
@@ -125,9 +122,8 @@ void kn_ref_mask_paste_fwd(kn_ctx *cx, double threshold, const tn_tensor *masks,
             for (int64_t column = 0; column < width; column++) {
                 int64_t i = row - place.y, j = column - place.x;
                 bool inside = i >= 0 && i < place.h && j >= 0 && j < place.w;
-                float from_y = source(i, place.h, m), from_x = source(j, place.w, m);
                 tn_u8(y)[(r * height + row) * width + column] =
-                    inside && pasted(mask, m, from_y, from_x) > threshold;
+                    inside && pasted(mask, m, place, i, j) > (float)threshold;
             }
     }
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Small seeded cases of every operation: PyTorch, torchvision and PIL (before 13) say what is right.
+"""Small seeded cases of every operation: PyTorch, torchvision and PIL (13) say what is right.
 
     python tools/reference/dump_ops.py tests/golden/ops
 """
@@ -208,6 +208,14 @@ def masks():
     where[0], where[1] = torch.tensor([-6.3, -4.2, 21.0, 17.7]), torch.tensor([28.0, 20, 50.5, 39])  # beyond
     where[2], where[3] = torch.tensor([5.5, 6.5, 5.6, 30]), torch.tensor([0.0, 0, width, height])  # narrow, whole
     case("mask_paste", "mask_paste", {"threshold": 0.5}, masks=probability[:, 0], boxes=where,
+         y=(paste_masks_in_image(probability, where, (height, width))[:, 0] > 0.5).to(torch.uint8))
+    # Dead features give logits of 0: whole masks at the threshold, where the last rounding decides. PyTorch rounds
+    # otherwise for results of more than 128 rows and columns together.
+    height, width = 110, 150
+    probability = torch.full((8, 1, m, m), 0.5)
+    probability[4:] = torch.where(torch.rand(4, 1, m, m) < 0.8, probability[4:], torch.rand(4, 1, m, m))
+    where = torch.cat([boxes(4, 50, 60, 20), boxes(4, height, width, 70)])[[0, 4, 1, 5, 2, 6, 3, 7]]
+    case("mask_paste_at_threshold", "mask_paste", {"threshold": 0.5}, masks=probability[:, 0], boxes=where,
          y=(paste_masks_in_image(probability, where, (height, width))[:, 0] > 0.5).to(torch.uint8))
 
 
