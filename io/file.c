@@ -108,7 +108,7 @@ tn_status io_write(io_writer *writer, const void *bytes, size_t count, tn_error 
     return tn_fail(err, TN_EIO, "%s: cannot write: %s", writer->path, strerror(errno));
 }
 
-static void sync_folder_of(const char *path) {
+void io_sync_folder_of(const char *path) {
     char *folder = tn_strdup(path);
     if (!folder) return;
     char *slash = strrchr(folder, '/');
@@ -133,7 +133,7 @@ tn_status io_writer_commit(io_writer *writer, tn_error *err) {
         good = false, code = errno;
     tn_status status = TN_OK;
     if (good) {
-        if (writer->temporary) sync_folder_of(writer->path);
+        if (writer->temporary) io_sync_folder_of(writer->path);
         tn_free(writer->temporary);
         writer->temporary = NULL;
     } else {

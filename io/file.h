@@ -33,5 +33,9 @@ tn_status io_write(io_writer *writer, const void *bytes, size_t count, tn_error 
 tn_status io_writer_commit(io_writer *writer, tn_error *err);
 void io_writer_abort(io_writer *writer); // removes the temporary file; fine after commit
 
+// fsync of the folder that the path lies in, so that a rename in it lasts. Quiet: some file systems
+// cannot, and the rename itself has been done.
+void io_sync_folder_of(const char *path);
+
 // mkdir -p. TN_EIO names the part that could not be made.
 tn_status io_make_folder(const char *path, tn_error *err);
