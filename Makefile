@@ -63,7 +63,7 @@ $(BUILD)/obj/kernels/cpu/%_avx2.o: CFLAGS += -mavx2 -mfma -mf16c -O3
 $(BUILD)/obj/kernels/cpu/%_avx512.o: CFLAGS += -mavx512f -mavx512bw -mavx512vl -mavx512dq -mfma -O3 -mprefer-vector-width=512
 endif
 $(BUILD)/obj/kernels/cpu/%.o: OPT := -O3
-$(BUILD)/obj/io/%.o $(BUILD)/obj/models/%.o $(BUILD)/obj/tools/%.o $(BUILD)/obj/tests/%.o $(BUILD)/obj/eval/%.o $(BUILD)/obj/api/%.o: CPPFLAGS += $(PKG_CFLAGS)
+$(BUILD)/obj/io/%.o $(BUILD)/obj/models/%.o $(BUILD)/obj/tools/%.o $(BUILD)/obj/tests/%.o $(BUILD)/obj/eval/%.o $(BUILD)/obj/train/%.o $(BUILD)/obj/api/%.o: CPPFLAGS += $(PKG_CFLAGS)
 
 $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
