@@ -96,19 +96,16 @@ def resize(a):
     sizes = [tuple(int(v) for v in rng.integers(1, 1200, 2)) for _ in range(10 if a.quick else 60)] + [(1, 1), (224, 224), (2, 900), (1100, 3)]
     mean = np.array((0.48145466, 0.4578275, 0.40821073)).reshape(3, 1, 1)
     std = np.array((0.26862954, 0.26130258, 0.27577711)).reshape(3, 1, 1)
-    rows = []
-    for older, against in ((True, "Pillow to 12 (its order of the two passes), torchvision's transforms"), (False, f"Pillow {PIL.__version__} as it is, torchvision's transforms")):
-        bad = bytes_off = floats_off = total = most = 0
-        for i, (height, width) in enumerate(sizes):
-            Image.fromarray(dump_clip.formula(height, width, i)).save(path)
-            ours, theirs = seen_by_clip(a, clip, path), parity_clip.prepared([path], 224, older)[0].numpy()
-            off = np.abs(np.rint((ours * std + mean) * 255) - np.rint((theirs * std + mean) * 255))
-            bad, bytes_off, most, total = bad + bool(off.any()), bytes_off + int((off > 0).sum()), max(most, int(off.max())), total + off.size
-            floats_off += int((ours != theirs).sum())
-        measured = f"{len(sizes)} pictures, {total} values: {bytes_off} bytes differ, {floats_off} normalised float32 differ in any bit"
-        rows.append(row("CLIP's resize and centre crop, same decoded pixels", against, "every byte equal",
-                        measured + (f" (in {bad} pictures, by {most} levels at most)" if bad else ""), bytes_off == 0))
-    return rows
+    bad = bytes_off = floats_off = total = most = 0
+    for i, (height, width) in enumerate(sizes):
+        Image.fromarray(dump_clip.formula(height, width, i)).save(path)
+        ours, theirs = seen_by_clip(a, clip, path), parity_clip.prepared([path], 224)[0].numpy()
+        off = np.abs(np.rint((ours * std + mean) * 255) - np.rint((theirs * std + mean) * 255))
+        bad, bytes_off, most, total = bad + bool(off.any()), bytes_off + int((off > 0).sum()), max(most, int(off.max())), total + off.size
+        floats_off += int((ours != theirs).sum())
+    measured = f"{len(sizes)} pictures, {total} values: {bytes_off} bytes differ, {floats_off} normalised float32 differ in any bit"
+    return [row("CLIP's resize and centre crop, same decoded pixels", f"Pillow {PIL.__version__}, torchvision's transforms", "every byte equal",
+                measured + (f" (in {bad} pictures, by {most} levels at most)" if bad else ""), bytes_off == 0)]
 
 
 def tensors(a):
@@ -335,23 +332,15 @@ UNEQUAL = """## What cannot be equal, and why
 - **The last bits of float32.** Sums are taken in another order than PyTorch's, whose order depends on its own libraries
   and the processor. Everything here is therefore a bar, not an equality, from the first convolution on. Within lexmask
   the order does not depend on the number of threads.
-- **The detector's resize.** The row "input" misses its bar: positions along an axis are rounded otherwise than in PyTorch.
 - **Decisions by a hair.** Suppression, top-k and score thresholds turn a difference in the last bits into a box that is
-  there or not. For the detector, torchvision itself is asked again with its thresholds moved by 1e-4; only boxes for
-  which its own answer then changes count as "by a hair", and they may be 0.5 % at most.
-- **Which of two wins.** Suppression takes the better of two boxes that overlap. In v2, photograph 000000122745, torchvision
-  has two candidates with scores 1.2e-7 apart; lexmask has them the other way round, keeps the other one, and what follows
-  differs. Moving a threshold does not show that, so the script counts these as "not by a hair".
-- **Masks of random weights.** Nearly all pixels that differ have a probability of exactly 0.5 in torchvision, which is the
-  threshold and so outside; in lexmask most of them are inside, so its value there must be larger by some rounding. Trained
-  weights are rarely at exactly 0.5, as the small model shows. The section "masks" counts these pixels, and says what is left
-  without them: single masks below the bar that are not explained yet.
+  there or not. For the detector, torchvision itself is asked again with its thresholds moved by 1e-4, with its sums in
+  another order (without oneDNN), and in double; only boxes for which its own answer then changes count as "by a hair",
+  and they may be 0.5 % at most.
 - **Crops.** The edges of a crop are whole pixels: a proposal that differs by 1e-5 at a half is cut one pixel wider, and
   CLIP sees another picture: a score may move by much more than 1e-3, and a name may change. The rows "crop" say how often.
-- **Pillow 13.** lexmask resizes as Pillow did up to version 12, so at the time of the published CLIPs: across, then down, each
-  pass rounded to bytes. Pillow 13 goes down first where the height shrinks by more than twice as many pixels as the width
-  (python-pillow/Pillow pull request 9549), which moves bytes in tall pictures; the second row "resize" says how far. The
-  references of the section "clip" take the older order.
+- **Pillow before 13.** It resized across, then down, each pass rounded to bytes. Pillow 13 goes down first where the height
+  shrinks by more than twice as many pixels as the width (python-pillow/Pillow pull request 9549), and so does lexmask: bytes of
+  tall pictures differ from those of Pillow 12 by some levels, as those of Pillow 13 do.
 - **Pictures.** Transparent PNGs are composed over white, where Pillow's `convert("RGB")` drops the alpha; 16-bit grey takes
   the upper byte, where Pillow clips.
 - **Suppression by class.** torchvision shifts the boxes of different classes apart before it suppresses them, which rounds;

@@ -36,19 +36,9 @@ def embed(program, clip, out, *more):
     return np.load(out)
 
 
-def width_first(size):
-    """torchvision's Resize as every Pillow before 13 does it: across, then down."""
-    def apply(picture):
-        w, h = picture.size
-        to = (size, int(size * h / w)) if w <= h else (int(size * w / h), size)
-        return picture.resize((to[0], h), Image.BICUBIC).resize(to, Image.BICUBIC)
-    return apply
-
-
-def prepared(pictures, size, older=True):
-    resize = width_first(size) if older else transforms.Resize(size, interpolation=transforms.InterpolationMode.BICUBIC)
+def prepared(pictures, size):
     done = transforms.Compose([
-        resize, transforms.CenterCrop(size), transforms.ToTensor(),
+        transforms.Resize(size, interpolation=transforms.InterpolationMode.BICUBIC), transforms.CenterCrop(size), transforms.ToTensor(),
         transforms.Normalize((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)),
     ])
     return torch.stack([done(Image.open(p).convert("RGB")) for p in pictures])
