@@ -5,6 +5,7 @@
 #include <float.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 static size_t cell(size_t category, int area, int limit, int iou) {
     return ((category * EV_AREAS + (size_t)area) * EV_LIMITS + (size_t)limit) * EV_IOUS +
@@ -47,6 +48,13 @@ static void fill_cell(const ev_job *job, curve c, uint32_t wanted, size_t at) {
     }
 }
 
+// The cells from `at` on are those of the limit before, which is the same.
+static void repeat_limit(const ev_job *job, size_t at) {
+    double *precision = job->out->precision + at * EV_RECALLS, *recall = job->out->recall + at;
+    memcpy(precision, precision - EV_IOUS * EV_RECALLS, EV_IOUS * EV_RECALLS * sizeof *precision);
+    memcpy(recall, recall - EV_IOUS, EV_IOUS * sizeof *recall);
+}
+
 static tn_status no_memory(tn_error *err) {
     return tn_fail(err, TN_ENOMEM, "out of memory for the results of one category");
 }
@@ -69,10 +77,15 @@ static tn_status accumulate(const ev_job *job, uint32_t category, tn_arena *scra
     ev_rank(ranked, count);
     for (size_t i = 0; i < count; i++) hits[i] = first + ranked[i].index;
     for (int area = 0; area < EV_AREAS; area++)
-        for (int limit = 0; wanted[area] && limit < EV_LIMITS; limit++)
+        for (int limit = 0; wanted[area] && limit < EV_LIMITS; limit++) {
+            if (limit && job->limits[limit] == job->limits[limit - 1]) {
+                repeat_limit(job, cell(category, area, limit, 0));
+                continue;
+            }
             for (int iou = 0; iou < EV_IOUS; iou++)
                 fill_cell(job, curve_of(hits, count, area, job->limits[limit], iou, room),
                           wanted[area], cell(category, area, limit, iou));
+        }
     return TN_OK;
 }
 

@@ -130,13 +130,17 @@ static tn_status make_results(group_work *w) {
     return TN_OK;
 }
 
+static bool is_crowd(const group_work *w, const thing *truth) {
+    return truth->object->crowd && !w->job->lvis;
+}
+
 static void compare(group_work *w) {
     for (uint32_t d = 0; d < w->group->hits; d++)
         for (uint32_t t = 0; t < w->group->truths; t++) {
             const thing *result = &w->results[d], *truth = &w->truths[t];
-            double iou = io_box_iou(result->box, truth->box, truth->object->crowd);
+            double iou = io_box_iou(result->box, truth->box, is_crowd(w, truth));
             if (iou > 0 && w->job->masks)
-                iou = io_rle_iou(&result->mask, &truth->mask, truth->object->crowd);
+                iou = io_rle_iou(&result->mask, &truth->mask, is_crowd(w, truth));
             w->iou[(size_t)d * w->group->truths + t] = iou;
         }
 }
@@ -151,7 +155,8 @@ static void order_truths(group_work *w, int range, uint32_t *wanted) {
     for (int ignored = 0; ignored < 2; ignored++) {
         for (uint32_t i = 0; i < n; i++) {
             const thing *t = &w->truths[i];
-            if ((t->object->crowd || outside(t->area, range)) != ignored) continue;
+            bool never = w->job->lvis ? t->object->ignore : t->object->crowd;
+            if ((never || outside(t->area, range)) != ignored) continue;
             w->ignored[at] = (uint8_t)ignored;
             w->taken[at] = 0;
             w->order[at++] = i;
@@ -168,7 +173,7 @@ static int64_t choose(const group_work *w, const double *iou, uint32_t near, int
     int64_t place = -1;
     for (uint32_t i = 0; i < near; i++) {
         uint32_t at = w->nearby[i], truth = w->order[at];
-        if (w->taken[at] >> threshold & 1 && !w->truths[truth].object->crowd) continue;
+        if (w->taken[at] >> threshold & 1 && !is_crowd(w, &w->truths[truth])) continue;
         if (place >= 0 && !w->ignored[place] && w->ignored[at]) break;
         if (iou[truth] < best) continue;
         best = iou[truth];
@@ -180,6 +185,11 @@ static int64_t choose(const group_work *w, const double *iou, uint32_t near, int
 static void match_result(group_work *w, int range, uint32_t d, ev_hit *hit) {
     uint32_t truths = w->group->truths, near = 0;
     const double *iou = w->iou + (size_t)d * truths;
+    double area = w->results[d].area;
+    if (w->job->lvis && !(area > 0)) { // as if it were not there
+        hit->matched[range] = 0, hit->ignored[range] = UINT16_MAX;
+        return;
+    }
     for (uint32_t at = 0; at < truths; at++)
         if (iou[w->order[at]] >= w->job->ious[0]) w->nearby[near++] = at;
     unsigned matched = 0, ignored = 0;
@@ -190,7 +200,7 @@ static void match_result(group_work *w, int range, uint32_t d, ev_hit *hit) {
         if (w->ignored[at]) ignored |= 1u << threshold;
         if (w->truths[w->order[at]].object->id != 0) matched |= 1u << threshold;
     }
-    if (outside(w->results[d].area, range)) ignored |= ~matched;
+    if (outside(area, range) || w->group->partial) ignored |= ~matched;
     hit->matched[range] = (uint16_t)matched;
     hit->ignored[range] = (uint16_t)ignored;
 }

@@ -92,7 +92,7 @@ static tn_status sort_by(const uint32_t *key, uint32_t values, uint32_t *order, 
 }
 
 static tn_status keys_of(const io_coco_object *objects, size_t count, ids *images, ids *categories,
-                         bool agnostic, keys *k, tn_error *err) {
+                         bool agnostic, const uint8_t *dropped, keys *k, tn_error *err) {
     *k = (keys){.category = tn_alloc_zero(count + 1, sizeof *k->category),
                 .image = tn_alloc_zero(count + 1, sizeof *k->image),
                 .order = tn_alloc_zero(count + 1, sizeof *k->order),
@@ -101,7 +101,8 @@ static tn_status keys_of(const io_coco_object *objects, size_t count, ids *image
     for (size_t i = 0; i < count; i++) {
         k->image[i] = find(images, objects[i].image_id);
         k->category[i] = find(categories, objects[i].category_id);
-        if (k->image[i] != NONE && k->category[i] != NONE) k->order[k->kept++] = (uint32_t)i;
+        if (k->image[i] == NONE || k->category[i] == NONE || (dropped && dropped[i])) continue;
+        k->order[k->kept++] = (uint32_t)i;
     }
     // Of the two passes the later one decides. Without categories, one picture is one group, in
     // which the categories come one after the other.
@@ -263,9 +264,9 @@ static void set_thresholds(ev_job *job) {
 }
 
 static tn_status set_limits(const ev_coco_options *o, ev_coco *out, tn_error *err) {
-    static const int usual[EV_LIMITS] = {1, 10, 100};
+    static const int usual[EV_LIMITS] = {1, 10, 100}, lvis[EV_LIMITS] = {300, 300, 300};
     bool given = o->limits[0] || o->limits[1] || o->limits[2];
-    memcpy(out->limits, given ? o->limits : usual, sizeof out->limits);
+    memcpy(out->limits, o->lvis ? lvis : given ? o->limits : usual, sizeof out->limits);
     for (int i = 0; i < EV_LIMITS; i++)
         if (out->limits[i] < 1 || (i && out->limits[i] < out->limits[i - 1]))
             return tn_fail(err, TN_EINVAL,
@@ -276,8 +277,8 @@ static tn_status set_limits(const ev_coco_options *o, ev_coco *out, tn_error *er
 }
 
 static tn_status evaluate(ev_job *job, size_t count, const ev_coco_options *o, ids *images,
-                          ids *categories, keys *truths, keys *results, tn_pool *pool,
-                          tn_error *err) {
+                          ids *categories, keys *truths, keys *results, uint8_t *drops,
+                          tn_pool *pool, tn_error *err) {
     const io_coco *truth = job->truth;
     TN_TRY(set_limits(o, job->out, err));
     memcpy(job->limits, job->out->limits, sizeof job->limits);
@@ -288,15 +289,24 @@ static tn_status evaluate(ev_job *job, size_t count, const ev_coco_options *o, i
     TN_TRY(ids_of(truth->categories, truth->category_count, sizeof *truth->categories,
                   o->categories, o->category_count, categories, err));
     TN_TRY(make_output(categories, o->agnostic, job->out, err));
-    TN_TRY(
-        keys_of(truth->objects, truth->object_count, images, categories, o->agnostic, truths, err));
+    const uint8_t *dropped[2] = {NULL, NULL};
+    if (o->lvis) {
+        TN_TRY(ev_lvis_check(truth, err));
+        ev_lvis_drop_truths(truth, drops);
+        dropped[0] = drops, dropped[1] = drops + truth->object_count;
+        TN_TRY(ev_lvis_drop_results(truth, job->results, count, drops, drops + truth->object_count,
+                                    err));
+    }
+    TN_TRY(keys_of(truth->objects, truth->object_count, images, categories, o->agnostic, dropped[0],
+                   truths, err));
     TN_TRY(check_truths(job, truths, err));
-    TN_TRY(keys_of(job->results, count, images, categories, o->agnostic, results, err));
+    TN_TRY(keys_of(job->results, count, images, categories, o->agnostic, dropped[1], results, err));
     job->truth_order = truths->order;
     job->result_order = results->order;
     job->out->truths = truths->kept;
     job->out->results = results->kept;
     TN_TRY(make_groups(job, truths, results, images, err));
+    if (o->lvis) ev_lvis_mark_groups(job);
     TN_TRY(run(job, pool, err));
     ev_summarize(job->out);
     return TN_OK;
@@ -307,13 +317,23 @@ tn_status ev_coco_evaluate(const io_coco *truth, const io_coco_object *results, 
                            tn_error *err) {
     TN_CHECK(truth->object_count < NONE && truth->image_count < NONE && count < NONE,
              "too many objects");
+    TN_CHECK(!options->lvis || !(options->agnostic || options->images || options->categories),
+             "LVIS evaluates all categories in all pictures");
     *out = (ev_coco){0};
-    ev_job job = {.truth = truth, .results = results, .masks = options->masks, .out = out};
+    ev_job job = {.truth = truth,
+                  .results = results,
+                  .masks = options->masks,
+                  .lvis = options->lvis,
+                  .out = out};
     job.box_areas = count > 0 && results[0].has_box;
     ids images = {0}, categories = {0};
     keys truths = {0}, kept = {0};
-    tn_status status =
-        evaluate(&job, count, options, &images, &categories, &truths, &kept, pool, err);
+    uint8_t *drops = options->lvis ? tn_alloc_zero(truth->object_count + count + 1, 1) : NULL;
+    tn_status status = options->lvis && !drops
+                           ? no_memory(err)
+                           : evaluate(&job, count, options, &images, &categories, &truths, &kept,
+                                      drops, pool, err);
+    tn_free(drops);
     tn_free(images.id);
     tn_free(categories.id);
     keys_deinit(&truths);

@@ -16,8 +16,13 @@ enum {
 };
 
 typedef struct ev_coco_options {
-    bool masks;            // compare masks, not boxes
-    bool agnostic;         // forget the categories, as for proposals (pycocotools' useCats = 0)
+    bool masks;    // compare masks, not boxes
+    bool agnostic; // forget the categories, as for proposals (pycocotools' useCats = 0)
+    // As the lvis package has it, truth being read with IO_COCO_LVIS: the best 300 results of a
+    // picture (limits are all 300), none of categories about which nothing is known there; what
+    // is too much of a category that is annotated in part is ignored; no crowds, no areas of 0.
+    // Not together with agnostic, images or categories.
+    bool lvis;
     int limits[EV_LIMITS]; // ascending; all 0: 1, 10, 100
     // Only these ids, where not NULL; results in other pictures or of other categories are left
     // out.
@@ -41,7 +46,8 @@ typedef struct ev_coco {
 // and shape count; with a box in the first, areas are those of boxes, else of masks. pool NULL: one
 // thread; the figures are the same bits for any. Release with ev_coco_deinit.
 // TN_EFORMAT: a result in an unknown picture, a missing box, area or segmentation, a broken mask
-// (of those that are compared). TN_ENOMEM.
+// (of those that are compared); lvis: a picture without its lists, a category without frequency.
+// TN_ENOMEM.
 tn_status ev_coco_evaluate(const io_coco *truth, const io_coco_object *results, size_t count,
                            const ev_coco_options *options, tn_pool *pool, ev_coco *out,
                            tn_error *err);

@@ -8,7 +8,7 @@
 typedef struct reader {
     io_scan scan;
     io_coco_tables *to;
-    bool results, shapes;
+    bool results, shapes, lvis;
 } reader;
 
 // Room in a column, or the error.
@@ -182,6 +182,8 @@ static int read_member(reader *r, io_slice key, io_coco_object *o) {
         o->has_area = true;
     } else if (!r->results && io_slice_is(key, "iscrowd")) {
         io_scan_flag(s, &o->crowd);
+    } else if (r->lvis && io_slice_is(key, "ignore")) {
+        io_scan_flag(s, &o->ignore);
     } else {
         io_scan_skip(s);
     }
@@ -214,6 +216,31 @@ static void read_object(reader *r) {
     if (place) *place = o;
 }
 
+static const int64_t *read_ids(reader *r, size_t *count) {
+    io_scan *s = &r->scan;
+    io_column *ids = &r->to->ids;
+    size_t first = ids->count;
+    io_scan_enter(s, '[');
+    while (io_scan_item(s)) {
+        int64_t *place = take(r, ids, 1);
+        if (place) io_scan_integer(s, place);
+    }
+    *count = ids->count - first;
+    return io_column_at(ids, first);
+}
+
+static char read_frequency(reader *r) {
+    io_scan *s = &r->scan;
+    io_slice raw = {0};
+    bool escapes;
+    const uint8_t *from = (io_scan_peek(s), s->at);
+    io_scan_string(s, &raw, &escapes);
+    if (s->status != TN_OK) return 0;
+    if (raw.length == 1 && strchr("rcf", *raw.text)) return *raw.text;
+    io_scan_expected(s, from, "a frequency of \"r\", \"c\" or \"f\"");
+    return 0;
+}
+
 static void read_image(reader *r) {
     io_scan *s = &r->scan;
     const uint8_t *from = (io_scan_peek(s), s->at);
@@ -230,6 +257,10 @@ static void read_image(reader *r) {
             image.h = (int32_t)read_size(s);
         } else if (io_slice_is(key, "file_name")) {
             image.file = read_text(r, NULL);
+        } else if (r->lvis && io_slice_is(key, "neg_category_ids")) {
+            image.absent = read_ids(r, &image.absent_count);
+        } else if (r->lvis && io_slice_is(key, "not_exhaustive_category_ids")) {
+            image.partial = read_ids(r, &image.partial_count);
         } else {
             io_scan_skip(s);
         }
@@ -253,6 +284,8 @@ static void read_category(reader *r) {
             category.name = read_text(r, NULL);
         } else if (io_slice_is(key, "supercategory")) {
             category.group = read_text(r, NULL);
+        } else if (r->lvis && io_slice_is(key, "frequency")) {
+            category.frequency = read_frequency(r);
         } else {
             io_scan_skip(s);
         }
@@ -316,7 +349,7 @@ static io_coco_place *sorted(io_scan *s, const void *first, size_t count, size_t
     return places;
 }
 
-static tn_status open_tables(io_coco_tables *t, size_t bytes, bool results, bool shapes,
+static tn_status open_tables(io_coco_tables *t, size_t bytes, bool results, unsigned want,
                              tn_error *err) {
     // The fewest characters that an element can have in the file, and the comma behind it.
     size_t entries = results ? 0 : bytes / 9, objects = bytes / 24;
@@ -324,7 +357,8 @@ static tn_status open_tables(io_coco_tables *t, size_t bytes, bool results, bool
     TN_TRY(io_column_open(&t->categories, sizeof(io_coco_category), entries, err));
     TN_TRY(io_column_open(&t->objects, sizeof(io_coco_object), objects, err));
     TN_TRY(io_column_open(&t->text, 1, bytes, err));
-    if (!shapes) return TN_OK;
+    if (want & IO_COCO_LVIS) TN_TRY(io_column_open(&t->ids, sizeof(int64_t), bytes / 2, err));
+    if (!(want & IO_COCO_SHAPES)) return TN_OK;
     TN_TRY(io_column_open(&t->polygons, sizeof(io_coco_polygon), bytes / 6 + 1, err));
     TN_TRY(io_column_open(&t->numbers, sizeof(double), bytes / 2, err));
     return io_column_open(&t->counts, sizeof(uint32_t), bytes / 2, err);
@@ -355,8 +389,12 @@ tn_status io_coco_read(const void *bytes, size_t count, const char *name, bool r
                        unsigned want, io_coco **out, tn_error *err) {
     io_coco_tables *t = tn_alloc_zero(1, sizeof *t);
     if (!t) return tn_fail(err, TN_ENOMEM, "%s: out of memory", name);
-    reader r = {io_scan_new(name, bytes, count, err), t, results, want & IO_COCO_SHAPES};
-    tn_status status = open_tables(t, count, results, r.shapes, err);
+    reader r = {.scan = io_scan_new(name, bytes, count, err),
+                .to = t,
+                .results = results,
+                .shapes = want & IO_COCO_SHAPES,
+                .lvis = want & IO_COCO_LVIS};
+    tn_status status = open_tables(t, count, results, want, err);
     if (status != TN_OK)
         tn_fail_prefix(err, "%s", name);
     else

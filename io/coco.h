@@ -14,11 +14,17 @@ typedef struct io_coco_image {
     int64_t id;
     int32_t w, h;     // 0 where the file has none
     const char *file; // "file_name"; NULL where there is none
+    // With IO_COCO_LVIS: ids of categories that are known not to be in the picture
+    // ("neg_category_ids"), and of those of which not all objects are annotated
+    // ("not_exhaustive_category_ids"). NULL where the file has no such list.
+    const int64_t *absent, *partial;
+    size_t absent_count, partial_count;
 } io_coco_image;
 
 typedef struct io_coco_category {
     int64_t id;
     const char *name, *group; // "name", "supercategory"; NULL where there is none
+    char frequency;           // with IO_COCO_LVIS: 'r', 'c', 'f'; 0 where there is none
 } io_coco_category;
 
 typedef struct io_coco_polygon {
@@ -51,6 +57,7 @@ typedef struct io_coco_object { // an annotation or a result
     double area;   // "area"; of results 0
     double score;  // of results
     bool crowd, has_box, has_area;
+    bool ignore;         // with IO_COCO_LVIS: "ignore"
     io_coco_shape shape; // IO_COCO_NONE when not asked for
 } io_coco_object;
 
@@ -64,6 +71,7 @@ typedef struct io_coco {
 } io_coco;
 
 #define IO_COCO_SHAPES 1u // read segmentations too; without it they are checked and skipped
+#define IO_COCO_LVIS 2u   // read what annotations of LVIS have besides; likewise
 
 // Annotations need id, image_id, category_id; images and categories need id, and no id may come
 // twice among images or among categories. A list that is not there is empty, but one of images and

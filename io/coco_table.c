@@ -48,7 +48,7 @@ void io_coco_close(io_coco *coco) {
     if (!coco) return;
     io_coco_tables *t = (io_coco_tables *)coco;
     io_column *columns[] = {&t->images,  &t->categories, &t->objects, &t->polygons,
-                            &t->numbers, &t->counts,     &t->text};
+                            &t->numbers, &t->counts,     &t->text,    &t->ids};
     for (size_t i = 0; i < sizeof columns / sizeof *columns; i++) io_column_close(columns[i]);
     tn_free(t->image_by_id);
     tn_free(t->category_by_id);

@@ -17,7 +17,7 @@ typedef struct io_coco_place {
 
 typedef struct io_coco_tables {
     io_coco coco; // first: what the caller sees
-    io_column images, categories, objects, polygons, numbers, counts, text;
+    io_column images, categories, objects, polygons, numbers, counts, text, ids;
     io_coco_place *image_by_id, *category_by_id; // ascending
 } io_coco_tables;
 
