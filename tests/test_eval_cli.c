@@ -151,6 +151,94 @@ static void published_figures_come_out_in_full(void **state) {
     io_json_close(&expected);
 }
 
+// pycocotools with catIds, imgIds and useCats = 0.
+static void splits_and_recall_are_pycocotools(void **state) {
+    (void)state;
+    if (access(SHARED_DATA "/coco_eval", R_OK) != 0) SKIP("no " SHARED_DATA "/coco_eval");
+    static const struct {
+        const char *group, *part, *name;
+        double value;
+    } wanted[] = {
+        {"split", "AP", "novel", 0.47075069874387837},
+        {"split", "AP", "base", 0.5261608169909529},
+        {"split", "AP", "all", 0.5118306139960198},
+        {"split", "AP50", "novel", 0.6753915761732333},
+        {"split", "AP50", "base", 0.7216523286312435},
+        {"split", "AP50", "all", 0.7096883409265856},
+        {"recall", NULL, "AR@100", 0.6558139534883721},
+        {"recall", NULL, "AR@1000", 0.6558139534883721},
+        {"recall", NULL, "R50@100", 0.8563611491108071},
+    };
+    test_run run = test_lexmask("eval --gt " SHARED_DATA
+                                "/coco_eval/instances_val2014_100.json --results " SHARED_DATA
+                                "/coco_eval/instances_val2014_fakebbox100_results.json --json "
+                                "--split coco-ovd --recall");
+    ASSERT_CODE(run, 0);
+    tn_error err = {0};
+    io_json document, list = stats_of(run.out, &document), group, part;
+    (void)list;
+    for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
+        double value = NAN;
+        ASSERT_OK(io_json_get(&document, wanted[i].group, IO_JSON_OBJECT, &group, &err), err);
+        if (wanted[i].part)
+            ASSERT_OK(io_json_get(&group, wanted[i].part, IO_JSON_OBJECT, &part, &err), err);
+        ASSERT_OK(io_json_number(wanted[i].part ? &part : &group, wanted[i].name, &value, &err),
+                  err);
+        ASSERT_WITHIN(fabs(value - wanted[i].value), 1e-12);
+    }
+    io_json_close(&document);
+    test_run_free(&run);
+}
+
+static void base_and_novel_names_come_from_files(void **state) {
+    (void)state;
+    const char *gt = file_of("gt.json", TRUTH),
+               *base = file_of("base.txt", "# mine\ncat \xe2\x98\xba\n");
+    test_run run = test_lexmask("eval --gt %s --results %s --base %s --recall", gt,
+                                file_of("found.json", FOUND), base);
+    ASSERT_CODE(run, 0);
+    ASSERT_SAYS(run.out, "\nnovel         2  0.000  0.000\nbase          1  1.000  1.000\n");
+    ASSERT_SAYS(run.out, "\nthe best 1000 a picture    0.500  0.500  1.000  0.000      -\n");
+    test_run_free(&run);
+    run = test_lexmask("eval --gt %s --results %s --base %s --novel %s", file_of("gt.json", TRUTH),
+                       file_of("found.json", FOUND), file_of("base.txt", "cat \xe2\x98\xba"),
+                       file_of("novel.txt", "\n\ndog\n"));
+    ASSERT_CODE(run, 1);
+    ASSERT_SAYS(run.err, "novel.txt: line 3: the data set has no category 'dog'");
+    test_run_free(&run);
+    run = test_lexmask("eval --gt %s --results %s --split coco-ovd", file_of("gt.json", TRUTH),
+                       file_of("found.json", FOUND));
+    ASSERT_CODE(run, 1);
+    ASSERT_SAYS(run.err, "no category is called 'person'");
+    test_run_free(&run);
+}
+
+static void lvis_lines_are_the_packages(void **state) {
+    (void)state;
+    const char *gt = file_of(
+        "gt.json",
+        "{\"images\":[{\"id\":1,\"neg_category_ids\":[5],\"not_exhaustive_category_ids\":[]}],"
+        "\"categories\":[{\"id\":3,\"frequency\":\"c\"},{\"id\":5,\"frequency\":\"f\"}],"
+        "\"annotations\":[{\"id\":1,\"image_id\":1,\"category_id\":3,\"bbox\":[1,1,10,10],"
+        "\"area\":100}]}");
+    const char *found = file_of("found.json", FOUND);
+    test_run run = test_lexmask("eval --gt %s --results %s --lvis --per-class", gt, found);
+    ASSERT_CODE(run, 0);
+    ASSERT_SAYS(run.out, " Average Precision  (AP) @[ IoU=0.50:0.95 | area=   all | maxDets=300 "
+                         "catIds=  c] = 1.000\n");
+    ASSERT_SAYS(run.out, "\narea         AP   AP50   AP75  AR300\n");
+    test_run_free(&run);
+    run = test_lexmask("eval --gt %s --results %s --lvis --json", gt, found);
+    ASSERT_CODE(run, 0);
+    ASSERT_SAYS(run.out, "\"APc\": 0.99999999999999");
+    ASSERT_SAYS(run.out, "\"APf\": -1.0");
+    test_run_free(&run);
+    run = test_lexmask("eval --gt %s --results %s --lvis", file_of("gt.json", TRUTH), found);
+    ASSERT_CODE(run, 1);
+    ASSERT_SAYS(run.err, "picture 1 has no \"neg_category_ids\"");
+    test_run_free(&run);
+}
+
 static void what_is_left_out_is_told(void **state) {
     (void)state;
     const char *strange =
@@ -215,6 +303,11 @@ static void misuse_is_explained(void **state) {
         {"eval --gt a.json", "--results FILE"},
         {"eval --gt a --results b --type mask", "bbox|segm"},
         {"eval --gt a --results b --agnostic --per-class", "--agnostic"},
+        {"eval --gt a --results b --lvis --split coco-ovd", "--lvis"},
+        {"eval --gt a --results b --split lvis", "coco-ovd"},
+        {"eval --gt a --results b --split coco-ovd --base c", "not both"},
+        {"eval --gt a --results b --novel c", "--novel goes with --base"},
+        {"eval --gt a --results b --base c --agnostic", "--agnostic"},
         {"eval --gt a --results b --threads -1", "--threads"},
         {"eval --gt a --result b", "did you mean --results?"},
         {"eval a.json b.json", "no such argument"},
@@ -233,6 +326,9 @@ int main(void) {
         cmocka_unit_test(tables_tell_areas_and_classes),
         cmocka_unit_test(curves_are_drawn),
         cmocka_unit_test(published_figures_come_out_in_full),
+        cmocka_unit_test(splits_and_recall_are_pycocotools),
+        cmocka_unit_test(base_and_novel_names_come_from_files),
+        cmocka_unit_test(lvis_lines_are_the_packages),
         cmocka_unit_test(what_is_left_out_is_told),
         cmocka_unit_test(broken_files_are_refused),
         cmocka_unit_test(misuse_is_explained),

@@ -66,6 +66,11 @@ static void print_figure(double value) {
         printf(" %6.3f", value);
 }
 
+// Limits that are all the same (LVIS's) are told once.
+static bool counts(const ev_coco *c, int i) {
+    return i < 6 || i > 7 || c->limits[figures[i].limit] != c->limits[EV_LIMITS - 1];
+}
+
 static void print_heads(const ev_coco *c, int i) {
     char head[32];
     snprintf(head, sizeof head, "%s", figures[i].name);
@@ -87,10 +92,12 @@ static void print_name(const char *name, int width) {
 
 static void print_areas(const ev_coco *c) {
     printf("\n%-8s", "area");
-    for (int k = 0; k < BY_AREA; k++) print_heads(c, by_area[k]);
+    for (int k = 0; k < BY_AREA; k++)
+        if (counts(c, by_area[k])) print_heads(c, by_area[k]);
     for (int a = 0; a < EV_AREAS; a++) {
         printf("\n%-8s", areas[a]);
-        for (int k = 0; k < BY_AREA; k++) print_figure(figure(c, by_area[k], a, NULL));
+        for (int k = 0; k < BY_AREA; k++)
+            if (counts(c, by_area[k])) print_figure(figure(c, by_area[k], a, NULL));
     }
     printf("\n");
 }
@@ -102,26 +109,56 @@ static void print_classes(const io_coco *truth, const ev_coco *c, const size_t *
         if (letters > width) width = letters;
     }
     printf("\n%8s  %-*s %8s", "id", width, "class", "objects");
-    for (int k = 0; k < EV_STATS; k++) print_heads(c, k);
+    for (int k = 0; k < EV_STATS; k++)
+        if (counts(c, k)) print_heads(c, k);
     for (size_t i = 0; i < c->category_count; i++) {
         printf("\n%8lld  ", (long long)c->category_ids[i]);
         print_name(class_name(truth, c->category_ids[i]), width);
         printf(" %8zu", objects[i]);
-        for (int k = 0; k < EV_STATS; k++) print_figure(figure(c, k, -1, &i));
+        for (int k = 0; k < EV_STATS; k++)
+            if (counts(c, k)) print_figure(figure(c, k, -1, &i));
     }
     printf("\n");
 }
 
-tn_status tool_eval_print_text(const io_coco *truth, const ev_coco *c, bool per_class,
-                               tn_error *err) {
+static void print_split(const ev_split *split) {
+    static const char *const parts[] = {"novel", "base", "all"};
+    size_t names[] = {split->novel, split->base, split->novel + split->base};
+    printf("\nnames     count     AP   AP50   (%zu pictures)", split->images);
+    for (int i = 0; i < 3; i++) {
+        printf("\n%-8s %6zu", parts[i], names[i]);
+        print_figure(split->ap[i]);
+        print_figure(split->ap50[i]);
+    }
+    printf("\n");
+}
+
+static void print_recall(const ev_recall *recall) {
+    printf("\nrecall, whatever the name     AR    R50    ARs    ARm    ARl\n");
+    printf("the best  100 a picture  ");
+    print_figure(recall->ar100);
+    print_figure(recall->r50_100);
+    printf("\nthe best 1000 a picture  ");
+    const double figures_1000[] = {recall->ar1000, recall->r50_1000, recall->small, recall->medium,
+                                   recall->large};
+    for (int i = 0; i < 5; i++) print_figure(figures_1000[i]);
+    printf("\n");
+}
+
+tn_status tool_eval_print_text(const tool_evaluation *e, tn_error *err) {
     char text[2048];
     size_t *objects;
-    ev_coco_text(c, text, sizeof text);
+    if (e->options->lvis)
+        ev_lvis_text(e->lvis, text, sizeof text);
+    else
+        ev_coco_text(&e->coco, text, sizeof text);
     fputs(text, stdout);
-    if (!per_class) return TN_OK;
-    TN_TRY(count_objects(truth, c, &objects, err));
-    print_areas(c);
-    print_classes(truth, c, objects);
+    if (e->has_split) print_split(&e->split);
+    if (e->options->recall) print_recall(&e->recall);
+    if (!e->options->per_class) return TN_OK;
+    TN_TRY(count_objects(e->truth, &e->coco, &objects, err));
+    print_areas(&e->coco);
+    print_classes(e->truth, &e->coco, objects);
     tn_free(objects);
     return TN_OK;
 }
@@ -142,6 +179,7 @@ static json_t *areas_json(const ev_coco *c) {
         for (int k = 0; k < BY_AREA; k++) {
             int i = by_area[k];
             char key[32];
+            if (!counts(c, i)) continue;
             snprintf(key, sizeof key, "%s", figures[i].name);
             if (i >= 6) snprintf(key, sizeof key, "AR%d", c->limits[figures[i].limit]);
             json_object_set_new(one, key, json_real(figure(c, i, a, NULL)));
@@ -161,14 +199,41 @@ static json_t *classes_json(const io_coco *truth, const ev_coco *c, const size_t
     return list;
 }
 
-tn_status tool_eval_print_json(const io_coco *truth, const ev_coco *c, bool per_class,
-                               tn_error *err) {
+static json_t *lvis_json(const double *stats, bool names) {
+    json_t *out = names ? json_object() : json_array();
+    for (int i = 0; i < EV_LVIS_STATS; i++)
+        if (names)
+            json_object_set_new(out, ev_lvis_names[i], json_real(stats[i]));
+        else
+            json_array_append_new(out, json_real(stats[i]));
+    return out;
+}
+
+static json_t *split_json(const ev_split *s) {
+    return json_pack("{s:I, s:I, s:I, s:{s:f, s:f, s:f}, s:{s:f, s:f, s:f}}", "base",
+                     (json_int_t)s->base, "novel", (json_int_t)s->novel, "pictures",
+                     (json_int_t)s->images, "AP50", "novel", s->ap50[0], "base", s->ap50[1], "all",
+                     s->ap50[2], "AP", "novel", s->ap[0], "base", s->ap[1], "all", s->ap[2]);
+}
+
+static json_t *recall_json(const ev_recall *r) {
+    return json_pack("{s:f, s:f, s:f, s:f, s:f, s:f, s:f}", "AR@100", r->ar100, "AR@1000",
+                     r->ar1000, "R50@100", r->r50_100, "R50@1000", r->r50_1000, "ARs@1000",
+                     r->small, "ARm@1000", r->medium, "ARl@1000", r->large);
+}
+
+tn_status tool_eval_print_json(const tool_evaluation *e, tn_error *err) {
+    const tool_eval_options *o = e->options;
     size_t *objects = NULL;
-    if (per_class) TN_TRY(count_objects(truth, c, &objects, err));
-    json_t *root = json_pack("{s:o}", "stats", stats_json(c, NULL));
-    if (per_class) {
-        json_object_set_new(root, "areas", areas_json(c));
-        json_object_set_new(root, "classes", classes_json(truth, c, objects));
+    if (o->per_class) TN_TRY(count_objects(e->truth, &e->coco, &objects, err));
+    json_t *root = json_pack("{s:o}", "stats",
+                             o->lvis ? lvis_json(e->lvis, false) : stats_json(&e->coco, NULL));
+    if (o->lvis) json_object_set_new(root, "lvis", lvis_json(e->lvis, true));
+    if (e->has_split) json_object_set_new(root, "split", split_json(&e->split));
+    if (o->recall) json_object_set_new(root, "recall", recall_json(&e->recall));
+    if (o->per_class) {
+        json_object_set_new(root, "areas", areas_json(&e->coco));
+        json_object_set_new(root, "classes", classes_json(e->truth, &e->coco, objects));
     }
     tn_free(objects);
     // 17 digits read back to the same double.

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+// What `lexmask eval` computes, of a file's results or of a model's.
+#include "tools/eval_output.h"
+#include "tools/options.h"
+
+#include <string.h>
+
+const char *tool_eval_misuse(const tool_eval_options *o) {
+    bool split = o->split || o->base;
+    if (o->agnostic && o->per_class) return "--agnostic forgets the classes that --per-class lists";
+    if (o->split && o->base) return "--split or --base, not both";
+    if (o->novel && !o->base) return "--novel goes with --base";
+    if (o->agnostic && split) return "--agnostic forgets the names that are base and novel";
+    if (o->lvis && (split || o->agnostic))
+        return "--lvis evaluates all classes, by name: it goes without --split, --base, --agnostic";
+    return NULL;
+}
+
+unsigned tool_eval_want(const tool_eval_options *o) {
+    return (!strcmp(o->type, "segm") ? IO_COCO_SHAPES : 0) | (o->lvis ? IO_COCO_LVIS : 0);
+}
+
+static tn_status open_split(const tool_eval_options *o, const io_coco *truth, tool_evaluation *out,
+                            tn_error *err) {
+    out->has_split = o->split || o->base;
+    if (o->split) return io_coco_split_named(o->split, truth, &out->names, err);
+    if (o->base) return io_coco_split_files(o->base, o->novel, truth, &out->names, err);
+    return TN_OK;
+}
+
+tn_status tool_evaluate(const io_coco *truth, const io_coco_object *results, size_t count,
+                        const tool_eval_options *o, tn_pool *pool, tool_evaluation *out,
+                        tn_error *err) {
+    *out = (tool_evaluation){.options = o, .truth = truth};
+    ev_coco_options how = {
+        .masks = !strcmp(o->type, "segm"), .agnostic = o->agnostic, .lvis = o->lvis};
+    TN_TRY(open_split(o, truth, out, err));
+    const io_coco_split *names = out->has_split ? &out->names : NULL;
+    tn_status status = names ? ev_split_evaluate(truth, results, count, names, &how, pool,
+                                                 &out->coco, &out->split, err)
+                             : ev_coco_evaluate(truth, results, count, &how, pool, &out->coco, err);
+    if (status == TN_OK && o->lvis) status = ev_lvis_stats(truth, &out->coco, out->lvis, err);
+    if (status == TN_OK && o->recall)
+        status = ev_recall_evaluate(truth, results, count, names, &how, pool, &out->recall, err);
+    if (status != TN_OK) tool_evaluation_deinit(out);
+    return status;
+}
+
+tn_status tool_evaluation_show(const tool_evaluation *e, tn_error *err) {
+    if (e->options->plots) {
+        size_t written;
+        TN_TRY(tool_eval_plot(e->options->plots, e->truth, &e->coco, &written, err));
+        tool_note("%s: %zu pictures", e->options->plots, written);
+    }
+    return (e->options->json ? tool_eval_print_json : tool_eval_print_text)(e, err);
+}
+
+void tool_evaluation_deinit(tool_evaluation *e) {
+    ev_coco_deinit(&e->coco);
+    io_coco_split_deinit(&e->names);
+}
