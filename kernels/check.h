@@ -70,3 +70,20 @@ static inline void kn_check_apart_or_same(const char *op, const char *name, cons
 static inline void kn_check_act(const char *op, kn_act act) {
     TN_CHECK((unsigned)act <= KN_GELU_TANH, "%s: activation %d", op, (int)act);
 }
+
+// A gradient's beta: 0 writes, 1 adds.
+static inline void kn_check_beta(const char *op, double beta) {
+    TN_CHECK(beta == 0 || beta == 1, "%s: beta %g, expected 0 or 1", op, beta);
+}
+
+// What forward and backward have in common: x (top, cfg->level) and y are values or gradients.
+void kn_check_pool(const kn_ctx *cx, const char *op, const kn_pool2d *cfg, const tn_tensor *x,
+                   const tn_tensor *y);
+void kn_check_resize(const kn_ctx *cx, const char *op, const kn_resize *cfg, const tn_tensor *x,
+                     const tn_tensor *y);
+void kn_check_upsample(const kn_ctx *cx, const char *op, const tn_tensor *top, const tn_tensor *y);
+void kn_check_roi_align(const kn_ctx *cx, const char *op, const kn_roi_align *cfg,
+                        const tn_tensor *rois, const tn_tensor *image, const tn_tensor *map,
+                        const tn_tensor *y);
+void kn_check_ids(const char *op, const char *name, const tn_tensor *ids, int64_t count,
+                  int64_t below);

@@ -7,8 +7,8 @@ static void check_boxes(const char *op, const char *name, const tn_tensor *boxes
     kn_check_shape(op, name, boxes, TN_DIMS(-1, 4));
 }
 
-static void check_index(const char *op, const char *name, const tn_tensor *index, int64_t regions,
-                        int64_t below) {
+void kn_check_ids(const char *op, const char *name, const tn_tensor *index, int64_t regions,
+                  int64_t below) {
     kn_check_vector(op, name, index, TN_I32, regions);
     const int32_t *value = index->data;
     for (int64_t i = 0; i < regions; i++)
@@ -16,27 +16,33 @@ static void check_index(const char *op, const char *name, const tn_tensor *index
                  name, (long long)i, (int)value[i], (long long)below - 1);
 }
 
-void kn_roi_align_fwd(kn_ctx *cx, const kn_roi_align *cfg, const tn_tensor *rois,
-                      const tn_tensor *image, const tn_tensor *map, tn_tensor *y) {
-    tn_dtype dtype = kn_check_real(cx, __func__, "y", y);
-    kn_check_rank(__func__, "y", y, 4);
-    check_boxes(__func__, "rois", rois);
+void kn_check_roi_align(const kn_ctx *cx, const char *op, const kn_roi_align *cfg,
+                        const tn_tensor *rois, const tn_tensor *image, const tn_tensor *map,
+                        const tn_tensor *y) {
+    tn_dtype dtype = kn_check_real(cx, op, "y", y);
+    kn_check_rank(op, "y", y, 4);
+    check_boxes(op, "rois", rois);
     TN_CHECK(cfg->levels >= 1 && cfg->level && cfg->scale && cfg->sampling_ratio >= 0,
-             "%s: %d levels, sampling ratio %d", __func__, cfg->levels, cfg->sampling_ratio);
+             "%s: %d levels, sampling ratio %d", op, cfg->levels, cfg->sampling_ratio);
     for (int i = 0; i < cfg->levels; i++) {
         const tn_tensor *x = &cfg->level[i];
-        kn_check_type(__func__, "level", x, dtype);
+        kn_check_type(op, "level", x, dtype);
         TN_CHECK(x->rank == 4 && x->dim[0] == cfg->level[0].dim[0] && x->dim[3] == y->dim[3],
-                 "%s: level %d is %s, level 0 %s, y %s: expected equal N and C", __func__, i,
-                 KN_SHAPE(x), KN_SHAPE(&cfg->level[0]), KN_SHAPE(y));
-        TN_CHECK(cfg->scale[i] > 0, "%s: scale[%d] = %g", __func__, i, cfg->scale[i]);
-        kn_check_apart(__func__, "level", x, y);
+                 "%s: level %d is %s, level 0 %s, y %s: expected equal N and C", op, i, KN_SHAPE(x),
+                 KN_SHAPE(&cfg->level[0]), KN_SHAPE(y));
+        TN_CHECK(cfg->scale[i] > 0, "%s: scale[%d] = %g", op, i, cfg->scale[i]);
+        kn_check_apart(op, "level", x, y);
     }
     int64_t regions = rois->dim[0];
-    TN_CHECK(y->dim[0] == regions, "%s: rois %s, y %s", __func__, KN_SHAPE(rois), KN_SHAPE(y));
-    check_index(__func__, "image", image, regions, cfg->level[0].dim[0]);
-    TN_CHECK(map || cfg->levels == 1, "%s: %d levels and no map", __func__, cfg->levels);
-    if (map) check_index(__func__, "map", map, regions, cfg->levels);
+    TN_CHECK(y->dim[0] == regions, "%s: rois %s, y %s", op, KN_SHAPE(rois), KN_SHAPE(y));
+    kn_check_ids(op, "image", image, regions, cfg->level[0].dim[0]);
+    TN_CHECK(map || cfg->levels == 1, "%s: %d levels and no map", op, cfg->levels);
+    if (map) kn_check_ids(op, "map", map, regions, cfg->levels);
+}
+
+void kn_roi_align_fwd(kn_ctx *cx, const kn_roi_align *cfg, const tn_tensor *rois,
+                      const tn_tensor *image, const tn_tensor *map, tn_tensor *y) {
+    kn_check_roi_align(cx, __func__, cfg, rois, image, map, y);
     if (tn_count(y)) cx->table->roi_align_fwd(cx, cfg, rois, image, map, y);
 }
 

@@ -2,8 +2,8 @@
 // Pictures: arguments checked, then the table's function.
 #include "kernels/check.h"
 
-static void check_pool(const kn_ctx *cx, const char *op, const kn_pool2d *cfg, const tn_tensor *x,
-                       const tn_tensor *y) {
+void kn_check_pool(const kn_ctx *cx, const char *op, const kn_pool2d *cfg, const tn_tensor *x,
+                   const tn_tensor *y) {
     tn_dtype dtype = kn_check_real(cx, op, "x", x);
     kn_check_type(op, "y", y, dtype);
     kn_check_rank(op, "x", x, 4);
@@ -24,42 +24,49 @@ static void check_pool(const kn_ctx *cx, const char *op, const kn_pool2d *cfg, c
 }
 
 void kn_max_pool2d_fwd(kn_ctx *cx, const kn_pool2d *cfg, const tn_tensor *x, tn_tensor *y) {
-    check_pool(cx, __func__, cfg, x, y);
+    kn_check_pool(cx, __func__, cfg, x, y);
     if (tn_count(y)) cx->table->max_pool2d_fwd(cx, cfg, x, y);
 }
 
 void kn_avg_pool2d_fwd(kn_ctx *cx, const kn_pool2d *cfg, const tn_tensor *x, tn_tensor *y) {
-    check_pool(cx, __func__, cfg, x, y);
+    kn_check_pool(cx, __func__, cfg, x, y);
     if (tn_count(y)) cx->table->avg_pool2d_fwd(cx, cfg, x, y);
 }
 
-void kn_resize_fwd(kn_ctx *cx, const kn_resize *cfg, const tn_tensor *x, tn_tensor *y) {
-    tn_dtype dtype = kn_check_real(cx, __func__, "x", x);
-    kn_check_type(__func__, "y", y, dtype);
+void kn_check_resize(const kn_ctx *cx, const char *op, const kn_resize *cfg, const tn_tensor *x,
+                     const tn_tensor *y) {
+    tn_dtype dtype = kn_check_real(cx, op, "x", x);
+    kn_check_type(op, "y", y, dtype);
     TN_CHECK(x->rank == 4 && y->rank == 4 && x->dim[0] == y->dim[0] && x->dim[3] == y->dim[3],
-             "%s: x %s, y %s: expected [N,H,W,C], [N,Ho,Wo,C]", __func__, KN_SHAPE(x), KN_SHAPE(y));
+             "%s: x %s, y %s: expected [N,H,W,C], [N,Ho,Wo,C]", op, KN_SHAPE(x), KN_SHAPE(y));
     TN_CHECK((unsigned)cfg->filter <= KN_BICUBIC && cfg->scale_h >= 0 && cfg->scale_w >= 0,
-             "%s: filter %d, scale %g, %g", __func__, (int)cfg->filter, cfg->scale_h, cfg->scale_w);
-    kn_check_apart(__func__, "x", x, y);
-    if (!tn_count(y)) return;
-    TN_CHECK(tn_count(x), "%s: x %s is empty, y %s is not", __func__, KN_SHAPE(x), KN_SHAPE(y));
-    cx->table->resize_fwd(cx, cfg, x, y);
+             "%s: filter %d, scale %g, %g", op, (int)cfg->filter, cfg->scale_h, cfg->scale_w);
+    kn_check_apart(op, "x", x, y);
+    TN_CHECK(tn_count(x) || !tn_count(y), "%s: x %s is empty, y %s is not", op, KN_SHAPE(x),
+             KN_SHAPE(y));
+}
+
+void kn_resize_fwd(kn_ctx *cx, const kn_resize *cfg, const tn_tensor *x, tn_tensor *y) {
+    kn_check_resize(cx, __func__, cfg, x, y);
+    if (tn_count(y)) cx->table->resize_fwd(cx, cfg, x, y);
+}
+
+void kn_check_upsample(const kn_ctx *cx, const char *op, const tn_tensor *top, const tn_tensor *y) {
+    tn_dtype dtype = kn_check_real(cx, op, "top", top);
+    kn_check_type(op, "y", y, dtype);
+    TN_CHECK(top->rank == 4 && y->rank == 4 && top->dim[0] == y->dim[0] && top->dim[3] == y->dim[3],
+             "%s: top %s, y %s: expected [N,H,W,C], [N,Ho,Wo,C]", op, KN_SHAPE(top), KN_SHAPE(y));
+    kn_check_apart(op, "top", top, y);
+    TN_CHECK(tn_count(top) || !tn_count(y), "%s: top %s is empty, y %s is not", op, KN_SHAPE(top),
+             KN_SHAPE(y));
 }
 
 void kn_upsample_add_fwd(kn_ctx *cx, const tn_tensor *top, const tn_tensor *lateral, tn_tensor *y) {
-    tn_dtype dtype = kn_check_real(cx, __func__, "top", top);
-    kn_check_type(__func__, "lateral", lateral, dtype);
-    kn_check_type(__func__, "y", y, dtype);
+    kn_check_upsample(cx, __func__, top, y);
+    kn_check_type(__func__, "lateral", lateral, y->dtype);
     kn_check_same(__func__, "lateral", lateral, "y", y);
-    TN_CHECK(top->rank == 4 && y->rank == 4 && top->dim[0] == y->dim[0] && top->dim[3] == y->dim[3],
-             "%s: top %s, y %s: expected [N,H,W,C], [N,Ho,Wo,C]", __func__, KN_SHAPE(top),
-             KN_SHAPE(y));
-    kn_check_apart(__func__, "top", top, y);
     kn_check_apart_or_same(__func__, "lateral", lateral, y);
-    if (!tn_count(y)) return;
-    TN_CHECK(tn_count(top), "%s: top %s is empty, y %s is not", __func__, KN_SHAPE(top),
-             KN_SHAPE(y));
-    cx->table->upsample_add_fwd(cx, top, lateral, y);
+    if (tn_count(y)) cx->table->upsample_add_fwd(cx, top, lateral, y);
 }
 
 void kn_resize_u8_window_fwd(kn_ctx *cx, const kn_resize_u8 *cfg, const tn_tensor *x,

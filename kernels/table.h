@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a backend fills in: one function for each operation of kernels.h, same arguments, already
-// checked. A table is complete; kn_open refuses one with a missing slot. The CPU levels begin as a
-// copy of the level below and override what they do better.
+// What a backend fills in: one function for each operation of kernels.h and train.h, same
+// arguments, already checked. A table is complete; kn_open refuses one with a missing slot. The CPU
+// levels begin as a copy of the level below and override what they do better.
 #pragma once
 
-#include "kernels/kernels.h"
+#include "kernels/train.h"
 
 struct kn_table {
     const char *name;
@@ -51,6 +51,56 @@ struct kn_table {
     void (*topk)(kn_ctx *, const tn_tensor *x, tn_tensor *index);
     void (*mask_paste_fwd)(kn_ctx *, double threshold, const tn_tensor *masks,
                            const tn_tensor *boxes, tn_tensor *y);
+
+    // Training (kernels/train.h): rows and elements. beta is 0 or 1, a gradient that may be NULL
+    // there may be NULL here; an empty input with an output that is not empty does occur.
+    void (*axpby)(kn_ctx *, double alpha, const tn_tensor *x, double beta, tn_tensor *y);
+    void (*act_bwd)(kn_ctx *, kn_act, const tn_tensor *x, const tn_tensor *dy, double beta,
+                    tn_tensor *dx);
+    void (*layer_norm_bwd)(kn_ctx *, double eps, const tn_tensor *x, const tn_tensor *gamma,
+                           const tn_tensor *dy, double beta, tn_tensor *dx, double beta_p,
+                           tn_tensor *dgamma, tn_tensor *dbeta);
+    void (*batch_norm_train_fwd)(kn_ctx *, double eps, const tn_tensor *x, const tn_tensor *gamma,
+                                 const tn_tensor *beta, kn_act, tn_tensor *mean, tn_tensor *var,
+                                 tn_tensor *y);
+    void (*batch_norm_train_bwd)(kn_ctx *, double eps, const tn_tensor *x, const tn_tensor *gamma,
+                                 kn_act, const tn_tensor *mean, const tn_tensor *var,
+                                 const tn_tensor *y, const tn_tensor *dy, double beta,
+                                 tn_tensor *dx, double beta_p, tn_tensor *dgamma, tn_tensor *dbeta);
+    void (*group_norm_fwd)(kn_ctx *, int groups, double eps, const tn_tensor *x,
+                           const tn_tensor *gamma, const tn_tensor *beta, tn_tensor *y);
+    void (*group_norm_bwd)(kn_ctx *, int groups, double eps, const tn_tensor *x,
+                           const tn_tensor *gamma, const tn_tensor *dy, double beta, tn_tensor *dx,
+                           double beta_p, tn_tensor *dgamma, tn_tensor *dbeta);
+    void (*softmax_bwd)(kn_ctx *, double scale, const tn_tensor *y, const tn_tensor *dy,
+                        double beta, tn_tensor *dx);
+    void (*l2_normalize_bwd)(kn_ctx *, double eps, const tn_tensor *x, const tn_tensor *dy,
+                             double beta, tn_tensor *dx);
+    void (*gather_rows_bwd)(kn_ctx *, const tn_tensor *ids, const tn_tensor *dy, double beta,
+                            tn_tensor *dtable);
+    // Pictures.
+    void (*max_pool2d_bwd)(kn_ctx *, const kn_pool2d *, const tn_tensor *x, const tn_tensor *dy,
+                           double beta, tn_tensor *dx);
+    void (*avg_pool2d_bwd)(kn_ctx *, const kn_pool2d *, const tn_tensor *dy, double beta,
+                           tn_tensor *dx);
+    void (*resize_bwd)(kn_ctx *, const kn_resize *, const tn_tensor *dy, double beta,
+                       tn_tensor *dx);
+    void (*upsample_bwd)(kn_ctx *, const tn_tensor *dy, double beta, tn_tensor *dtop);
+    void (*roi_align_bwd)(kn_ctx *, const kn_roi_align *, const tn_tensor *rois,
+                          const tn_tensor *image, const tn_tensor *map, const tn_tensor *dy,
+                          double beta, tn_tensor *dlevel); // cfg->level is dlevel
+    // Losses and the optimizer.
+    double (*cross_entropy)(kn_ctx *, double scale, const tn_tensor *x, const tn_tensor *target,
+                            const tn_tensor *weight, double factor, tn_tensor *dx);
+    double (*bce_logits)(kn_ctx *, const tn_tensor *x, const tn_tensor *target,
+                         const tn_tensor *weight, double factor, tn_tensor *dx);
+    double (*smooth_l1)(kn_ctx *, double delta, const tn_tensor *x, const tn_tensor *target,
+                        const tn_tensor *weight, double factor, tn_tensor *dx);
+    double (*cosine_loss)(kn_ctx *, double eps, const tn_tensor *x, const tn_tensor *target,
+                          const tn_tensor *weight, double factor, tn_tensor *dx);
+    void (*adamw_step)(kn_ctx *, const kn_adamw *, const tn_tensor *grad, tn_tensor *value,
+                       tn_tensor *m, tn_tensor *v);
+    double (*sum_squares)(kn_ctx *, const tn_tensor *x);
 };
 
 // The levels, lowest first. NULL where the build's processor family lacks one. Whether this

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // RoIAlign sample by sample, NMS over all pairs, boxes, selection by looking k times for the best,
 // masks pixel by pixel.
-#include "kernels/ref/ref.h"
+#include "kernels/ref/train.h"
 #include "kernels/rules.h"
 
 #include <string.h>
@@ -20,6 +20,14 @@ void kn_ref_roi_align_fwd(kn_ctx *cx, const kn_roi_align *cfg, const tn_tensor *
     (void)cx;
     y->dtype == TN_F64 ? roi_align_f64(cfg, rois, image, map, y)
                        : roi_align_f32(cfg, rois, image, map, y);
+}
+
+void kn_ref_roi_align_bwd(kn_ctx *cx, const kn_roi_align *cfg, const tn_tensor *rois,
+                          const tn_tensor *image, const tn_tensor *map, const tn_tensor *dy,
+                          double beta, tn_tensor *dlevel) {
+    (void)cx;
+    dy->dtype == TN_F64 ? roi_align_bwd_f64(cfg, rois, image, map, dy, beta, dlevel)
+                        : roi_align_bwd_f32(cfg, rois, image, map, dy, beta, dlevel);
 }
 
 // The best that is not taken, in the total order; -1 when all are.

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Pooling, resizing by direct sums, normalisation.
-#include "kernels/ref/ref.h"
+#include "kernels/ref/train.h"
 #include "kernels/rules.h"
+
+#include <string.h>
 
 #define REAL float
 #define FN(name) name##_f32
@@ -42,4 +44,28 @@ void kn_ref_normalize_u8_fwd(kn_ctx *cx, const float *mean, const float *std, co
         float centred = unit - mean[i % channels];
         tn_f32(y)[i] = centred / std[i % channels];
     }
+}
+
+void kn_ref_max_pool2d_bwd(kn_ctx *cx, const kn_pool2d *cfg, const tn_tensor *x,
+                           const tn_tensor *dy, double beta, tn_tensor *dx) {
+    (void)cx;
+    x->dtype == TN_F64 ? max_pool_bwd_f64(cfg, x, dy, beta, dx)
+                       : max_pool_bwd_f32(cfg, x, dy, beta, dx);
+}
+
+void kn_ref_avg_pool2d_bwd(kn_ctx *cx, const kn_pool2d *cfg, const tn_tensor *dy, double beta,
+                           tn_tensor *dx) {
+    (void)cx;
+    dy->dtype == TN_F64 ? avg_pool_bwd_f64(cfg, dy, beta, dx) : avg_pool_bwd_f32(cfg, dy, beta, dx);
+}
+
+void kn_ref_resize_bwd(kn_ctx *cx, const kn_resize *cfg, const tn_tensor *dy, double beta,
+                       tn_tensor *dx) {
+    dy->dtype == TN_F64 ? resize_bwd_f64(cx, cfg, dy, beta, dx)
+                        : resize_bwd_f32(cx, cfg, dy, beta, dx);
+}
+
+void kn_ref_upsample_bwd(kn_ctx *cx, const tn_tensor *dy, double beta, tn_tensor *dtop) {
+    (void)cx;
+    dy->dtype == TN_F64 ? upsample_bwd_f64(dy, beta, dtop) : upsample_bwd_f32(dy, beta, dtop);
 }

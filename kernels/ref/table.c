@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "kernels/ref/ref.h"
+#include "kernels/ref/train.h"
 
 static const kn_table table = {
     .name = "ref",
@@ -29,6 +29,27 @@ static const kn_table table = {
     .box_clip = kn_ref_box_clip,
     .topk = kn_ref_topk,
     .mask_paste_fwd = kn_ref_mask_paste_fwd,
+    .axpby = kn_ref_axpby,
+    .act_bwd = kn_ref_act_bwd,
+    .layer_norm_bwd = kn_ref_layer_norm_bwd,
+    .batch_norm_train_fwd = kn_ref_batch_norm_train_fwd,
+    .batch_norm_train_bwd = kn_ref_batch_norm_train_bwd,
+    .group_norm_fwd = kn_ref_group_norm_fwd,
+    .group_norm_bwd = kn_ref_group_norm_bwd,
+    .softmax_bwd = kn_ref_softmax_bwd,
+    .l2_normalize_bwd = kn_ref_l2_normalize_bwd,
+    .gather_rows_bwd = kn_ref_gather_rows_bwd,
+    .max_pool2d_bwd = kn_ref_max_pool2d_bwd,
+    .avg_pool2d_bwd = kn_ref_avg_pool2d_bwd,
+    .resize_bwd = kn_ref_resize_bwd,
+    .upsample_bwd = kn_ref_upsample_bwd,
+    .roi_align_bwd = kn_ref_roi_align_bwd,
+    .cross_entropy = kn_ref_cross_entropy,
+    .bce_logits = kn_ref_bce_logits,
+    .smooth_l1 = kn_ref_smooth_l1,
+    .cosine_loss = kn_ref_cosine_loss,
+    .adamw_step = kn_ref_adamw_step,
+    .sum_squares = kn_ref_sum_squares,
 };
 
 const kn_table *kn_ref_table(void) {
