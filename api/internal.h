@@ -41,6 +41,9 @@ struct lexmask_result {
     char **rle;                   // [count], made when asked for
 };
 
+// What the session's options mean for the crop mode.
+md_crop_options api_crop_options(lexmask_session *session);
+
 // Take over the picture's memory when they succeed.
 tn_status api_result_closed(const lexmask_session *session, const tn_tensor *image,
                             const md_detections *found, lexmask_result **out, tn_error *err);

@@ -84,8 +84,7 @@ static tn_status run_closed(lexmask_session *session, nn_ctx *cx, const tn_tenso
 
 _Static_assert((int)LEXMASK_RPN == (int)MD_OBJECTNESS_RPN, "the sources differ");
 
-static tn_status run_crop(lexmask_session *session, nn_ctx *cx, const tn_tensor *image,
-                          lexmask_result **result) {
+md_crop_options api_crop_options(lexmask_session *session) {
     const lexmask_session_options *o = &session->options;
     md_crop_options options = md_crop_default_options();
     options.limits = thresholds(session);
@@ -96,6 +95,12 @@ static tn_status run_crop(lexmask_session *session, nn_ctx *cx, const tn_tensor 
     if (o->proposals) options.proposals = o->proposals;
     if (o->clip_batch) options.clip_batch = o->clip_batch;
     options.go_on = go_on, options.user = session;
+    return options;
+}
+
+static tn_status run_crop(lexmask_session *session, nn_ctx *cx, const tn_tensor *image,
+                          lexmask_result **result) {
+    md_crop_options options = api_crop_options(session);
     md_crop_result found;
     TN_TRY(md_crop_detect(cx, session->model->detector, session->model->clip,
                           &session->names->vocabulary, image, &options, &found));

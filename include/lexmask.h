@@ -185,6 +185,13 @@ LEXMASK_API lexmask_status lexmask_run_pixels(lexmask_session *session, const vo
                                               lexmask_pixels format, lexmask_result **result,
                                               lexmask_error *err);
 
+// Names boxes that are given instead of looking for objects: boxes holds count times x1, y1, x2,
+// y2 in pixels of the upright picture. labels[count]: indices into the names, -1 where the
+// background fits best; scores[count]: the probability of what it was named. Crop mode.
+LEXMASK_API lexmask_status lexmask_name_boxes_file(lexmask_session *session, const char *path,
+                                                   const float *boxes, size_t count, int *labels,
+                                                   float *scores, lexmask_error *err);
+
 // ---- results -----------------------------------------------------------------------------------
 
 #define LEXMASK_TOP 5

@@ -178,6 +178,25 @@ static tn_status name_all(nn_ctx *cx, const md_clip *clip, const md_vocabulary *
     return TN_OK;
 }
 
+tn_status md_crop_name(nn_ctx *cx, const md_clip *clip, const md_vocabulary *vocabulary,
+                       const tn_tensor *image, const tn_tensor *boxes,
+                       const md_crop_options *options, tn_tensor *names, tn_tensor *scores) {
+    TN_CHECK(boxes->rank == 2 && boxes->dim[1] == 4 && names->dim[0] == boxes->dim[0] &&
+                 scores->dim[0] == boxes->dim[0],
+             "boxes are [P,4], names and scores [P]");
+    md_crop_options own = md_crop_default_options();
+    naming named;
+    size_t mark = tn_arena_mark(cx->step);
+    tn_status status =
+        name_all(cx, clip, vocabulary, image, options ? options : &own, boxes, &named);
+    if (status == TN_OK && boxes->dim[0]) {
+        memcpy(names->data, named.names.data, tn_bytes(&named.names));
+        memcpy(scores->data, named.scores.data, tn_bytes(&named.scores));
+    }
+    tn_arena_reset(cx->step, mark);
+    return status;
+}
+
 // p^(1-w) o^w: F-VLM's geometric mean (Kuo et al. 2022, section 3.3) of what CLIP and the detector
 // say.
 static tn_status fuse(nn_ctx *cx, const tn_tensor *objectness, double weight, naming *out) {

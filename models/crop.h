@@ -68,6 +68,13 @@ tn_status md_crop_detect(nn_ctx *cx, const md_mask_rcnn *detector, const md_clip
                          const md_vocabulary *vocabulary, const tn_tensor *image,
                          const md_crop_options *options, md_crop_result *out);
 
+// Names boxes that are given: boxes [P,4] of the picture -> names int32 [P] (-1: the background's)
+// and scores [P], the probability of what it was named; both of the caller. Of the options those
+// about the cutting out, clip_batch, logit_scale and go_on are used; NULL: the defaults.
+tn_status md_crop_name(nn_ctx *cx, const md_clip *clip, const md_vocabulary *vocabulary,
+                       const tn_tensor *image, const tn_tensor *boxes,
+                       const md_crop_options *options, tn_tensor *names, tn_tensor *scores);
+
 // The pixels that are cut out for a box of the picture: edges rounded half to even, clipped to the
 // picture, at least one pixel a side. edges: left, top, right, bottom. A square that leaves the
 // picture is cut off at its border, nothing is filled in.

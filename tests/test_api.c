@@ -5,6 +5,7 @@
 #include "tests/test.h"
 
 #include <glob.h>
+#include <math.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -200,6 +201,38 @@ static void names_are_the_same_in_every_form(void **state) {
     assert_int_equal(lexmask_names_new(model, &options, &made[0], &err), LEXMASK_EINVAL);
 }
 
+// Boxes that were found get the names again that they were found with: the proposals' crops are
+// others, so most of them.
+static void given_boxes_get_names(void **state) {
+    (void)state;
+    lexmask_error err = {0};
+    lexmask_session *session = new_session(40);
+    lexmask_result *result;
+    API_OK(lexmask_run_file(session, picture, &result, &err));
+    size_t count = lexmask_result_count(result), same = 0;
+    float boxes[100][4], scores[100];
+    int labels[100];
+    assert_true(count > 0 && count <= 100);
+    for (size_t i = 0; i < count; i++)
+        memcpy(boxes[i], lexmask_result_at(result, i)->box, sizeof boxes[i]);
+    API_OK(lexmask_name_boxes_file(session, picture, boxes[0], count, labels, scores, &err));
+    for (size_t i = 0; i < count; i++) {
+        assert_true(labels[i] >= -1 && labels[i] < (int)lexmask_names_count(names));
+        assert_true(scores[i] > 0 && scores[i] <= 1);
+        same += labels[i] == lexmask_result_at(result, i)->label;
+    }
+    assert_true(2 * same > count);
+    API_OK(lexmask_name_boxes_file(session, picture, NULL, 0, NULL, NULL, &err));
+    boxes[0][2] = NAN;
+    assert_int_equal(lexmask_name_boxes_file(session, picture, boxes[0], 1, labels, scores, &err),
+                     LEXMASK_EINVAL);
+    assert_int_equal(
+        lexmask_name_boxes_file(session, "no/such.jpg", boxes[1], 0, labels, scores, &err),
+        LEXMASK_EIO);
+    lexmask_result_free(result);
+    lexmask_session_free(session);
+}
+
 static int open_all(void **state) {
     (void)state;
     glob_t found;
@@ -233,6 +266,7 @@ int main(void) {
         cmocka_unit_test(a_callback_cancels),
         cmocka_unit_test(mistakes_come_back_as_text),
         cmocka_unit_test(names_are_the_same_in_every_form),
+        cmocka_unit_test(given_boxes_get_names),
     };
     return cmocka_run_group_tests(tests, open_all, close_all);
 }

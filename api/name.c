@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+// Naming boxes that are known already.
+#include "api/internal.h"
+#include "io/image.h"
+
+#include <math.h>
+
+static tn_status check(const lexmask_session *session, const float *boxes, size_t count,
+                       tn_error *err) {
+    if (session->options.mode != LEXMASK_CROP)
+        return tn_fail(err, TN_EINVAL, "boxes are named in crop mode");
+    if (count > INT32_MAX || (count && !boxes))
+        return tn_fail(err, TN_EINVAL, "%zu boxes, or none given", count);
+    for (size_t i = 0; i < 4 * count; i++)
+        if (!isfinite(boxes[i]))
+            return tn_fail(err, TN_EINVAL, "box %zu has a coordinate that is not finite", i / 4);
+    return TN_OK;
+}
+
+static tn_status name(lexmask_session *session, const tn_tensor *image, const float *boxes,
+                      size_t count, int *labels, float *scores, tn_error *err) {
+    nn_ctx cx = {.kn = session->kn, .step = &session->step, .err = err};
+    md_crop_options options = api_crop_options(session);
+    int64_t n = (int64_t)count;
+    tn_tensor given = tn_view((void *)boxes, TN_F32, TN_DIMS(n, 4)); // only read
+    tn_tensor names = tn_view(labels, TN_I32, TN_DIMS(n));
+    tn_tensor likely = tn_view(scores, TN_F32, TN_DIMS(n));
+    tn_status status = md_crop_name(&cx, session->model->clip, &session->names->vocabulary, image,
+                                    &given, &options, &names, &likely);
+    tn_arena_reset(&session->step, 0);
+    return status;
+}
+
+_Static_assert(sizeof(int) == 4, "labels are int32");
+
+lexmask_status lexmask_name_boxes_file(lexmask_session *session, const char *path,
+                                       const float *boxes, size_t count, int *labels, float *scores,
+                                       lexmask_error *err) {
+    tn_error failure = {0};
+    tn_tensor image;
+    tn_status status = check(session, boxes, count, &failure);
+    if (status == TN_OK)
+        status = io_image_read(path, session->options.max_pixels, &image, &failure);
+    if (status != TN_OK) return api_status(status, &failure, err);
+    status = name(session, &image, boxes, count, labels, scores, &failure);
+    tn_free(image.data);
+    if (status != TN_OK && status != TN_ECANCELLED) tn_fail_prefix(&failure, "%s", path);
+    return api_status(status, &failure, err);
+}
