@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+// lexmask report: how true boxes are named, class by class.
+#include "tensor/alloc.h"
+#include "tools/commands.h"
+#include "tools/report_output.h"
+
+#include <string.h>
+
+static struct {
+    const char *gt, *results, *named, *pictures, *matrix, *named_out;
+    tool_model_choice model;
+    double iou;
+    int64_t digits, threads;
+    bool json, all_classes;
+} o;
+
+static const tool_option table[] = {
+    {"gt", TOOL_TEXT, "FILE", "COCO annotations: the true boxes and what they are", &o.gt},
+    {"results", TOOL_TEXT, "FILE",
+     "COCO results: a box takes the name of the best result that overlaps it enough", &o.results},
+    {"iou", TOOL_REAL, "X", "with --results: how much is enough; default 0.5", &o.iou, 0, 1},
+    {"named", TOOL_TEXT, "FILE",
+     "the names themselves: [{\"annotation_id\":7,\"category_id\":3},…]", &o.named},
+    {"pictures", TOOL_TEXT, "DIR", "with a model: the pictures' folder", &o.pictures},
+    TOOL_MODEL_OPTIONS(o.model),
+    {"named-out", TOOL_TEXT, "FILE", "write the names that the boxes were given, for --named",
+     &o.named_out},
+    {"digits", TOOL_INT, "N", "decimals; default 2", &o.digits, 0, 17},
+    {"all-classes", TOOL_FLAG, NULL, "a row for classes, too, that no box is and none was named",
+     &o.all_classes},
+    {"json", TOOL_FLAG, NULL, "print JSON in full precision, with the confusion matrix", &o.json},
+    {"matrix", TOOL_TEXT, "FILE", "write the confusion matrix as PNG", &o.matrix},
+    {"threads", TOOL_INT, "N", "default: all processors", &o.threads, 1, 1024},
+};
+
+static const tool_option *options(size_t *count) {
+    *count = sizeof table / sizeof *table;
+    return table;
+}
+
+static tn_status name_by_results(const io_coco *truth, int64_t *named, tn_error *err) {
+    io_coco *results;
+    TN_TRY(io_coco_results_open(o.results, 0, &results, err));
+    tn_status status = ev_name_by_results(truth, results, o.iou, named, err);
+    if (status != TN_OK) tn_fail_prefix(err, "%s, %s", o.gt, o.results);
+    io_coco_close(results);
+    return status;
+}
+
+static tn_status name_by_model(const io_coco *truth, int64_t *named, float *score, size_t *broken,
+                               tn_error *err) {
+    tool_model model;
+    tool_catch_signals();
+    TN_TRY(tool_model_open(&o.model, truth, o.threads, &model, err));
+    tn_status status = tool_report_name(&model, truth, o.pictures, named, score, broken, err);
+    tool_model_close(&model);
+    return status;
+}
+
+static tn_status show(const io_coco *truth, const int64_t *named, const float *score,
+                      tn_error *err) {
+    ev_report report;
+    if (o.named_out) TN_TRY(io_coco_named_write(o.named_out, truth, named, score, err));
+    tn_status status = ev_report_make(truth, named, o.all_classes, &report, err);
+    if (status != TN_OK) {
+        tn_fail_prefix(err, "%s", o.gt);
+        return status;
+    }
+    if (o.matrix) status = tool_report_matrix(o.matrix, &report, err);
+    if (status == TN_OK) status = tool_report_print(truth, &report, (int)o.digits, o.json, err);
+    ev_report_deinit(&report);
+    return status;
+}
+
+static tn_status report(const io_coco *truth, size_t *broken, tn_error *err) {
+    int64_t *named = tn_alloc_zero(truth->object_count + 1, sizeof *named);
+    float *score = tn_alloc_zero(truth->object_count + 1, sizeof *score);
+    tn_status status = TN_OK;
+    if (!named || !score)
+        status = tn_fail(err, TN_ENOMEM, "out of memory for %zu boxes", truth->object_count);
+    else if (o.results)
+        status = name_by_results(truth, named, err);
+    else if (o.named)
+        status = io_coco_named_read(o.named, truth, named, err);
+    else
+        status = name_by_model(truth, named, score, broken, err);
+    bool by_model = !o.results && !o.named;
+    if (status == TN_OK) status = show(truth, named, by_model ? score : NULL, err);
+    tn_free(named);
+    tn_free(score);
+    return status;
+}
+
+static const char *misuse(void) {
+    bool model = tool_model_given(&o.model);
+    if (!o.gt) return "name which boxes? Give --gt FILE, COCO annotations";
+    if (!o.results && !o.named && !model)
+        return "named by whom? Give --results FILE, --named FILE, or --model DIR --pictures DIR";
+    if ((o.results != NULL) + (o.named != NULL) + model > 1)
+        return "--results, --named or a model: one of them";
+    if (model && !o.pictures) return "where are the pictures? Give --pictures DIR";
+    if (!model && o.pictures) return "--pictures goes with a model";
+    return model ? tool_model_misuse(&o.model) : NULL;
+}
+
+static int finish(void) {
+    tn_error err = {0};
+    io_coco *truth;
+    size_t broken = 0;
+    if (io_coco_open(o.gt, 0, &truth, &err) != TN_OK) return tool_failed(&err);
+    tn_status status = report(truth, &broken, &err);
+    io_coco_close(truth);
+    if (status != TN_OK) return tool_failed(&err);
+    if (broken) tool_error("%zu pictures could not be read; their boxes were left out", broken);
+    return broken ? 1 : 0;
+}
+
+static int run(const tool_command *self, int argc, char **argv) {
+    memset(&o, 0, sizeof o);
+    tool_model_defaults(&o.model);
+    o.model.background = "none";
+    o.iou = 0.5, o.digits = 2;
+    int code = 2;
+    tool_parsed parsed = tool_parse(self, argc, argv, NULL);
+    const char *wrong = parsed == TOOL_GO ? misuse() : NULL;
+    if (parsed == TOOL_HELPED)
+        code = 0;
+    else if (wrong)
+        tool_error("%s", wrong);
+    else if (parsed == TOOL_GO)
+        code = finish();
+    tool_model_free(&o.model);
+    return code;
+}
+
+const tool_command tool_report = {
+    .name = "report",
+    .summary = "how true boxes are named: precision, recall, F1 of every class",
+    .usage = "--gt FILE (--results FILE | --named FILE | --model DIR --pictures DIR) [OPTIONS]",
+    .details =
+        "The table is scikit-learn's classification_report. Crowds are left out. Boxes that no "
+        "result\noverlaps have no name: they lower recall, and \"micro avg\" stands for "
+        "\"accuracy\", as it does there.\nA model names every box (no background sentence unless "
+        "you give one).\n",
+    .examples = "  lexmask report --gt instances_val2017.json --results results.json\n"
+                "  lexmask report --gt instances_val2017.json --named named.json --matrix "
+                "confusion.png --json\n"
+                "  lexmask report --gt instances_val2017.json --pictures val2017 --clip "
+                "ViT-B-32.pt \\\n"
+                "      --detector maskrcnn_resnet50_fpn_coco.pth --named-out named.json\n",
+    .run = run,
+    .options = options,
+};

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tools/model_choice.h"
+
+#include "tensor/alloc.h"
+#include "tools/commands.h"
+
+#include <string.h>
+
+void tool_model_defaults(tool_model_choice *choice) {
+    *choice = (tool_model_choice){.score = -1, .nms = -1, .objectness = -1};
+}
+
+void tool_model_free(tool_model_choice *choice) {
+    tool_list_free(&choice->prompts);
+}
+
+bool tool_model_given(const tool_model_choice *c) {
+    return c->model || c->detector || c->clip;
+}
+
+const char *tool_model_misuse(const tool_model_choice *c) {
+    if (c->model && (c->detector || c->clip))
+        return "--model stands for --detector and --clip: give one or the other";
+    if (!c->model && (!c->detector || !c->clip))
+        return "which model? Give --model DIR, or --detector FILE and --clip FILE";
+    return NULL;
+}
+
+tn_status tool_api_status(lexmask_status status, const lexmask_error *from, tn_error *to) {
+    if (status == LEXMASK_OK) return TN_OK;
+    return tn_fail(to, (tn_status)status, "%s", from->text);
+}
+
+static void print_log(void *user, lexmask_log_level level, const char *text) {
+    (void)user;
+    if (level == LEXMASK_LOG_DETAIL)
+        tool_detail("%s", text);
+    else
+        tool_note("%s", text);
+}
+
+static int cancel_when_interrupted(void *user, double done) {
+    (void)user, (void)done;
+    return tool_interrupted();
+}
+
+static tn_status open_model(const tool_model_choice *c, int64_t threads, tool_model *out,
+                            tn_error *err) {
+    lexmask_model_options options;
+    lexmask_model_options_init(&options);
+    options.folder = c->model, options.detector = c->detector, options.clip = c->clip;
+    options.tokenizer = c->tokenizer, options.activation = c->activation;
+    options.heads = (int)c->heads, options.text_heads = (int)c->text_heads;
+    options.threads = (int)threads, options.bn_eps = -1, options.log = print_log;
+    lexmask_error failure = {0};
+    return tool_api_status(lexmask_model_open(&options, &out->model, &failure), &failure, err);
+}
+
+static tn_status make_names(const tool_model_choice *c, const io_coco *data, int64_t threads,
+                            tool_model *out, tn_error *err) {
+    lexmask_names_options options;
+    lexmask_names_options_init(&options);
+    const char **list = tn_alloc_zero(data->category_count + 1, sizeof *list);
+    if (!list) return tn_fail(err, TN_ENOMEM, "out of memory for names");
+    for (size_t i = 0; i < data->category_count; i++) list[i] = data->categories[i].name;
+    options.names = list, options.count = data->category_count;
+    options.prompts = c->prompts.word, options.prompt_count = c->prompts.count;
+    options.background = c->background, options.use_cache = !c->no_cache;
+    options.threads = (int)threads, options.log = print_log;
+    lexmask_error failure = {0};
+    lexmask_status status = lexmask_names_new(out->model, &options, &out->names, &failure);
+    tn_free(list);
+    return tool_api_status(status, &failure, err);
+}
+
+static tn_status open_session(const tool_model_choice *c, int64_t threads, tool_model *out,
+                              tn_error *err) {
+    lexmask_session_options options;
+    lexmask_session_options_init(&options);
+    options.threads = (int)threads, options.log = print_log;
+    options.proposals = (int)c->proposals, options.clip_batch = (int)c->clip_batch;
+    if (c->crop_shape)
+        options.crop_shape = strcmp(c->crop_shape, "tight") ? LEXMASK_SQUARE : LEXMASK_TIGHT;
+    options.crop_context = c->crop_context, options.objectness = c->objectness;
+    options.score = c->score, options.nms = c->nms, options.top = (int)c->top;
+    options.progress = cancel_when_interrupted;
+    lexmask_error failure = {0};
+    return tool_api_status(
+        lexmask_session_new(out->model, out->names, &options, &out->session, &failure), &failure,
+        err);
+}
+
+tn_status tool_model_open(const tool_model_choice *choice, const io_coco *data, int64_t threads,
+                          tool_model *out, tn_error *err) {
+    *out = (tool_model){0};
+    for (size_t i = 0; i < data->category_count; i++)
+        if (!data->categories[i].name)
+            return tn_fail(err, TN_EFORMAT, "category %lld has no name to look for",
+                           (long long)data->categories[i].id);
+    tn_status status = open_model(choice, threads, out, err);
+    if (status == TN_OK) status = make_names(choice, data, threads, out, err);
+    if (status == TN_OK) status = open_session(choice, threads, out, err);
+    if (status != TN_OK) tool_model_close(out);
+    return status;
+}
+
+void tool_model_close(tool_model *model) {
+    lexmask_session_free(model->session);
+    lexmask_names_free(model->names);
+    lexmask_model_close(model->model);
+    *model = (tool_model){0};
+}

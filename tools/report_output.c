@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tools/report_output.h"
+#include "io/plot.h"
+#include "tensor/alloc.h"
+
+#include <jansson.h>
+
+static json_t *row_json(const ev_report_row *row) {
+    return json_pack("{s:f, s:f, s:f, s:I}", "precision", row->precision, "recall", row->recall,
+                     "f1-score", row->f1, "support", (json_int_t)row->support);
+}
+
+static json_t *classes_json(const io_coco *data, const ev_report *r) {
+    json_t *list = json_array();
+    for (size_t i = 0; i < r->count; i++) {
+        json_t *one = row_json(&r->rows[i]);
+        json_object_set_new(one, "id", json_integer(data->categories[r->category[i]].id));
+        json_object_set_new(one, "name", json_string(r->name[i]));
+        json_array_append_new(list, one);
+    }
+    return list;
+}
+
+static json_t *matrix_json(const ev_report *r) {
+    json_t *rows = json_array();
+    for (size_t i = 0; i < r->count; i++) {
+        json_t *row = json_array();
+        for (size_t k = 0; k <= r->count; k++)
+            json_array_append_new(row, json_integer(r->matrix[i * (r->count + 1) + k]));
+        json_array_append_new(rows, row);
+    }
+    return rows;
+}
+
+static tn_status print_json(const io_coco *data, const ev_report *r, tn_error *err) {
+    json_t *root = json_pack("{s:I, s:I, s:f, s:o, s:o, s:o, s:o, s:o}", "boxes",
+                             (json_int_t)r->boxes, "unnamed", (json_int_t)r->unnamed, "accuracy",
+                             r->accuracy, "micro avg", row_json(&r->micro), "macro avg",
+                             row_json(&r->macro), "weighted avg", row_json(&r->weighted), "classes",
+                             classes_json(data, r), "matrix", matrix_json(r));
+    // 17 digits read back to the same double.
+    bool good =
+        root && json_dumpf(root, stdout, JSON_REAL_PRECISION(17)) == 0 && putchar('\n') != EOF;
+    json_decref(root);
+    return good ? TN_OK : tn_fail(err, TN_EIO, "standard output: cannot write");
+}
+
+tn_status tool_report_print(const io_coco *data, const ev_report *r, int digits, bool json,
+                            tn_error *err) {
+    if (json) return print_json(data, r, err);
+    char *text;
+    TN_TRY(ev_report_text(r, digits, &text, err));
+    fputs(text, stdout);
+    tn_free(text);
+    // Behind scikit-learn's own lines: there, boxes without a name turn accuracy into "micro avg".
+    if (r->unnamed)
+        printf("\naccuracy %.*f: %lld of %lld boxes; %lld have no name\n", digits, r->accuracy,
+               (long long)r->right, (long long)r->boxes, (long long)r->unnamed);
+    return TN_OK;
+}
+
+tn_status tool_report_matrix(const char *path, const ev_report *r, tn_error *err) {
+    size_t columns = r->count + (r->unnamed > 0);
+    const char **names = tn_alloc_zero(columns + 1, sizeof *names);
+    int64_t *values = tn_alloc_zero(r->count * columns + 1, sizeof *values);
+    tn_status status = TN_ENOMEM;
+    if (names && values) {
+        for (size_t k = 0; k < columns; k++) names[k] = k < r->count ? r->name[k] : "(none)";
+        for (size_t i = 0; i < r->count; i++)
+            for (size_t k = 0; k < columns; k++)
+                values[i * columns + k] = r->matrix[i * (r->count + 1) + k];
+        io_matrix matrix = {"Names given to true boxes",
+                            "is",
+                            "was named",
+                            names,
+                            names,
+                            r->count,
+                            columns,
+                            values};
+        status = io_matrix_write(path, &matrix, err);
+    } else {
+        tn_fail(err, TN_ENOMEM, "%s: out of memory", path);
+    }
+    tn_free(names);
+    tn_free(values);
+    return status;
+}
