@@ -77,6 +77,10 @@ static inline void kn_check_beta(const char *op, double beta) {
 }
 
 // What forward and backward have in common: x (top, cfg->level) and y are values or gradients.
+void kn_check_conv(const char *op, const kn_conv *cfg);
+void kn_check_attention(const kn_ctx *cx, const char *op, const kn_attention *cfg,
+                        const tn_tensor *q, const tn_tensor *k, const tn_tensor *v,
+                        const tn_tensor *y);
 void kn_check_pool(const kn_ctx *cx, const char *op, const kn_pool2d *cfg, const tn_tensor *x,
                    const tn_tensor *y);
 void kn_check_resize(const kn_ctx *cx, const char *op, const kn_resize *cfg, const tn_tensor *x,

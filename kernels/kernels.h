@@ -38,6 +38,7 @@ typedef struct kn_weight {
     tn_dtype dtype;          // of the computation: TN_F32, or TN_F64 with `ref`
     int64_t out, in, kh, kw; // K output channels, C input channels, kernel size (1,1 = linear)
     bool transposed;         // packed for kn_conv_transpose2x2_fwd
+    bool adjoint;            // packed for the products of train.h: in is the forward's K, out its C
     void *data;
     size_t bytes;
 } kn_weight;

@@ -8,8 +8,9 @@
 
 struct kn_table {
     const char *name;
-    // Bytes and filling of a packed weight. w is [K,C,kh,kw] real in PyTorch's order (transposed:
-    // [C,K,2,2]); scale is [K] or NULL; out has everything set but its bytes.
+    // Bytes and filling of a packed weight. w is [out,in,kh,kw] real in PyTorch's order
+    // (transposed, adjoint: [in,out,kh,kw]); scale is [out] or NULL; out has everything set but its
+    // bytes.
     size_t (*weight_bytes)(const kn_weight *w);
     void (*weight_pack)(kn_ctx *cx, const tn_tensor *w, const tn_tensor *scale, kn_weight *out);
     void (*linear_fwd)(kn_ctx *, const tn_tensor *x, const kn_weight *, const kn_epilogue *,
@@ -52,7 +53,22 @@ struct kn_table {
     void (*mask_paste_fwd)(kn_ctx *, double threshold, const tn_tensor *masks,
                            const tn_tensor *boxes, tn_tensor *y);
 
-    // Training (kernels/train.h): rows and elements. beta is 0 or 1, a gradient that may be NULL
+    // Training (kernels/train.h): products.
+    void (*linear_bwd_x)(kn_ctx *, const tn_tensor *dy, const kn_weight *adjoint, double beta,
+                         tn_tensor *dx);
+    void (*conv2d_bwd_x)(kn_ctx *, const kn_conv *, const tn_tensor *dy, const kn_weight *adjoint,
+                         double beta, tn_tensor *dx);
+    void (*conv2d_bwd_w)(kn_ctx *, const kn_conv *, const tn_tensor *x, const tn_tensor *dy,
+                         double beta, tn_tensor *dw);
+    void (*matmul_tn)(kn_ctx *, double alpha, const tn_tensor *a, const tn_tensor *b, double beta,
+                      tn_tensor *y);
+    void (*matmul_nn)(kn_ctx *, double alpha, const tn_tensor *a, const tn_tensor *b, double beta,
+                      tn_tensor *y);
+    void (*sum_rows)(kn_ctx *, const tn_tensor *x, double beta, tn_tensor *y);
+    void (*attention_bwd)(kn_ctx *, const kn_attention *, const tn_tensor *q, const tn_tensor *k,
+                          const tn_tensor *v, const tn_tensor *y, const tn_tensor *dy,
+                          tn_tensor *dq, tn_tensor *dk, tn_tensor *dv);
+    // Rows and elements. beta is 0 or 1, a gradient that may be NULL
     // there may be NULL here; an empty input with an output that is not empty does occur.
     void (*axpby)(kn_ctx *, double alpha, const tn_tensor *x, double beta, tn_tensor *y);
     void (*act_bwd)(kn_ctx *, kn_act, const tn_tensor *x, const tn_tensor *dy, double beta,

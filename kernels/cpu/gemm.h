@@ -21,11 +21,20 @@ typedef struct gemm_rows {
     kn_conv conv;
 } gemm_rows;
 
+// Rows of C that lie apart: row m is pixel (top + y*stride_h, left + x*stride_w) of a picture, for
+// the window (y,x) that row m of A is.
+typedef struct gemm_scatter {
+    int64_t stride_h, stride_w; // 0: rows lie together
+    int64_t top, left, height, width;
+} gemm_scatter;
+
 typedef struct gemm {
     kn_ctx *cx;
     int64_t m, n, k;
     gemm_rows a;
-    const float *b;     // [groups] of panels, each [k][panel width]
+    const float *b; // [groups] of panels, each [k][panel width]
+    // A panel of B may hold more steps than are used: b_steps in all (0: just k), b_skip before
+    int64_t b_steps, b_skip;
     int64_t groups;     // 4 for the transposed convolution, else 1
     int64_t group_size; // floats of B in a group
     float *c;
@@ -34,6 +43,7 @@ typedef struct gemm {
     float alpha;
     kn_act act;
     int64_t image_width; // transposed convolution: W of x, else 0
+    gemm_scatter scatter;
     // The cut, filled by gemm_run
     bool rows_first;
     int64_t row_tiles, tile_rows, panels, panels_in_task, block;

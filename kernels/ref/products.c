@@ -22,6 +22,13 @@ double kn_ref_act(kn_act act, double x) {
     return x;
 }
 
+bool kn_ref_attends(const kn_attention *cfg, int64_t n, int64_t i, int64_t j) {
+    if (cfg->causal && j > i) return false;
+    if (!cfg->mask) return true;
+    int64_t picture = cfg->mask->dim[0] == 1 ? 0 : n;
+    return tn_u8(cfg->mask)[(picture * cfg->mask->dim[1] + i) * cfg->mask->dim[2] + j] != 0;
+}
+
 #define REAL float
 #define FN(name) name##_f32
 #include "kernels/ref/products.inc"
@@ -31,7 +38,7 @@ double kn_ref_act(kn_act act, double x) {
 #define FN(name) name##_f64
 #include "kernels/ref/products.inc"
 
-// Plain copies [K][kh][kw][C].
+// Plain copies [out][kh][kw][in].
 size_t kn_ref_weight_bytes(const kn_weight *w) {
     return (size_t)(w->out * w->kh * w->kw * w->in) * tn_dtype_size(w->dtype);
 }

@@ -8,6 +8,8 @@
 
 // y = act(x) in double.
 double kn_ref_act(kn_act act, double x);
+// Whether token i of picture n may look at token j.
+bool kn_ref_attends(const kn_attention *cfg, int64_t n, int64_t i, int64_t j);
 
 size_t kn_ref_weight_bytes(const kn_weight *w);
 void kn_ref_weight_pack(kn_ctx *cx, const tn_tensor *w, const tn_tensor *scale, kn_weight *out);

@@ -4,6 +4,21 @@
 
 #include "kernels/ref/ref.h"
 
+void kn_ref_linear_bwd_x(kn_ctx *cx, const tn_tensor *dy, const kn_weight *adjoint, double beta,
+                         tn_tensor *dx);
+void kn_ref_conv2d_bwd_x(kn_ctx *cx, const kn_conv *cfg, const tn_tensor *dy,
+                         const kn_weight *adjoint, double beta, tn_tensor *dx);
+void kn_ref_conv2d_bwd_w(kn_ctx *cx, const kn_conv *cfg, const tn_tensor *x, const tn_tensor *dy,
+                         double beta, tn_tensor *dw);
+void kn_ref_matmul_tn(kn_ctx *cx, double alpha, const tn_tensor *a, const tn_tensor *b, double beta,
+                      tn_tensor *y);
+void kn_ref_matmul_nn(kn_ctx *cx, double alpha, const tn_tensor *a, const tn_tensor *b, double beta,
+                      tn_tensor *y);
+void kn_ref_sum_rows(kn_ctx *cx, const tn_tensor *x, double beta, tn_tensor *y);
+void kn_ref_attention_bwd(kn_ctx *cx, const kn_attention *cfg, const tn_tensor *q,
+                          const tn_tensor *k, const tn_tensor *v, const tn_tensor *y,
+                          const tn_tensor *dy, tn_tensor *dq, tn_tensor *dk, tn_tensor *dv);
+
 void kn_ref_axpby(kn_ctx *cx, double alpha, const tn_tensor *x, double beta, tn_tensor *y);
 void kn_ref_act_bwd(kn_ctx *cx, kn_act act, const tn_tensor *x, const tn_tensor *dy, double beta,
                     tn_tensor *dx);
