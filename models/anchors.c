@@ -25,8 +25,9 @@ static int cell(const md_anchors *anchors, int level, float box[][4]) {
         for (int s = 0; s < anchors->level[level].sizes; s++, n++) {
             float w = wide * anchors->level[level].size[s];
             float h = tall * anchors->level[level].size[s];
-            box[n][0] = rintf(-w / 2), box[n][1] = rintf(-h / 2);
-            box[n][2] = rintf(w / 2), box[n][3] = rintf(h / 2);
+            box[n][0] = -w / 2, box[n][1] = -h / 2, box[n][2] = w / 2, box[n][3] = h / 2;
+            for (int k = 0; k < 4 && anchors->level[level].stride <= 0; k++)
+                box[n][k] = rintf(box[n][k]);
         }
     }
     return n;
@@ -43,10 +44,14 @@ void md_anchors_fill(const md_anchors *anchors, int level, int64_t height, int64
     float *at = tn_f32(y);
     // The whole-number stride is the definition's: on the coarsest level the map has ceil(n/2)
     // cells, so that a stride may be 61 where one expects 64.
-    int64_t step_y = map_h ? height / map_h : 0, step_x = map_w ? width / map_w : 0;
+    double step_y = (double)(map_h ? height / map_h : 0),
+           step_x = (double)(map_w ? width / map_w : 0);
+    double given = anchors->level[level].stride, middle = 0;
+    if (given > 0) step_y = step_x = given, middle = 0.5;
     for (int64_t row = 0; row < map_h; row++)
         for (int64_t column = 0; column < map_w; column++) {
-            float dx = (float)(column * step_x), dy = (float)(row * step_y);
+            float dx = (float)(((double)column + middle) * step_x),
+                  dy = (float)(((double)row + middle) * step_y);
             for (int n = 0; n < count; n++, at += 4) {
                 at[0] = box[n][0] + dx, at[1] = box[n][1] + dy;
                 at[2] = box[n][2] + dx, at[3] = box[n][3] + dy;

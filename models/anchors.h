@@ -13,6 +13,8 @@ typedef struct md_anchors {
     struct {
         int sizes, ratios;
         float size[MD_ANCHORS], ratio[MD_ANCHORS]; // pixels; height/width
+        double stride; // pixels from cell to cell, any ratio of whole numbers, and cell anchors
+                       // that are not rounded; 0: as torchvision has both
     } level[MD_LEVELS];
 } md_anchors;
 
@@ -22,8 +24,9 @@ static inline int md_anchors_per_cell(const md_anchors *anchors, int level) {
 }
 
 // The anchors of one level over a map of map_h x map_w cells of a picture of height x width pixels
-// (the padded one). Cells lie floor(height/map_h) and floor(width/map_w) pixels apart. y float32
-// [map_h*map_w*A, 4], x1 y1 x2 y2, in the order row, column, ratio, size. Cell anchors are rounded
-// to whole pixels, half to even.
+// (the padded one). Cells lie floor(height/map_h) and floor(width/map_w) pixels apart, or the given
+// stride. y float32 [map_h*map_w*A, 4], x1 y1 x2 y2, in the order row, column, ratio, size. Cell
+// anchors are rounded to whole pixels, half to even; with a stride they are not, and lie around the
+// middle of their cell.
 void md_anchors_fill(const md_anchors *anchors, int level, int64_t height, int64_t width,
                      int64_t map_h, int64_t map_w, tn_tensor *y);

@@ -70,18 +70,18 @@ static void pick_rows(const tn_tensor *from, const tn_tensor *index, tn_tensor *
 }
 
 // The best anchors of one level, decoded, at the end of all. scores hold logits as yet.
-static tn_status add_level(nn_ctx *cx, const md_rpn *rpn, const md_anchors *anchors, int l,
-                           int64_t most, const tn_tensor *x, int64_t pad_height, int64_t pad_width,
-                           candidates *all) {
+static tn_status add_level(nn_ctx *cx, const md_anchors *anchors, int l, int64_t most,
+                           const tn_tensor *objectness, const tn_tensor *moves, int64_t pad_height,
+                           int64_t pad_width, candidates *all) {
     static const double one[4] = {1, 1, 1, 1};
     size_t mark = tn_arena_mark(cx->step);
-    tn_tensor logits, deltas, anchor, best, best_anchor, best_delta;
-    TN_TRY(md_rpn_fwd(cx, rpn, x, &logits, &deltas));
-    int64_t n = tn_count(&logits), k = n < most ? n : most;
-    logits = tn_reshape(&logits, TN_DIMS(n));
-    deltas = tn_reshape(&deltas, TN_DIMS(n, 4));
+    tn_tensor anchor, best, best_anchor, best_delta;
+    int64_t n = tn_count(objectness), k = n < most ? n : most;
+    tn_tensor logits = tn_reshape(objectness, TN_DIMS(n)),
+              deltas = tn_reshape(moves, TN_DIMS(n, 4));
     TN_TRY(tn_new(cx->step, &anchor, TN_F32, TN_DIMS(n, 4), cx->err));
-    md_anchors_fill(anchors, l, pad_height, pad_width, x->dim[1], x->dim[2], &anchor);
+    md_anchors_fill(anchors, l, pad_height, pad_width, objectness->dim[1], objectness->dim[2],
+                    &anchor);
     TN_TRY(tn_new(cx->step, &best, TN_I32, TN_DIMS(k), cx->err));
     TN_TRY(tn_new(cx->step, &best_anchor, TN_F32, TN_DIMS(k, 4), cx->err));
     TN_TRY(tn_new(cx->step, &best_delta, TN_F32, TN_DIMS(k, 4), cx->err));
@@ -118,18 +118,18 @@ static void filter(candidates *all, double least) {
     all->count = kept;
 }
 
-static tn_status collect(nn_ctx *cx, const md_rpn *rpn, const md_anchors *anchors,
-                         const md_rpn_limits *limits, const tn_tensor *levels, int64_t height,
+static tn_status collect(nn_ctx *cx, const md_anchors *anchors, const md_rpn_limits *limits,
+                         const tn_tensor *logits, const tn_tensor *deltas, int64_t height,
                          int64_t width, int64_t pad_height, int64_t pad_width, candidates *all) {
     int64_t most = 0;
     for (int l = 0; l < anchors->levels; l++) {
-        int64_t n = levels[l].dim[1] * levels[l].dim[2] * md_anchors_per_cell(anchors, l);
+        int64_t n = tn_count(&logits[l]);
         most += n < limits->before ? n : limits->before;
     }
     TN_TRY(new_candidates(cx, most, all));
     for (int l = 0; l < anchors->levels; l++)
-        TN_TRY(
-            add_level(cx, rpn, anchors, l, limits->before, &levels[l], pad_height, pad_width, all));
+        TN_TRY(add_level(cx, anchors, l, limits->before, &logits[l], &deltas[l], pad_height,
+                         pad_width, all));
     kn_act_fwd(cx->kn, KN_SIGMOID, &all->scores, &all->scores);
     kn_box_clip(cx->kn, (double)height, (double)width, &all->boxes);
     filter(all, limits->score);
@@ -139,19 +139,22 @@ static tn_status collect(nn_ctx *cx, const md_rpn *rpn, const md_anchors *anchor
     return TN_OK;
 }
 
-tn_status md_rpn_propose(nn_ctx *cx, const md_rpn *rpn, const md_anchors *anchors,
-                         const md_rpn_limits *limits, const tn_tensor *levels, int64_t height,
-                         int64_t width, int64_t pad_height, int64_t pad_width, tn_tensor *boxes,
-                         tn_tensor *scores) {
+tn_status md_rpn_filter(nn_ctx *cx, const md_anchors *anchors, const md_rpn_limits *limits,
+                        const tn_tensor *logits, const tn_tensor *deltas, int64_t height,
+                        int64_t width, int64_t pad_height, int64_t pad_width, tn_tensor *boxes,
+                        tn_tensor *scores) {
     for (int l = 0; l < anchors->levels; l++)
-        TN_CHECK(levels[l].rank == 4 && levels[l].dim[0] == 1, "one picture at a time");
+        TN_CHECK(logits[l].rank == 4 && logits[l].dim[0] == 1 &&
+                     logits[l].dim[3] == md_anchors_per_cell(anchors, l),
+                 "one picture at a time, all anchors of a place");
     int64_t most = limits->after;
     TN_TRY(tn_new(cx->step, boxes, TN_F32, TN_DIMS(most, 4), cx->err));
     TN_TRY(tn_new(cx->step, scores, TN_F32, TN_DIMS(most), cx->err));
     size_t mark = tn_arena_mark(cx->step);
     candidates all;
     tn_tensor keep;
-    TN_TRY(collect(cx, rpn, anchors, limits, levels, height, width, pad_height, pad_width, &all));
+    TN_TRY(
+        collect(cx, anchors, limits, logits, deltas, height, width, pad_height, pad_width, &all));
     TN_TRY(tn_new(cx->step, &keep, TN_I32, TN_DIMS(all.count), cx->err));
     int64_t kept = kn_nms(cx->kn, limits->nms, &all.boxes, &all.scores, &all.level, &keep);
     if (kept > most) kept = most;
@@ -160,6 +163,26 @@ tn_status md_rpn_propose(nn_ctx *cx, const md_rpn *rpn, const md_anchors *anchor
     keep = tn_slice(&keep, 0, kept);
     pick_rows(&all.boxes, &keep, boxes);
     for (int64_t i = 0; i < kept; i++) tn_f32(scores)[i] = tn_f32(&all.scores)[tn_i32(&keep)[i]];
+    tn_arena_reset(cx->step, mark);
+    return TN_OK;
+}
+
+tn_status md_rpn_propose(nn_ctx *cx, const md_rpn *rpn, const md_anchors *anchors,
+                         const md_rpn_limits *limits, const tn_tensor *levels, int64_t height,
+                         int64_t width, int64_t pad_height, int64_t pad_width, tn_tensor *boxes,
+                         tn_tensor *scores) {
+    TN_TRY(tn_new(cx->step, boxes, TN_F32, TN_DIMS(limits->after, 4), cx->err));
+    TN_TRY(tn_new(cx->step, scores, TN_F32, TN_DIMS(limits->after), cx->err));
+    size_t mark = tn_arena_mark(cx->step);
+    tn_tensor logits[MD_LEVELS], deltas[MD_LEVELS], some, some_scores;
+    for (int l = 0; l < anchors->levels; l++)
+        TN_TRY(md_rpn_fwd(cx, rpn, &levels[l], &logits[l], &deltas[l]));
+    TN_TRY(md_rpn_filter(cx, anchors, limits, logits, deltas, height, width, pad_height, pad_width,
+                         &some, &some_scores));
+    *boxes = tn_slice(boxes, 0, some.dim[0]);
+    *scores = tn_slice(scores, 0, some.dim[0]);
+    memcpy(boxes->data, some.data, tn_bytes(boxes));
+    memcpy(scores->data, some_scores.data, tn_bytes(scores));
     tn_arena_reset(cx->step, mark);
     return TN_OK;
 }

@@ -35,3 +35,8 @@ tn_status md_rpn_propose(nn_ctx *cx, const md_rpn *rpn, const md_anchors *anchor
                          const md_rpn_limits *limits, const tn_tensor *levels, int64_t height,
                          int64_t width, int64_t pad_height, int64_t pad_width, tn_tensor *boxes,
                          tn_tensor *scores);
+// The same from what md_rpn_fwd gave for each level: logits [1,h,w,A], deltas [1,h,w,4A] float32.
+tn_status md_rpn_filter(nn_ctx *cx, const md_anchors *anchors, const md_rpn_limits *limits,
+                        const tn_tensor *logits, const tn_tensor *deltas, int64_t height,
+                        int64_t width, int64_t pad_height, int64_t pad_width, tn_tensor *boxes,
+                        tn_tensor *scores);
