@@ -3,7 +3,7 @@
 
 #include "io/sha256.h"
 #include "models/clip_config.h"
-#include "models/clip_towers.h"
+#include "models/clip_scene.h"
 
 #include <string.h>
 
@@ -95,6 +95,14 @@ void md_clip_close(md_clip *clip) {
 
 const md_clip_config *md_clip_settings(const md_clip *clip) {
     return &clip->config;
+}
+
+const md_vit *md_clip_vit(const md_clip *clip) {
+    return clip->config.family == MD_CLIP_VIT ? &clip->vit : NULL;
+}
+
+const md_clip_resnet *md_clip_resnet_of(const md_clip *clip) {
+    return clip->config.family == MD_CLIP_RESNET ? &clip->resnet : NULL;
 }
 
 bool md_clip_is(const io_weights *file) {

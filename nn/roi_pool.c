@@ -29,7 +29,8 @@ tn_status nn_roi_pool_fwd(nn_ctx *cx, const nn_roi_pool *pool, const tn_tensor *
     int64_t count = rois->dim[0];
     tn_tensor level, zero;
     double scale[MOST_LEVELS];
-    for (int i = 0; i < pool->levels; i++) scale[i] = 1.0 / (double)(1 << (pool->finest + i));
+    for (int i = 0; i < pool->levels; i++)
+        scale[i] = 1.0 / (pool->stride ? pool->stride[i] : (double)(1 << (pool->finest + i)));
     TN_TRY(tn_new(cx->step, y, maps[0].dtype, TN_DIMS(count, size, size, maps[0].dim[3]), cx->err));
     size_t mark = tn_arena_mark(cx->step);
     TN_TRY(tn_new(cx->step, &level, TN_I32, TN_DIMS(count), cx->err));
@@ -40,7 +41,7 @@ tn_status nn_roi_pool_fwd(nn_ctx *cx, const nn_roi_pool *pool, const tn_tensor *
         image = &zero;
     }
     kn_roi_align cfg = {.sampling_ratio = pool->sampling_ratio,
-                        .aligned = false,
+                        .aligned = pool->aligned,
                         .levels = pool->levels,
                         .level = maps,
                         .scale = scale};

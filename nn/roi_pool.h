@@ -15,6 +15,8 @@ typedef struct nn_roi_pool {
     double canonical_scale; // a region of this side (224) comes from…
     int canonical_level;    // …this level (4, of stride 16)
     int levels, finest;     // maps given, and the level of the first (2: stride 4)
+    bool aligned;
+    const double *stride; // NULL: 2^(finest+i)
 } nn_roi_pool;
 
 // floor(canonical_level + log2(sqrt(area)/canonical_scale) + 1e-6), cut to the levels there are, as
