@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+// Stages 3 to 7: RPN, regions, box head, classifier, mask head.
+#include "models/fvlm_parts.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+const double md_fvlm_box_weights[4] = {10, 10, 5, 5};
+
+// ---- loading -----------------------------------------------------------------------------------
+
+static tn_status convs_load(const nn_loader *load, const char *prefix, int64_t count, int64_t width,
+                            nn_conv *conv) {
+    char name[NN_NAME];
+    for (int64_t i = 0; i < count; i++) {
+        snprintf(name, sizeof name, "%s.%lld", prefix, (long long)i);
+        TN_TRY(nn_conv_norm_load(load, name, MD_NORM_EPS, (int64_t[]){width, width, 3, 3},
+                                 kn_conv_same(1, 1), KN_RELU, &conv[i]));
+    }
+    return TN_OK;
+}
+
+tn_status md_fvlm_rpn_load(const nn_loader *load, const md_fvlm_config *config, md_rpn *out) {
+    char name[NN_NAME];
+    int64_t width = config->pyramid_channels, places = config->anchor_ratios;
+    kn_conv one = kn_conv_same(1, 0);
+    *out = (md_rpn){.convs = (int)config->rpn_convs};
+    for (int i = 0; i < out->convs; i++) {
+        snprintf(name, sizeof name, "rpn.head.conv.%d.0", i);
+        TN_TRY(nn_conv_bias_load(load, name, (int64_t[]){width, width, 3, 3}, kn_conv_same(1, 1),
+                                 KN_RELU, &out->conv[i]));
+    }
+    TN_TRY(nn_conv_bias_load(load, "rpn.head.cls_logits", (int64_t[]){places, width, 1, 1}, one,
+                             KN_LINEAR, &out->objectness));
+    return nn_conv_bias_load(load, "rpn.head.bbox_pred", (int64_t[]){4 * places, width, 1, 1}, one,
+                             KN_LINEAR, &out->deltas);
+}
+
+static tn_status box_load(const nn_loader *load, const md_fvlm_config *c, int64_t embed_dim,
+                          md_fvlm_heads *out) {
+    char name[NN_NAME];
+    TN_TRY(convs_load(load, "box_head.conv", c->box_convs, c->pyramid_channels, out->conv));
+    TN_TRY(md_whole_load(load, "box_head.fc.0", c->box_width, c->pyramid_channels, c->box_size,
+                         &out->whole));
+    for (int64_t i = 1; i < c->box_fcs; i++) {
+        snprintf(name, sizeof name, "box_head.fc.%lld", (long long)i);
+        TN_TRY(nn_linear_load(load, name, c->box_width, c->box_width, KN_RELU, &out->fc[i]));
+    }
+    TN_TRY(
+        nn_linear_load(load, "box_predictor.bbox_pred", 4, c->box_width, KN_LINEAR, &out->deltas));
+    TN_TRY(nn_linear_load(load, "box_predictor.embedding", embed_dim, c->box_width, KN_LINEAR,
+                          &out->embedding));
+    if (c->background_kind == MD_BACKGROUND_LEARNED)
+        TN_TRY(nn_load(load, "classifier.background", TN_DIMS(embed_dim), &out->background));
+    if (c->score1_learned) return nn_load(load, "classifier.logit_scale", 0, NULL, &out->log_scale);
+    return TN_OK;
+}
+
+tn_status md_fvlm_heads_load(const nn_loader *load, const md_fvlm_config *c, int64_t embed_dim,
+                             md_fvlm_heads *out) {
+    int64_t width = c->pyramid_channels;
+    *out = (md_fvlm_heads){0};
+    TN_TRY(box_load(load, c, embed_dim, out));
+    TN_TRY(convs_load(load, "mask_head", c->mask_convs, width, out->mask));
+    TN_TRY(md_up_load(load, "mask_predictor.conv5_mask", width, width, KN_RELU, &out->up));
+    return nn_conv_bias_load(load, "mask_predictor.mask_fcn_logits", (int64_t[]){1, width, 1, 1},
+                             kn_conv_same(1, 0), KN_LINEAR, &out->logits);
+}
+
+// ---- running -----------------------------------------------------------------------------------
+
+tn_status md_fvlm_rpn(nn_ctx *cx, const md_fvlm *model, const tn_tensor *level, tn_tensor *logits,
+                      tn_tensor *deltas) {
+    for (int i = 0; i < MD_FVLM_LEVELS; i++)
+        TN_TRY(md_rpn_fwd(cx, &model->rpn, &level[i], &logits[i], &deltas[i]));
+    return TN_OK;
+}
+
+// Picture n of a batch, in float32.
+static tn_status one_of(nn_ctx *cx, const tn_tensor *batch, int64_t n, tn_tensor *y) {
+    tn_tensor one = tn_slice(batch, n, 1);
+    *y = one;
+    if (one.dtype == TN_F32) return TN_OK;
+    TN_TRY(tn_new(cx->step, y, TN_F32, one.rank, one.dim, cx->err));
+    tn_convert(one.data, one.dtype, y->data, TN_F32, (size_t)tn_count(&one));
+    return TN_OK;
+}
+
+tn_status md_fvlm_propose(nn_ctx *cx, const md_fvlm *model, const tn_tensor *logits,
+                          const tn_tensor *deltas, int64_t n, const md_rpn_limits *limits,
+                          int64_t net_height, int64_t net_width, tn_tensor *boxes,
+                          tn_tensor *scores) {
+    int64_t side = model->config.picture_size;
+    tn_tensor of_one[MD_FVLM_LEVELS], moves[MD_FVLM_LEVELS];
+    for (int i = 0; i < MD_FVLM_LEVELS; i++) {
+        TN_TRY(one_of(cx, &logits[i], n, &of_one[i]));
+        TN_TRY(one_of(cx, &deltas[i], n, &moves[i]));
+    }
+    return md_rpn_filter(cx, &model->anchors, limits, of_one, moves, net_height, net_width, side,
+                         side, boxes, scores);
+}
+
+tn_status md_fvlm_regions(nn_ctx *cx, const md_fvlm *model, const tn_tensor *level,
+                          const tn_tensor *boxes, const tn_tensor *image, int64_t size,
+                          tn_tensor *y) {
+    return nn_roi_pool_fwd(cx, &model->pool, level, boxes, image, size, y);
+}
+
+tn_status md_fvlm_box_fwd(nn_ctx *cx, const md_fvlm *model, const tn_tensor *regions,
+                          tn_tensor *deltas, tn_tensor *embedding) {
+    const md_fvlm_config *c = &model->config;
+    const md_fvlm_heads *head = &model->head;
+    tn_tensor map[MD_FVLM_CONVS], row[MD_FVLM_FCS];
+    const tn_tensor *at = regions;
+    for (int64_t i = 0; i < c->box_convs; at = &map[i++])
+        TN_TRY(nn_conv_fwd(cx, &head->conv[i], at, NULL, &map[i]));
+    TN_TRY(nn_conv_fwd(cx, &head->whole, at, NULL, &row[0]));
+    row[0] = tn_reshape(&row[0], TN_DIMS(regions->dim[0], c->box_width));
+    at = &row[0];
+    for (int64_t i = 1; i < c->box_fcs; at = &row[i++])
+        TN_TRY(nn_linear_fwd(cx, &head->fc[i], at, NULL, &row[i]));
+    TN_TRY(nn_linear_fwd(cx, &head->deltas, at, NULL, deltas));
+    return nn_linear_fwd(cx, &head->embedding, at, NULL, embedding);
+}
+
+// Rows of unit length against rows of unit length, the learned background as one more.
+tn_status md_fvlm_classify(nn_ctx *cx, const md_fvlm *model, const tn_tensor *text,
+                           const tn_tensor *embedding, tn_tensor *cosines) {
+    int64_t rows = text->dim[0], d = text->dim[1], count = embedding->dim[0];
+    bool learned = md_fvlm_learned_background(model);
+    tn_tensor unit, all;
+    TN_TRY(tn_new(cx->step, cosines, embedding->dtype, TN_DIMS(count, rows + learned), cx->err));
+    TN_TRY(tn_new(cx->step, &all, text->dtype, TN_DIMS(rows + learned, d), cx->err));
+    TN_TRY(tn_new(cx->step, &unit, embedding->dtype, 2, embedding->dim, cx->err));
+    memcpy(all.data, text->data, tn_bytes(text));
+    if (learned) {
+        tn_tensor last = tn_slice(&all, rows, 1);
+        tn_tensor row = tn_reshape(&model->head.background, TN_DIMS(1, d));
+        kn_l2_normalize_fwd(cx->kn, 1e-12, &row, &last);
+    }
+    kn_l2_normalize_fwd(cx->kn, 1e-12, embedding, &unit);
+    kn_matmul_nt_fwd(cx->kn, 1, &unit, &all, cosines);
+    return TN_OK;
+}
+
+double md_fvlm_scale1(const md_fvlm *model) {
+    const tn_tensor *scale = &model->head.log_scale;
+    if (!scale->data) return model->config.score1_scale;
+    double value;
+    tn_convert(scale->data, scale->dtype, &value, TN_F64, 1);
+    return exp(value);
+}
+
+tn_status md_fvlm_mask_fwd(nn_ctx *cx, const md_fvlm *model, const tn_tensor *regions,
+                           tn_tensor *logits) {
+    const md_fvlm_heads *head = &model->head;
+    tn_tensor map[MD_FVLM_CONVS], up;
+    const tn_tensor *at = regions;
+    for (int64_t i = 0; i < model->config.mask_convs; at = &map[i++])
+        TN_TRY(nn_conv_fwd(cx, &head->mask[i], at, NULL, &map[i]));
+    TN_TRY(md_up_fwd(cx, &head->up, at, &up));
+    return nn_conv_fwd(cx, &head->logits, &up, NULL, logits);
+}

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+// What an F-VLM consists of, for the files that make it and run it.
+#pragma once
+
+#include "models/clip_scene.h"
+#include "models/fvlm.h"
+#include "models/fvlm_layers.h"
+#include "models/rpn.h"
+#include "nn/conv_norm.h"
+#include "nn/fpn.h"
+#include "nn/roi_pool.h"
+
+#define MD_FVLM_CONVS 8
+#define MD_FVLM_FCS 4
+#define MD_NORM_EPS 1e-5
+
+// From CLIP's maps to the pyramid.
+typedef struct md_fvlm_neck {
+    md_up up1a, up1b, up2; // vit4, simple: transposed convolutions to 4 and 2 times the size
+    md_norm_act between;
+    nn_conv lateral[MD_FVLM_MAPS], output[MD_FVLM_MAPS]; // simple
+    nn_conv adapter[MD_FVLM_MAPS];                       // single
+    nn_fpn fpn;                                          // all but simple
+} md_fvlm_neck;
+
+typedef struct md_fvlm_heads {
+    nn_conv conv[MD_FVLM_CONVS];
+    nn_conv whole; // the first linear layer: reads a whole region
+    nn_linear fc[MD_FVLM_FCS];
+    nn_linear deltas, embedding;
+    tn_tensor background; // [D]; learned
+    tn_tensor log_scale;  // []; learned
+    nn_conv mask[MD_FVLM_CONVS];
+    md_up up;
+    nn_conv logits;
+} md_fvlm_heads;
+
+struct md_fvlm {
+    md_fvlm_config config;
+    md_clip *clip;
+    char clip_path[4096], tokenizer[4096];
+    tn_arena weights;             // positions and frozen adapters
+    md_scene scene;               // of a ViT
+    const md_clip_resnet *resnet; // or this
+    md_anchors anchors;
+    double stride[MD_FVLM_LEVELS];
+    nn_roi_pool pool;
+    md_fvlm_neck neck;
+    md_rpn rpn;
+    md_fvlm_heads head;
+    int64_t adapters; // numbers
+};
+
+// channels: of CLIP's maps. Errors as nn_load.
+tn_status md_fvlm_neck_load(const nn_loader *load, const md_fvlm_config *config,
+                            const int64_t *channels, md_fvlm_neck *out);
+tn_status md_fvlm_rpn_load(const nn_loader *load, const md_fvlm_config *config, md_rpn *out);
+tn_status md_fvlm_heads_load(const nn_loader *load, const md_fvlm_config *config, int64_t embed_dim,
+                             md_fvlm_heads *out);
+
+// ReLU behind the convolutions of heads, nothing in the pyramid.
+static inline bool md_fvlm_learned_background(const md_fvlm *model) {
+    return model->config.background_kind == MD_BACKGROUND_LEARNED;
+}
