@@ -3,6 +3,8 @@
 #include "kernels/cpu/cpu.h"
 #include "kernels/rules.h"
 
+#include <string.h>
+
 #define FRACTION 22
 
 static double filter_weight(kn_filter filter, double a, double t) {
@@ -83,6 +85,29 @@ kn_cpu_axis kn_cpu_axis_of(kn_ctx *cx, const kn_resize *cfg, double scale, int64
     }
     set_range(&axis, outs);
     return axis;
+}
+
+kn_cpu_axis kn_cpu_axis_turned(kn_ctx *cx, const kn_cpu_axis *axis, int64_t in, int64_t outs) {
+    kn_cpu_axis turned = {.count = kn_scratch(cx, 0, (size_t)in * sizeof *turned.count)};
+    memset(turned.count, 0, (size_t)in * sizeof *turned.count);
+    for (int64_t o = 0; o < outs; o++)
+        for (int64_t t = 0; t < axis->count[o]; t++) {
+            int32_t count = ++turned.count[axis->index[o * axis->most + t]];
+            if (count > turned.most) turned.most = count;
+        }
+    size_t entries = (size_t)(in * turned.most);
+    turned.index = kn_scratch(cx, 0, entries * sizeof *turned.index);
+    turned.weight = kn_scratch(cx, 0, entries * sizeof *turned.weight);
+    memset(turned.count, 0, (size_t)in * sizeof *turned.count);
+    for (int64_t o = 0; o < outs; o++)
+        for (int64_t t = 0; t < axis->count[o]; t++) {
+            int64_t i = axis->index[o * axis->most + t];
+            int64_t at = i * turned.most + turned.count[i]++;
+            turned.index[at] = (int32_t)o;
+            turned.weight[at] = axis->weight[o * axis->most + t];
+        }
+    set_range(&turned, in);
+    return turned;
 }
 
 bool kn_cpu_axis_u8_changes(int64_t in, int64_t outs, double from, double to) {

@@ -36,6 +36,8 @@ typedef struct kn_cpu_axis {
 } kn_cpu_axis;
 kn_cpu_axis kn_cpu_axis_of(kn_ctx *cx, const kn_resize *cfg, double scale, int64_t in,
                            int64_t outs);
+// The other way round: what each of the `in` inputs of an axis gives to which of its outputs.
+kn_cpu_axis kn_cpu_axis_turned(kn_ctx *cx, const kn_cpu_axis *axis, int64_t in, int64_t outs);
 
 // The same for Pillow's 8-bit resize: neighbouring samples from first[o], whole-number weights. Of
 // `outs` outputs those from begin to begin+count-1; o counts from begin.

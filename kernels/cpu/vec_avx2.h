@@ -60,6 +60,9 @@ static inline vf vf_select(vm m, vf yes, vf no) {
 static inline vf vf_abs(vf a) {
     return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a);
 }
+static inline vf vf_sqrt(vf a) {
+    return _mm256_sqrt_ps(a);
+}
 // Two factors, so that results below the normal range come out right.
 static inline vf vf_ldexp(vf x, vf n) {
     __m256i whole = _mm256_cvtps_epi32(n);

@@ -64,6 +64,9 @@ static inline vf vf_select(vm m, vf yes, vf no) {
 static inline vf vf_abs(vf a) {
     return _mm512_abs_ps(a);
 }
+static inline vf vf_sqrt(vf a) {
+    return _mm512_sqrt_ps(a);
+}
 // x * 2^n for whole n in [-252, 254]
 static inline vf vf_ldexp(vf x, vf n) {
     return _mm512_scalef_ps(x, n);

@@ -3,6 +3,7 @@
 // SSE2, NEON or plain code. See vec_avx512.h for what each function means.
 #pragma once
 
+#include <math.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
@@ -60,6 +61,9 @@ static inline vf vf_min(vf a, vf b) {
 }
 static inline vf vf_abs(vf a) {
     return (vf)((vi)a & (vi){INT32_MAX, INT32_MAX, INT32_MAX, INT32_MAX});
+}
+static inline vf vf_sqrt(vf a) {
+    return (vf){sqrtf(a[0]), sqrtf(a[1]), sqrtf(a[2]), sqrtf(a[3])};
 }
 static inline vf vf_ldexp(vf x, vf n) {
     vi whole = __builtin_convertvector(n, vi);
