@@ -38,11 +38,15 @@ struct lexmask_result {
     size_t count;
     lexmask_detection *detection; // [count]
     tn_tensor boxes, masks;       // [count,4], [count,M,M] probabilities
+    tn_tensor proposals;          // [P,4], best first; rank 0 where there are none
     char **rle;                   // [count], made when asked for
 };
 
 // What the session's options mean for the crop mode.
 md_crop_options api_crop_options(lexmask_session *session);
+
+// Copies proposals [P,4] into a result.
+tn_status api_result_proposals(lexmask_result *result, const tn_tensor *boxes, tn_error *err);
 
 // Take over the picture's memory when they succeed.
 tn_status api_result_closed(const lexmask_session *session, const tn_tensor *image,

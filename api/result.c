@@ -37,6 +37,22 @@ static tn_status new_result(const lexmask_session *session, const tn_tensor *ima
     return TN_OK;
 }
 
+tn_status api_result_proposals(lexmask_result *result, const tn_tensor *boxes, tn_error *err) {
+    TN_TRY(tn_new_heap(&result->proposals, TN_F32, 2, boxes->dim, err));
+    if (tn_bytes(boxes)) memcpy(result->proposals.data, boxes->data, tn_bytes(boxes));
+    return TN_OK;
+}
+
+size_t lexmask_result_proposal_count(const lexmask_result *result) {
+    return result->proposals.rank == 2 ? (size_t)result->proposals.dim[0] : 0;
+}
+
+int lexmask_result_proposal_at(const lexmask_result *result, size_t i, float box[4]) {
+    if (i >= lexmask_result_proposal_count(result)) return 0;
+    memcpy(box, tn_f32(&result->proposals) + 4 * i, 4 * sizeof *box);
+    return 1;
+}
+
 tn_status api_result_closed(const lexmask_session *session, const tn_tensor *image,
                             const md_detections *found, lexmask_result **out, tn_error *err) {
     TN_TRY(new_result(session, image, found->count, &found->boxes, &found->masks, out, err));
@@ -55,6 +71,12 @@ _Static_assert(MD_CROP_BEST <= LEXMASK_TOP, "more names than a detection has roo
 tn_status api_result_crop(const lexmask_session *session, const tn_tensor *image,
                           const md_crop_result *found, lexmask_result **out, tn_error *err) {
     TN_TRY(new_result(session, image, found->count, &found->boxes, &found->masks, out, err));
+    tn_status status = api_result_proposals(*out, &found->proposals, err);
+    if (status != TN_OK) {
+        (*out)->image = (tn_tensor){0}; // stays the caller's
+        lexmask_result_free(*out);
+        return status;
+    }
     for (int64_t i = 0; i < found->count; i++) {
         lexmask_detection *d = &(*out)->detection[i];
         d->score = tn_f32(&found->scores)[i];
@@ -78,6 +100,7 @@ void lexmask_result_free(lexmask_result *result) {
     tn_free(result->detection);
     tn_free(result->boxes.data);
     tn_free(result->masks.data);
+    tn_free(result->proposals.data);
     tn_free(result->image.data);
     kn_close(result->kn);
     tn_free(result);

@@ -60,13 +60,18 @@ tn_status ev_split_evaluate(const io_coco *truth, const io_coco_object *results,
 }
 
 // Results of categories that the data set does not have (proposals have none at all) under one
-// that is evaluated; for the others this is what pycocotools does without categories.
+// that is evaluated; for the others this is what pycocotools does without categories. *out is NULL
+// where there is none of them: five million proposals are not copied for nothing.
 static tn_status renamed(const io_coco *truth, const io_coco_object *results, size_t count,
                          int64_t category, io_coco_object **out, tn_error *err) {
-    *out = tn_alloc_zero(count + 1, sizeof **out);
+    size_t first = 0;
+    *out = NULL;
+    while (first < count && io_coco_find_category(truth, results[first].category_id) >= 0) first++;
+    if (first == count) return TN_OK;
+    *out = tn_alloc_zero(count, sizeof **out);
     if (!*out) return tn_fail(err, TN_ENOMEM, "out of memory for %zu results", count);
-    if (count) memcpy(*out, results, count * sizeof *results);
-    for (size_t i = 0; i < count; i++)
+    memcpy(*out, results, count * sizeof *results);
+    for (size_t i = first; i < count; i++)
         if (io_coco_find_category(truth, (*out)[i].category_id) < 0)
             (*out)[i].category_id = category;
     return TN_OK;
@@ -98,7 +103,8 @@ tn_status ev_recall_evaluate(const io_coco *truth, const io_coco_object *results
                   : truth->category_count   ? truth->categories[0].id
                                             : 0;
     if (status == TN_OK) status = renamed(truth, results, count, any, &objects, err);
-    if (status == TN_OK) status = ev_coco_evaluate(truth, objects, count, &o, pool, &coco, err);
+    if (status == TN_OK)
+        status = ev_coco_evaluate(truth, objects ? objects : results, count, &o, pool, &coco, err);
     if (status == TN_OK) take_recall(&coco, out);
     ev_coco_deinit(&coco);
     tn_free(objects);

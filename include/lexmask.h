@@ -217,6 +217,11 @@ LEXMASK_API lexmask_status lexmask_result_mask(const lexmask_result *result, siz
 // The mask as COCO's compressed run-length text. *text belongs to the result.
 LEXMASK_API lexmask_status lexmask_result_rle(lexmask_result *result, size_t i, const char **text,
                                               lexmask_error *err);
+// Where objects may be, before they have names: the boxes that the region proposal network gave,
+// best first; for measuring what is never looked at. Closed mode has none. at: x1, y1, x2, y2; 0
+// when i is past the end.
+LEXMASK_API size_t lexmask_result_proposal_count(const lexmask_result *result);
+LEXMASK_API int lexmask_result_proposal_at(const lexmask_result *result, size_t i, float box[4]);
 // The picture with boxes, masks and names drawn over it, as PNG. Written beside, then renamed.
 LEXMASK_API lexmask_status lexmask_result_draw(const lexmask_result *result, const char *path,
                                                lexmask_error *err);

@@ -210,6 +210,11 @@ static void given_boxes_get_names(void **state) {
     lexmask_result *result;
     API_OK(lexmask_run_file(session, picture, &result, &err));
     size_t count = lexmask_result_count(result), same = 0;
+    float box[4];
+    assert_int_equal(lexmask_result_proposal_count(result), 40);
+    assert_int_equal(lexmask_result_proposal_at(result, 39, box), 1);
+    assert_true(box[0] >= 0 && box[2] > box[0]);
+    assert_int_equal(lexmask_result_proposal_at(result, 40, box), 0);
     float boxes[100][4], scores[100];
     int labels[100];
     assert_true(count > 0 && count <= 100);

@@ -198,7 +198,7 @@ static void base_and_novel_names_come_from_files(void **state) {
                                 file_of("found.json", FOUND), base);
     ASSERT_CODE(run, 0);
     ASSERT_SAYS(run.out, "\nnovel         2  0.000  0.000\nbase          1  1.000  1.000\n");
-    ASSERT_SAYS(run.out, "\nthe best 1000 a picture    0.500  0.500  1.000  0.000      -\n");
+    ASSERT_SAYS(run.out, "\nthe best 1000 a picture      0.500  0.500  1.000  0.000      -\n");
     test_run_free(&run);
     run = test_lexmask("eval --gt %s --results %s --base %s --novel %s", file_of("gt.json", TRUTH),
                        file_of("found.json", FOUND), file_of("base.txt", "cat \xe2\x98\xba"),
@@ -236,6 +236,64 @@ static void lvis_lines_are_the_packages(void **state) {
     run = test_lexmask("eval --gt %s --results %s --lvis", file_of("gt.json", TRUTH), found);
     ASSERT_CODE(run, 1);
     ASSERT_SAYS(run.err, "picture 1 has no \"neg_category_ids\"");
+    test_run_free(&run);
+}
+
+#define PARTY(file)                                                                                \
+    "{\"images\":[{\"id\":1,\"file_name\":\"" file "\"},{\"id\":2,\"file_name\":\"no.png\"}],"     \
+    "\"categories\":[{\"id\":3,\"name\":\"rocket\"},{\"id\":5,\"name\":\"guitar\"},{\"id\":9}],"   \
+    "\"annotations\":[{\"id\":1,\"image_id\":1,\"category_id\":3,\"bbox\":[207,22,76,91],"         \
+    "\"area\":5000},{\"id\":2,\"image_id\":1,\"category_id\":5,\"bbox\":[305,371,66,67],"          \
+    "\"area\":4000}]}"
+#define MODEL " --model demo/pair --pictures demo/pictures --no-cache --threads 1"
+
+// With a split, a category without a name and a picture without its names are not looked at.
+static void a_model_is_evaluated(void **state) {
+    (void)state;
+    const char *gt = file_of("gt.json", PARTY("party.png"));
+    const char *base = file_of("base.txt", "guitar\n"), *novel = file_of("novel.txt", "rocket\n");
+    test_run run = test_lexmask("eval --data %s --base %s --novel %s --recall --proposals 60" MODEL
+                                " --results-out %s/out.json",
+                                gt, base, novel, test_folder());
+    ASSERT_CODE(run, 0);
+    ASSERT_SAYS(run.out, "\nall           2  1.000  1.000\n");
+    ASSERT_SAYS(run.out, "\nrecall of the proposals        AR    R50    ARs    ARm    ARl\n");
+    test_run_free(&run);
+    run = test_lexmask("eval --gt %s --results %s/out.json --base %s --json", gt, test_folder(),
+                       base);
+    ASSERT_CODE(run, 0);
+    ASSERT_SAYS(run.out, "\"base\": 0.99999999999999978, \"all\"");
+    test_run_free(&run);
+    run = test_lexmask("eval --gt %s" MODEL " --results-out %s/out.json", gt, test_folder());
+    ASSERT_CODE(run, 1);
+    ASSERT_SAYS(run.err, "category 9 has no name to look for");
+    test_run_free(&run);
+}
+
+static void broken_pictures_are_told(void **state) {
+    (void)state;
+    file_of("broken.png", "no picture");
+    file_of("no.png", "");
+    test_run run =
+        test_lexmask("eval --data %s --base %s --novel %s --model demo/pair --pictures "
+                     "%s --no-cache --results-out %s/out.json",
+                     file_of("gt.json", PARTY("broken.png")), file_of("base.txt", "guitar"),
+                     file_of("novel.txt", "rocket"), test_folder(), test_folder());
+    ASSERT_CODE(run, 1);
+    ASSERT_SAYS(run.err, "broken.png");
+    ASSERT_SAYS(run.err, "1 pictures could not be read");
+    ASSERT_SAYS(run.out, "\nall           2  0.000  0.000\n");
+    test_run_free(&run);
+    run = test_lexmask("eval --data %s --base %s" MODEL " --results-out /nowhere/out.json",
+                       file_of("gt.json", PARTY("nothing.png")), file_of("base.txt", "guitar"));
+    ASSERT_CODE(run, 1);
+    ASSERT_SAYS(run.err, "category 9 has no name");
+    test_run_free(&run);
+    run = test_lexmask("eval --data %s --base %s --novel %s" MODEL " --results-out %s/out.json",
+                       file_of("gt.json", PARTY("nothing.png")), file_of("base.txt", "guitar"),
+                       file_of("novel.txt", "rocket"), test_folder());
+    ASSERT_CODE(run, 1);
+    ASSERT_SAYS(run.err, "demo/pictures/nothing.png: no such picture");
     test_run_free(&run);
 }
 
@@ -308,6 +366,11 @@ static void misuse_is_explained(void **state) {
         {"eval --gt a --results b --split coco-ovd --base c", "not both"},
         {"eval --gt a --results b --novel c", "--novel goes with --base"},
         {"eval --gt a --results b --base c --agnostic", "--agnostic"},
+        {"eval --gt a --results b --model c", "not both"},
+        {"eval --gt a --results b --pictures c", "go with a model"},
+        {"eval --gt a --model b", "--pictures DIR"},
+        {"eval --gt a --model b --pictures c", "--results-out FILE"},
+        {"eval --gt a --clip b --pictures c --results-out d", "--detector FILE"},
         {"eval --gt a --results b --threads -1", "--threads"},
         {"eval --gt a --result b", "did you mean --results?"},
         {"eval a.json b.json", "no such argument"},
@@ -329,6 +392,8 @@ int main(void) {
         cmocka_unit_test(splits_and_recall_are_pycocotools),
         cmocka_unit_test(base_and_novel_names_come_from_files),
         cmocka_unit_test(lvis_lines_are_the_packages),
+        cmocka_unit_test(a_model_is_evaluated),
+        cmocka_unit_test(broken_pictures_are_told),
         cmocka_unit_test(what_is_left_out_is_told),
         cmocka_unit_test(broken_files_are_refused),
         cmocka_unit_test(misuse_is_explained),

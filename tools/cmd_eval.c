@@ -1,19 +1,34 @@
 // SPDX-License-Identifier: Apache-2.0
-// lexmask eval: COCO's twelve figures of a results file, LVIS's, base and novel names, recall.
+// lexmask eval: COCO's twelve figures of a results file or of a model, LVIS's, base and novel
+// names, recall.
 #include "tools/commands.h"
-#include "tools/eval_output.h"
+#include "tools/eval_model.h"
 
 #include <string.h>
 
 static struct {
-    const char *gt, *results;
+    const char *gt, *results, *pictures, *results_out;
     tool_eval_options how;
+    tool_model_choice model;
     int64_t threads;
 } o;
 
 static const tool_option table[] = {
     {"gt", TOOL_TEXT, "FILE", "COCO annotations: what is in the pictures", &o.gt},
+    {"data", TOOL_TEXT, "FILE", "the same", &o.gt},
     {"results", TOOL_TEXT, "FILE", "COCO results: what was found", &o.results},
+    TOOL_MODEL_OPTIONS(o.model),
+    {"proposals", TOOL_INT, "N", "name the N best proposals; default all (1000)",
+     &o.model.proposals, 1, 100000},
+    {"objectness", TOOL_REAL, "W", "weight of the objectness in a score; default 0.5",
+     &o.model.objectness, 0, 1},
+    {"score", TOOL_REAL, "X", "keep detections that score more; default 0.05", &o.model.score, 0,
+     1},
+    {"nms", TOOL_REAL, "X", "overlap within a name; default 0.5", &o.model.nms, 0, 1},
+    {"top", TOOL_INT, "N", "at most N detections a picture; default 100", &o.model.top, 1, 100000},
+    {"pictures", TOOL_TEXT, "DIR", "with a model: the pictures' folder", &o.pictures},
+    {"results-out", TOOL_TEXT, "FILE", "with a model: its results are written here",
+     &o.results_out},
     {"type", TOOL_CHOICE, "bbox|segm", "compare boxes or masks; default bbox", &o.how.type,
      .choices = "bbox|segm"},
     {"json", TOOL_FLAG, NULL, "print {\"stats\":[12 figures]} in full precision", &o.how.json},
@@ -80,7 +95,31 @@ static void warn(const files *f, const ev_coco *figures) {
                   o.gt, figures->zero_ids);
 }
 
-static tn_status evaluate(tn_error *err) {
+// The model's results become a file, which is then evaluated like any other.
+static tn_status run_model(tool_eval_run *run, tn_error *err) {
+    io_coco *data = NULL;
+    io_coco_split names = {0};
+    tool_model model = {0};
+    bool has_split;
+    tool_catch_signals();
+    tn_status status = io_coco_open(o.gt, 0, &data, err);
+    if (status == TN_OK) status = tool_eval_split(&o.how, data, &has_split, &names, err);
+    *run = (tool_eval_run){.data = data,
+                           .split = status == TN_OK && has_split ? &names : NULL,
+                           .pictures = o.pictures,
+                           .results_out = o.results_out,
+                           .proposals = o.how.recall};
+    if (status == TN_OK)
+        status = tool_model_open(&o.model, data, run->split, o.threads, &model, err);
+    if (status == TN_OK) status = tool_eval_run_model(run, &model, err);
+    tool_model_close(&model);
+    io_coco_split_deinit(&names);
+    io_coco_close(data);
+    run->data = NULL, run->split = NULL;
+    return status;
+}
+
+static tn_status evaluate(const tool_eval_run *run, tn_error *err) {
     tn_pool *pool;
     files f = {.want = tool_eval_want(&o.how)};
     tool_evaluation evaluation = {0};
@@ -91,6 +130,9 @@ static tn_status evaluate(tn_error *err) {
                                &evaluation, err);
         if (status != TN_OK) tn_fail_prefix(err, "%s, %s", o.gt, o.results);
     }
+    if (status == TN_OK && run->proposals)
+        status =
+            tool_evaluate_proposals(&evaluation, run->proposal, run->proposal_count, pool, err);
     if (status == TN_OK) {
         warn(&f, &evaluation.coco);
         status = tool_evaluation_show(&evaluation, err);
@@ -104,36 +146,66 @@ static tn_status evaluate(tn_error *err) {
 
 static const char *misuse(void) {
     if (!o.gt) return "compare with what? Give --gt FILE, COCO annotations";
-    if (!o.results) return "evaluate what? Give --results FILE, COCO results";
-    return tool_eval_misuse(&o.how);
+    bool model = tool_model_given(&o.model);
+    if (!o.results && !model)
+        return "evaluate what? Give --results FILE, COCO results, or --model DIR --pictures DIR";
+    if (o.results && model) return "--results or a model, not both";
+    if (!model && (o.pictures || o.results_out))
+        return "--pictures and --results-out go with a model";
+    if (model && !o.pictures) return "where are the pictures? Give --pictures DIR";
+    if (model && !o.results_out) return "where shall the results go? Give --results-out FILE";
+    const char *wrong = model ? tool_model_misuse(&o.model) : NULL;
+    return wrong ? wrong : tool_eval_misuse(&o.how);
+}
+
+static int finish(void) {
+    tn_error err = {0};
+    tool_eval_run run = {0};
+    tn_status status = TN_OK;
+    if (tool_model_given(&o.model)) {
+        status = run_model(&run, &err);
+        o.results = o.results_out;
+    }
+    if (status == TN_OK) status = evaluate(&run, &err);
+    tool_eval_run_deinit(&run);
+    if (status != TN_OK) return tool_failed(&err);
+    if (run.broken)
+        tool_error("%zu pictures could not be read: nothing was found in them", run.broken);
+    return run.broken ? 1 : 0;
 }
 
 static int run(const tool_command *self, int argc, char **argv) {
     memset(&o, 0, sizeof o);
+    tool_model_defaults(&o.model);
     o.how.type = "bbox";
-    tn_error err = {0};
+    int code = 2;
     tool_parsed parsed = tool_parse(self, argc, argv, NULL);
-    if (parsed == TOOL_HELPED) return 0;
-    if (parsed == TOOL_MISUSED) return 2;
-    const char *wrong = misuse();
-    if (wrong) {
+    const char *wrong = parsed == TOOL_GO ? misuse() : NULL;
+    if (parsed == TOOL_HELPED)
+        code = 0;
+    else if (wrong)
         tool_error("%s", wrong);
-        return 2;
-    }
-    return evaluate(&err) == TN_OK ? 0 : tool_failed(&err);
+    else if (parsed == TOOL_GO)
+        code = finish();
+    tool_model_free(&o.model);
+    return code;
 }
 
 const tool_command tool_eval = {
     .name = "eval",
-    .summary = "COCO's twelve figures of a results file, as pycocotools computes them",
-    .usage = "--gt FILE --results FILE [--type bbox|segm] [--json] [--per-class] [--plots DIR]\n"
+    .summary =
+        "COCO's twelve figures of a results file or of a model, as pycocotools computes them",
+    .usage = "--gt FILE (--results FILE | --model DIR --pictures DIR --results-out FILE)\n"
+             "      [--type bbox|segm] [--json] [--per-class] [--plots DIR]\n"
              "      [--lvis | --split coco-ovd | --base FILE [--novel FILE]] [--recall]",
     .details =
         "In the tables a dash stands where there is nothing to be found; in JSON, as in "
         "pycocotools,\nit is -1. APs, APm and APl are those of small (to 32x32 pixels), "
         "medium (to 96x96) and large\nobjects.\n\nWith a split, the "
         "twelve figures are of its names alone, in the pictures that hold one\nof them. R50 is "
-        "recall at an IoU of 0.5: a low one says that boxes are wrong, not names.\n",
+        "recall at an IoU of 0.5: a low one says that boxes are wrong, not names.\nA model looks "
+        "for the names of all categories of the annotations, with a split for the split's, and\n"
+        "with --recall tells how much of what is there it looked at: its proposals.\n",
     .examples = "  lexmask eval --gt instances_val2017.json --results results.json\n"
                 "  lexmask eval --gt instances_val2017.json --results results.json --type segm "
                 "--per-class\n"

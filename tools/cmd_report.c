@@ -51,7 +51,7 @@ static tn_status name_by_model(const io_coco *truth, int64_t *named, float *scor
                                tn_error *err) {
     tool_model model;
     tool_catch_signals();
-    TN_TRY(tool_model_open(&o.model, truth, o.threads, &model, err));
+    TN_TRY(tool_model_open(&o.model, truth, NULL, o.threads, &model, err));
     tn_status status = tool_report_name(&model, truth, o.pictures, named, score, broken, err);
     tool_model_close(&model);
     return status;

@@ -4,6 +4,7 @@
 #include "tensor/alloc.h"
 
 #include <jansson.h>
+#include <math.h>
 #include <string.h>
 
 // The twelve figures again, now of one class: precision or recall, threshold (-1: all), area,
@@ -133,15 +134,15 @@ static void print_split(const ev_split *split) {
     printf("\n");
 }
 
-static void print_recall(const ev_recall *recall) {
-    printf("\nrecall, whatever the name     AR    R50    ARs    ARm    ARl\n");
-    printf("the best  100 a picture  ");
-    print_figure(recall->ar100);
-    print_figure(recall->r50_100);
-    printf("\nthe best 1000 a picture  ");
-    const double figures_1000[] = {recall->ar1000, recall->r50_1000, recall->small, recall->medium,
-                                   recall->large};
-    for (int i = 0; i < 5; i++) print_figure(figures_1000[i]);
+static void print_recall(const ev_recall *recall, const char *of) {
+    const double best[2][5] = {
+        {recall->ar100, recall->r50_100, NAN, NAN, NAN},
+        {recall->ar1000, recall->r50_1000, recall->small, recall->medium, recall->large}};
+    printf("\n%-26s     AR    R50    ARs    ARm    ARl", of);
+    for (int i = 0; i < 2; i++) {
+        printf("\nthe best %4d a picture    ", i ? 1000 : 100);
+        for (int k = 0; k < 5 && !isnan(best[i][k]); k++) print_figure(best[i][k]);
+    }
     printf("\n");
 }
 
@@ -154,7 +155,8 @@ tn_status tool_eval_print_text(const tool_evaluation *e, tn_error *err) {
         ev_coco_text(&e->coco, text, sizeof text);
     fputs(text, stdout);
     if (e->has_split) print_split(&e->split);
-    if (e->options->recall) print_recall(&e->recall);
+    if (e->options->recall) print_recall(&e->recall, "recall, whatever the name");
+    if (e->has_proposals) print_recall(&e->proposals, "recall of the proposals");
     if (!e->options->per_class) return TN_OK;
     TN_TRY(count_objects(e->truth, &e->coco, &objects, err));
     print_areas(&e->coco);
@@ -231,6 +233,7 @@ tn_status tool_eval_print_json(const tool_evaluation *e, tn_error *err) {
     if (o->lvis) json_object_set_new(root, "lvis", lvis_json(e->lvis, true));
     if (e->has_split) json_object_set_new(root, "split", split_json(&e->split));
     if (o->recall) json_object_set_new(root, "recall", recall_json(&e->recall));
+    if (e->has_proposals) json_object_set_new(root, "proposals", recall_json(&e->proposals));
     if (o->per_class) {
         json_object_set_new(root, "areas", areas_json(&e->coco));
         json_object_set_new(root, "classes", classes_json(e->truth, &e->coco, objects));

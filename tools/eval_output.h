@@ -25,13 +25,23 @@ typedef struct tool_evaluation {
     io_coco_split names;
     ev_split split;   // with has_split
     ev_recall recall; // with options->recall
+    bool has_proposals;
+    ev_recall proposals; // with has_proposals: of what the model looked at
 } tool_evaluation;
+
+// The split that the options name; *has says whether there is one. Release with
+// io_coco_split_deinit.
+tn_status tool_eval_split(const tool_eval_options *options, const io_coco *truth, bool *has,
+                          io_coco_split *out, tn_error *err);
 
 // truth has to be read with tool_eval_want. Release with tool_evaluation_deinit.
 unsigned tool_eval_want(const tool_eval_options *options);
 tn_status tool_evaluate(const io_coco *truth, const io_coco_object *results, size_t count,
                         const tool_eval_options *options, tn_pool *pool, tool_evaluation *out,
                         tn_error *err);
+// Adds the recall of proposals.
+tn_status tool_evaluate_proposals(tool_evaluation *evaluation, const io_coco_object *proposals,
+                                  size_t count, tn_pool *pool, tn_error *err);
 // Writes the curves and prints text or JSON to standard output.
 tn_status tool_evaluation_show(const tool_evaluation *evaluation, tn_error *err);
 void tool_evaluation_deinit(tool_evaluation *evaluation);

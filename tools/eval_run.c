@@ -20,12 +20,21 @@ unsigned tool_eval_want(const tool_eval_options *o) {
     return (!strcmp(o->type, "segm") ? IO_COCO_SHAPES : 0) | (o->lvis ? IO_COCO_LVIS : 0);
 }
 
-static tn_status open_split(const tool_eval_options *o, const io_coco *truth, tool_evaluation *out,
-                            tn_error *err) {
-    out->has_split = o->split || o->base;
-    if (o->split) return io_coco_split_named(o->split, truth, &out->names, err);
-    if (o->base) return io_coco_split_files(o->base, o->novel, truth, &out->names, err);
+tn_status tool_eval_split(const tool_eval_options *o, const io_coco *truth, bool *has,
+                          io_coco_split *out, tn_error *err) {
+    *has = o->split || o->base;
+    *out = (io_coco_split){0};
+    if (o->split) return io_coco_split_named(o->split, truth, out, err);
+    if (o->base) return io_coco_split_files(o->base, o->novel, truth, out, err);
     return TN_OK;
+}
+
+tn_status tool_evaluate_proposals(tool_evaluation *e, const io_coco_object *proposals, size_t count,
+                                  tn_pool *pool, tn_error *err) {
+    ev_coco_options boxes = {0}; // proposals have no masks
+    e->has_proposals = true;
+    return ev_recall_evaluate(e->truth, proposals, count, e->has_split ? &e->names : NULL, &boxes,
+                              pool, &e->proposals, err);
 }
 
 tn_status tool_evaluate(const io_coco *truth, const io_coco_object *results, size_t count,
@@ -34,7 +43,7 @@ tn_status tool_evaluate(const io_coco *truth, const io_coco_object *results, siz
     *out = (tool_evaluation){.options = o, .truth = truth};
     ev_coco_options how = {
         .masks = !strcmp(o->type, "segm"), .agnostic = o->agnostic, .lvis = o->lvis};
-    TN_TRY(open_split(o, truth, out, err));
+    TN_TRY(tool_eval_split(o, truth, &out->has_split, &out->names, err));
     const io_coco_split *names = out->has_split ? &out->names : NULL;
     tn_status status = names ? ev_split_evaluate(truth, results, count, names, &how, pool,
                                                  &out->coco, &out->split, err)

@@ -56,21 +56,36 @@ static tn_status open_model(const tool_model_choice *c, int64_t threads, tool_mo
     return tool_api_status(lexmask_model_open(&options, &out->model, &failure), &failure, err);
 }
 
-static tn_status make_names(const tool_model_choice *c, const io_coco *data, int64_t threads,
-                            tool_model *out, tn_error *err) {
+// The names to look for, and which categories they are.
+static tn_status choose_names(const io_coco *data, const io_coco_split *split, const char ***list,
+                              size_t *count, tool_model *out, tn_error *err) {
+    *count = 0;
+    *list = tn_alloc_zero(data->category_count + 1, sizeof **list);
+    out->category = tn_alloc_zero(data->category_count + 1, sizeof *out->category);
+    if (!*list || !out->category) return tn_fail(err, TN_ENOMEM, "out of memory for names");
+    for (size_t i = 0; i < data->category_count; i++) {
+        const io_coco_category *category = &data->categories[i];
+        if (split && split->part[i] == IO_PART_NONE) continue;
+        if (!category->name)
+            return tn_fail(err, TN_EFORMAT, "category %lld has no name to look for",
+                           (long long)category->id);
+        out->category[*count] = i;
+        (*list)[(*count)++] = category->name;
+    }
+    return *count ? TN_OK : tn_fail(err, TN_EFORMAT, "no categories to look for");
+}
+
+static tn_status make_names(const tool_model_choice *c, const char *const *list, size_t count,
+                            int64_t threads, tool_model *out, tn_error *err) {
     lexmask_names_options options;
     lexmask_names_options_init(&options);
-    const char **list = tn_alloc_zero(data->category_count + 1, sizeof *list);
-    if (!list) return tn_fail(err, TN_ENOMEM, "out of memory for names");
-    for (size_t i = 0; i < data->category_count; i++) list[i] = data->categories[i].name;
-    options.names = list, options.count = data->category_count;
+    options.names = list, options.count = count;
     options.prompts = c->prompts.word, options.prompt_count = c->prompts.count;
     options.background = c->background, options.use_cache = !c->no_cache;
     options.threads = (int)threads, options.log = print_log;
     lexmask_error failure = {0};
-    lexmask_status status = lexmask_names_new(out->model, &options, &out->names, &failure);
-    tn_free(list);
-    return tool_api_status(status, &failure, err);
+    return tool_api_status(lexmask_names_new(out->model, &options, &out->names, &failure), &failure,
+                           err);
 }
 
 static tn_status open_session(const tool_model_choice *c, int64_t threads, tool_model *out,
@@ -90,17 +105,18 @@ static tn_status open_session(const tool_model_choice *c, int64_t threads, tool_
         err);
 }
 
-tn_status tool_model_open(const tool_model_choice *choice, const io_coco *data, int64_t threads,
-                          tool_model *out, tn_error *err) {
+tn_status tool_model_open(const tool_model_choice *choice, const io_coco *data,
+                          const io_coco_split *split, int64_t threads, tool_model *out,
+                          tn_error *err) {
+    const char **list = NULL;
+    size_t count;
     *out = (tool_model){0};
-    for (size_t i = 0; i < data->category_count; i++)
-        if (!data->categories[i].name)
-            return tn_fail(err, TN_EFORMAT, "category %lld has no name to look for",
-                           (long long)data->categories[i].id);
-    tn_status status = open_model(choice, threads, out, err);
-    if (status == TN_OK) status = make_names(choice, data, threads, out, err);
+    tn_status status = choose_names(data, split, &list, &count, out, err);
+    if (status == TN_OK) status = open_model(choice, threads, out, err);
+    if (status == TN_OK) status = make_names(choice, list, count, threads, out, err);
     if (status == TN_OK) status = open_session(choice, threads, out, err);
     if (status != TN_OK) tool_model_close(out);
+    tn_free(list);
     return status;
 }
 
@@ -108,5 +124,6 @@ void tool_model_close(tool_model *model) {
     lexmask_session_free(model->session);
     lexmask_names_free(model->names);
     lexmask_model_close(model->model);
+    tn_free(model->category);
     *model = (tool_model){0};
 }

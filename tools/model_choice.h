@@ -3,7 +3,7 @@
 // public C API, so that every kind of model that it opens works here too.
 #pragma once
 
-#include "io/coco.h"
+#include "io/coco_split.h"
 #include "lexmask.h"
 #include "tools/options.h"
 
@@ -74,12 +74,14 @@ typedef struct tool_model {
     lexmask_model *model;
     lexmask_names *names;
     lexmask_session *session;
+    size_t *category; // of each label: the index of its category
 } tool_model;
 
-// Ready to look for the categories of a data set: label i is category i. Ctrl-C cancels its runs.
-// TN_EFORMAT: a category without a name.
-tn_status tool_model_open(const tool_model_choice *choice, const io_coco *data, int64_t threads,
-                          tool_model *out, tn_error *err);
+// Ready to look for the categories of a data set; with a split, for its base and novel ones alone.
+// Ctrl-C cancels its runs. TN_EFORMAT: a category without a name.
+tn_status tool_model_open(const tool_model_choice *choice, const io_coco *data,
+                          const io_coco_split *split, int64_t threads, tool_model *out,
+                          tn_error *err);
 void tool_model_close(tool_model *model); // fine on one that is all 0
 
 // The public API's errors are the library's own, number for number.

@@ -79,7 +79,9 @@ static tn_status name_picture(naming *n, size_t from, size_t to, const char *pat
                                                     n->labels, n->scores, &failure);
     TN_TRY(tool_api_status(status, &failure, err));
     for (size_t i = from; i < to; i++) {
-        n->named[n->list[i].object] = n->labels[i - from];
+        int label = n->labels[i - from];
+        n->named[n->list[i].object] =
+            label < 0 ? IO_COCO_UNNAMED : (int64_t)n->model->category[label];
         n->score[n->list[i].object] = n->scores[i - from];
     }
     return TN_OK;

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tools/eval_model.h"
+
+#include "tensor/alloc.h"
+#include "tools/commands.h"
+
+#include <string.h>
+#include <unistd.h>
+
+static tn_status path_of(const tool_eval_run *run, const io_coco_image *image, char *path,
+                         size_t bytes, tn_error *err) {
+    if (!image->file)
+        return tn_fail(err, TN_EFORMAT, "picture %lld has no \"file_name\"", (long long)image->id);
+    if ((size_t)snprintf(path, bytes, "%s/%s", run->pictures, image->file) >= bytes)
+        return tn_fail(err, TN_EINVAL, "%s: the path is too long", run->pictures);
+    return TN_OK;
+}
+
+// The ids of the pictures to run; each one's file is there.
+static tn_status choose_pictures(const tool_eval_run *run, int64_t **ids, size_t *count,
+                                 tn_error *err) {
+    const io_coco *data = run->data;
+    *count = 0;
+    if (run->split) {
+        TN_TRY(io_coco_split_images(run->split, data, ids, count, err));
+    } else {
+        *ids = tn_alloc_zero(data->image_count + 1, sizeof **ids);
+        if (!*ids) return tn_fail(err, TN_ENOMEM, "out of memory for the pictures");
+        for (; *count < data->image_count; ++*count) (*ids)[*count] = data->images[*count].id;
+    }
+    for (size_t i = 0; i < *count; i++) {
+        char path[4096];
+        const io_coco_image *image = &data->images[io_coco_find_image(data, (*ids)[i])];
+        TN_TRY(path_of(run, image, path, sizeof path, err));
+        if (access(path, R_OK) != 0)
+            return tn_fail(err, TN_EIO, "%s: no such picture (its name is in the annotations)",
+                           path);
+    }
+    return TN_OK;
+}
+
+static tn_status write_results(const tool_eval_run *run, const tool_model *model, int64_t id,
+                               lexmask_result *result, io_coco_writer *writer, tn_error *err) {
+    int width, height;
+    lexmask_result_size(result, &width, &height);
+    for (size_t i = 0; i < lexmask_result_count(result); i++) {
+        const lexmask_detection *d = lexmask_result_at(result, i);
+        const float box[4] = {d->box[0], d->box[1], d->box[2] - d->box[0], d->box[3] - d->box[1]};
+        int64_t category = run->data->categories[model->category[d->label]].id;
+        const char *counts;
+        lexmask_error failure = {0};
+        TN_TRY(tool_api_status(lexmask_result_rle(result, i, &counts, &failure), &failure, err));
+        TN_TRY(io_coco_writer_add(writer, id, category, box, d->score, (uint32_t)height,
+                                  (uint32_t)width, counts, err));
+    }
+    return TN_OK;
+}
+
+static tn_status keep_proposals(tool_eval_run *run, const tool_model *model, int64_t id,
+                                const lexmask_result *result, tn_error *err) {
+    size_t count = lexmask_result_proposal_count(result), need = run->proposal_count + count;
+    if (need > run->room) {
+        size_t room = need > 2 * run->room ? need : 2 * run->room, size = sizeof *run->proposal;
+        io_coco_object *more = tn_realloc(run->proposal, run->room * size, room * size);
+        if (!more) return tn_fail(err, TN_ENOMEM, "out of memory for %zu proposals", need);
+        run->proposal = more, run->room = room;
+    }
+    for (size_t i = 0; i < count; i++) {
+        float box[4];
+        lexmask_result_proposal_at(result, i, box);
+        run->proposal[run->proposal_count++] = (io_coco_object){
+            .id = (int64_t)run->proposal_count,
+            .image_id = id,
+            .category_id = run->data->categories[model->category[0]].id,
+            .box = {box[0], box[1], box[2] - box[0], box[3] - box[1]},
+            .score = 1 / (1 + (double)i), // their order is all that there is to know
+            .has_box = true,
+        };
+    }
+    return TN_OK;
+}
+
+static tn_status run_one(tool_eval_run *run, const tool_model *model, const io_coco_image *image,
+                         io_coco_writer *writer, tool_progress *progress, tn_error *err) {
+    char path[4096];
+    lexmask_error failure = {0};
+    lexmask_result *result;
+    TN_TRY(path_of(run, image, path, sizeof path, err));
+    lexmask_status status = lexmask_run_file(model->session, path, &result, &failure);
+    if (status == LEXMASK_EFORMAT || status == LEXMASK_EUNSUPPORTED || status == LEXMASK_EIO) {
+        tool_error("%s", failure.text);
+        run->broken++;
+        return TN_OK;
+    }
+    TN_TRY(tool_api_status(status, &failure, err));
+    tn_status kept = write_results(run, model, image->id, result, writer, err);
+    if (kept == TN_OK && run->proposals) kept = keep_proposals(run, model, image->id, result, err);
+    tool_detail("%s: %zu found", path, lexmask_result_count(result));
+    lexmask_result_free(result);
+    run->done++;
+    tool_progress_step(progress, path);
+    return kept;
+}
+
+static tn_status run_all(tool_eval_run *run, const tool_model *model, const int64_t *ids,
+                         size_t count, tn_error *err) {
+    io_coco_writer writer;
+    TN_TRY(io_coco_writer_open(&writer, run->results_out, err));
+    tool_progress progress = tool_progress_start(count);
+    tn_status status = TN_OK;
+    for (size_t i = 0; status == TN_OK && i < count; i++)
+        status = run_one(run, model, &run->data->images[io_coco_find_image(run->data, ids[i])],
+                         &writer, &progress, err);
+    tool_progress_end(&progress);
+    if (status != TN_OK && status != TN_ECANCELLED) {
+        io_coco_writer_abort(&writer);
+        return status;
+    }
+    TN_TRY(io_coco_writer_commit(&writer, err));
+    if (status == TN_OK) return TN_OK;
+    return tn_fail(err, TN_ECANCELLED, "interrupted: %s has the results of %zu of %zu pictures",
+                   run->results_out, run->done, count);
+}
+
+tn_status tool_eval_run_model(tool_eval_run *run, const tool_model *model, tn_error *err) {
+    int64_t *ids = NULL;
+    size_t count;
+    tn_status status = choose_pictures(run, &ids, &count, err);
+    if (status == TN_OK) status = run_all(run, model, ids, count, err);
+    tn_free(ids);
+    return status;
+}
+
+void tool_eval_run_deinit(tool_eval_run *run) {
+    tn_free(run->proposal);
+    run->proposal = NULL;
+}
