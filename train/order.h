@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where a run's random numbers come from. Everything that is drawn is a function of the run's seed
+// and a position in the data, so a run that goes on needs its position and nothing else.
+//
+// Position p is sample p % count of epoch p / count; each epoch is a permutation of its own.
+#pragma once
+
+#include "tensor/rng.h"
+#include "tensor/tensor.h"
+
+typedef enum tr_stream {
+    TR_STREAM_ORDER = 1, // at: epoch
+    TR_STREAM_AUGMENT,   // at: position
+    TR_STREAM_ANCHORS,   // at: position; choice of anchors
+    TR_STREAM_REGIONS,   // at: position; choice of regions
+    TR_STREAM_WEIGHTS,   // at: anything; initial values
+} tr_stream;
+
+// at: 0 .. 2^56-1.
+tn_rng tr_rng(uint64_t seed, tr_stream stream, int64_t at);
+
+// The permutation of the epoch that was asked for last; positions may be asked for in any order.
+typedef struct tr_order {
+    uint64_t seed;
+    int64_t count, epoch;
+    int32_t *index; // [count]
+} tr_order;
+
+tn_status tr_order_init(tr_order *order, uint64_t seed, int64_t count, tn_error *err); // count >= 1
+void tr_order_deinit(tr_order *order);
+int64_t tr_order_at(tr_order *order, int64_t position); // the index of a picture, position >= 0
