@@ -66,6 +66,19 @@ mutation "resize: centres rounded twice" kernels/cpu/axes.c \
 mutation "resize of bytes: no rounding" kernels/cpu/resize_u8.inc 's/1 << (FRACTION - 1)/0/g' test_ops_pictures
 mutation "resize of bytes: weights cut off" kernels/cpu/axes.c 's/w < 0 ? w - 0\.5 : w + 0\.5/w/' test_dumps
 mutation "resize of bytes: never down first" kernels/rules.h 's/return h > to_h \&\&/return false \&\&/' test_clip_preprocess
+mutation "layer norm backward: mean of the gradient not taken out" kernels/cpu/bwd_rows.inc \
+    's/vf_load_some(dy + i, n - i) - along;/vf_load_some(dy + i, n - i);/' test_bwd_rows
+mutation "batch norm: variance of the blocks alone" kernels/cpu/norms.inc \
+    's/square += part\[n\] + away \* away \* count \* rows \/ all;/square += part[n];/' test_bwd_rows
+mutation "max pool backward: the last of equal zeros" kernels/cpu/bwd_pictures.inc \
+    's/vm_or(vf_gt(v, best), vf_nan(v))/vm_or(vf_gt(v, best - vf_set(1e-30f)), vf_nan(v))/' test_dumps
+mutation "RoIAlign backward: cells share their regions" kernels/cpu/roi_align_bwd.inc \
+    's/at < g->start\[cell + 1\]/at < g->start[cell + 1] + 1/' test_bwd_pictures
+mutation "resize backward: adds where it should write" kernels/cpu/bwd_pictures.inc \
+    's/made = b->add ? row + b->row : dx/made = row + b->row/' test_bwd_pictures
+mutation "cross-entropy: scale left out of the slope" kernels/cpu/losses.inc 's/g->factor \* w \* g->number/g->factor * w/' test_losses
+mutation "smooth L1: far terms not lowered" kernels/cpu/losses.inc 's/size - vf_set(delta \* 0\.5f)/size/' test_losses
+mutation "AdamW: mean away from the gradient" kernels/ref/losses.inc 's/- (double)\*mean));/+ (double)*mean));/' test_dumps
 mutation "safetensors: gaps allowed" io/safetensors.c 's/if (at->from != end)/if (at->from < end)/' test_weights_broken
 mutation "safetensors: tensors may lie behind the end" io/safetensors.c \
     's/if (out->from > out->to || out->to > in->data_bytes)/if (out->from > out->to)/' test_weights_broken

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every layer kind against what PyTorch, torchvision and PIL made of the same input: the cases of
-// tests/golden/ops, and those of the folder that LEXMASK_DUMPS names (make test DUMPS=DIR). A file
-// is a test, run at every level.
+// tests/golden/ops and tests/golden/bwd, and those of the folder that LEXMASK_DUMPS names (make
+// test DUMPS=DIR). A file is a test, run at every level.
 #include "tests/dump_kinds.h"
 #include "tests/levels.h"
 #include "tests/test.h"
@@ -18,7 +18,7 @@ static size_t test_count;
 static void the_dump_is_reproduced(void **state) {
     const char *path = *state, *kind, *config;
     tn_error err;
-    dump d;
+    dump d = {0};
     ASSERT_OK(io_weights_open(path, &d.file, &err), err);
     kind = io_weights_meta(d.file, "kind");
     config = io_weights_meta(d.file, "config");
@@ -57,7 +57,7 @@ static int add_folder(const char *folder) {
 
 int main(void) {
     const char *more = getenv("LEXMASK_DUMPS");
-    if (add_folder("tests/golden/ops") < 100) return 1;
+    if (add_folder("tests/golden/ops") < 100 || add_folder("tests/golden/bwd") < 60) return 1;
     if (more && *more && add_folder(more) <= 0) {
         printf("%s: no *.safetensors there\n", more);
         return 1;
