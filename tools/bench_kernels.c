@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/bench.h"
 
+#include "kernels/train.h"
 #include "tensor/rng.h"
 
 #include <math.h>
@@ -151,6 +152,56 @@ static void run_attention(bench *b) {
         part[i].data = tn_f32(&b->in[0]) + i * s->c;
     }
     kn_attention_fwd(b->cx, &cfg, &part[0], &part[1], &part[2], &b->out);
+}
+
+// ---- gradients of products: in = x, weight, -, -, dy; the result goes where it belongs
+// -----------
+
+static void prepare_conv_bwd(bench *b) {
+    prepare_conv(b);
+    if (kn_weight_pack_adjoint(b->cx, &b->arena, &b->in[1], &b->weight, &fault) != TN_OK) {
+        fprintf(stderr, "lexmask: bench: %s\n", fault.text);
+        exit(1);
+    }
+    b->in[4] = noise(b, -1, 1, 4, b->out.dim);
+}
+
+static void run_conv_bwd_x(bench *b) {
+    kn_conv conv = kn_conv_same(b->shape->stride, b->shape->pad);
+    kn_conv2d_bwd_x(b->cx, &conv, &b->in[4], &b->weight, 0, &b->in[0]);
+}
+
+static void run_conv_bwd_w(bench *b) {
+    kn_conv conv = kn_conv_same(b->shape->stride, b->shape->pad);
+    kn_conv2d_bwd_w(b->cx, &conv, &b->in[0], &b->in[4], 0, &b->in[1]);
+}
+
+static void run_sum_rows(bench *b) {
+    kn_sum_rows(b->cx, &b->in[4], 0, &b->in[2]);
+}
+
+// As attention, and y, dy and the gradient of in[0]
+static void prepare_attention_bwd(bench *b) {
+    prepare_attention(b);
+    b->in[1] = noise(b, -1, 1, 3, b->out.dim);
+    b->in[2] = noise(b, -1, 1, 3, b->out.dim);
+    b->in[3] = make(b, TN_F32, 3, b->in[0].dim);
+    b->flop *= 2.5; // five products of the size of the forward's two
+    count_bytes(b, 4);
+}
+
+static void run_attention_bwd(bench *b) {
+    const shape *s = b->shape;
+    kn_attention cfg = {.heads = (int)s->h, .causal = s->pad};
+    cfg.q_stride = cfg.k_stride = cfg.v_stride = 3 * s->c;
+    tn_tensor part[3], grad[3];
+    for (int i = 0; i < 3; i++) {
+        part[i] = grad[i] = b->out;
+        part[i].data = tn_f32(&b->in[0]) + i * s->c;
+        grad[i].data = tn_f32(&b->in[3]) + i * s->c;
+    }
+    kn_attention_bwd(b->cx, &cfg, &part[0], &part[1], &part[2], &b->in[1], &b->in[2], &grad[0],
+                     &grad[1], &grad[2]);
 }
 
 // ---- rows and pictures -----------------------------------------------------------------------
@@ -341,6 +392,7 @@ static void run_paste(bench *b) {
 #define DETECTOR "Mask R-CNN R50-FPN 800x1333"
 #define VIT "ViT-B/32, batch 32"
 #define TEXT "CLIP text, 80 prompts"
+#define GRADIENTS "gradients, batch 2"
 
 static const shape shapes[] = {
     // clang-format off
@@ -380,6 +432,17 @@ static const shape shapes[] = {
     {TEXT, "attention 77 tokens, 8 heads", prepare_attention, run_attention, 80, 8, 77, 512, 0, 0, 0, 1, 0, 0},
     {TEXT, "unit length 1000x512", prepare_rows, run_l2_normalize, .n = 1000, .c = 512},
     {TEXT, "matmul 1000x512 by 80x512", prepare_matmul, run_matmul, .n = 1000, .c = 512, .k = 80},
+    {GRADIENTS, "dw of conv 3x3 256>256 64x64", prepare_conv_bwd, run_conv_bwd_w, 2, 64, 64, 256, 256, 3, 1, 1, 0, 0},
+    {GRADIENTS, "dx of conv 3x3 256>256 64x64", prepare_conv_bwd, run_conv_bwd_x, 2, 64, 64, 256, 256, 3, 1, 1, 0, 0},
+    {GRADIENTS, "dw of conv 3x3/2 128>128 100x168", prepare_conv_bwd, run_conv_bwd_w, 2, 100, 168, 128, 128, 3, 2, 1, 0, 0},
+    {GRADIENTS, "dx of conv 3x3/2 128>128 100x168", prepare_conv_bwd, run_conv_bwd_x, 2, 100, 168, 128, 128, 3, 2, 1, 0, 0},
+    {GRADIENTS, "dw of conv 1x1 256>64 100x168", prepare_conv_bwd, run_conv_bwd_w, 2, 100, 168, 256, 64, 1, 1, 0, 0, 0},
+    {GRADIENTS, "dx of conv 1x1 256>64 100x168", prepare_conv_bwd, run_conv_bwd_x, 2, 100, 168, 256, 64, 1, 1, 0, 0, 0},
+    {GRADIENTS, "dw of conv 7x7/2 3>64 320x320", prepare_conv_bwd, run_conv_bwd_w, 2, 320, 320, 3, 64, 7, 2, 3, 0, 0},
+    {GRADIENTS, "dw of linear 1024x12544>1024", prepare_conv_bwd, run_conv_bwd_w, 1024, 1, 1, 12544, 1024, 1, 1, 0, 0, 0},
+    {GRADIENTS, "dx of linear 1024x12544>1024", prepare_conv_bwd, run_conv_bwd_x, 1024, 1, 1, 12544, 1024, 1, 1, 0, 0, 0},
+    {GRADIENTS, "sum of rows 33600x256", prepare_conv_bwd, run_sum_rows, 2, 100, 168, 1, 256, 1, 1, 0, 0, 0},
+    {GRADIENTS, "attention 1600 tokens, 12 heads", prepare_attention_bwd, run_attention_bwd, 2, 12, 1600, 768, 0, 0, 0, 0, 0, 0},
     // clang-format on
 };
 #define SHAPES ((int)(sizeof shapes / sizeof shapes[0]))
