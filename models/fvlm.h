@@ -150,8 +150,9 @@ typedef struct md_fvlm_result {
     tn_tensor best, best_scores; // int32 [R,5], [R,5]: names of the highest fused scores; -1: none
     tn_tensor masks;             // [R,M,M] probabilities inside the box
     // With `everything`: all P boxes that had a score.
-    tn_tensor all_boxes, all_objectness, all_score1, all_score2; // [P,4] picture, [P], [P,columns]
-    tn_tensor proposals; // [P,4] picture: what the RPN gave for them
+    tn_tensor all_boxes, all_objectness;         // [P,4] picture, [P]
+    tn_tensor all_score1, all_score2, all_fused; // [P,columns]
+    tn_tensor proposals;                         // [P,4] picture: what the RPN gave for them
 } md_fvlm_result;
 
 // image uint8 [H,W,3]. options may be NULL. TN_ECANCELLED; TN_ENOMEM.

@@ -395,12 +395,12 @@ static tn_status keep(nn_ctx *cx, size_t mark, const found *f, bool everything,
         out->proposals = f->proposals, out->all_boxes = f->boxes;
         out->all_objectness = f->objectness;
         out->all_score1 = f->score1, out->all_score2 = f->score2;
+        out->all_fused = f->fused;
     }
-    tn_tensor *const all[] = {&out->proposals,   &out->all_objectness, &out->all_boxes,
-                              &out->all_score1,  &out->all_score2,     &out->boxes,
-                              &out->scores,      &out->names,          &out->objectness,
-                              &out->score1,      &out->score2,         &out->best,
-                              &out->best_scores, &out->masks};
+    tn_tensor *const all[] = {
+        &out->proposals, &out->all_objectness, &out->all_boxes, &out->all_score1,  &out->all_score2,
+        &out->all_fused, &out->boxes,          &out->scores,    &out->names,       &out->objectness,
+        &out->score1,    &out->score2,         &out->best,      &out->best_scores, &out->masks};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         if (all[i]->data) made[count++] = all[i];
     for (int i = 1; i < count; i++) // few: by insertion

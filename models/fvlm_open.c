@@ -193,7 +193,8 @@ static tn_status open_adapters(md_fvlm *model, const md_fvlm_open_options *optio
     }
     nn_loader load = {
         .file = file, .kn = kn, .arena = &model->weights, .parts = &model->weights, .err = err};
-    tn_status status = load_adapters(model, &load);
+    tn_status status = file ? md_fvlm_names_check(file, &model->config, err) : TN_OK;
+    if (status == TN_OK) status = load_adapters(model, &load);
     for (size_t i = 0; file && status == TN_OK && i < io_weights_count(file); i++) {
         const io_tensor *t = io_weights_at(file, i);
         size_t count = 0;

@@ -51,6 +51,9 @@ struct md_fvlm {
     int64_t adapters; // numbers
 };
 
+// TN_EFORMAT names a tensor of the adapters that is missing, or that no model of this configuration
+// has.
+tn_status md_fvlm_names_check(const io_weights *file, const md_fvlm_config *config, tn_error *err);
 // channels: of CLIP's maps. Errors as nn_load.
 tn_status md_fvlm_neck_load(const nn_loader *load, const md_fvlm_config *config,
                             const int64_t *channels, md_fvlm_neck *out);
