@@ -6,15 +6,18 @@
 #include "models/bpe.h"
 #include "models/clip.h"
 #include "models/crop.h"
+#include "models/fvlm.h"
 #include "models/mask_rcnn.h"
 #include "models/prompts.h"
 #include "models/vocabulary.h"
 
 // Everything in a model is read-only once it is open.
 struct lexmask_model {
-    md_mask_rcnn *detector;
-    md_clip *clip; // NULL: closed mode only
-    md_bpe *bpe;   // NULL without clip
+    md_fvlm *fvlm;          // NULL, or:
+    md_mask_rcnn *detector; // NULL
+    md_clip *own_clip;      // NULL
+    const md_clip *clip;    // the F-VLM's or own_clip; NULL: closed mode only
+    md_bpe *bpe;            // NULL without clip
     char clip_path[4096];
     char device[16], level[32]; // every session opens the backend that packed the weights
 };
@@ -30,6 +33,8 @@ struct lexmask_session {
     lexmask_session_options options;
     kn_ctx *kn;
     tn_arena step;
+    md_score2 score2; // F-VLM
+    uint8_t *base;    // [names] 1: alpha's; F-VLM
 };
 
 struct lexmask_result {
@@ -47,10 +52,19 @@ md_crop_options api_crop_options(lexmask_session *session);
 
 // Copies proposals [P,4] into a result.
 tn_status api_result_proposals(lexmask_result *result, const tn_tensor *boxes, tn_error *err);
+// What a session needs for an F-VLM: checked and, for the names, read from a file.
+tn_status api_fvlm_session(lexmask_session *session, tn_error *err);
+tn_status api_fvlm_run(lexmask_session *session, nn_ctx *cx, const tn_tensor *image,
+                       lexmask_result **result);
+tn_status api_fvlm_name(lexmask_session *session, nn_ctx *cx, const tn_tensor *image,
+                        const tn_tensor *boxes, int *labels, float *scores);
+bool api_go_on(void *session, double done); // false cancels
 
 // Take over the picture's memory when they succeed.
 tn_status api_result_closed(const lexmask_session *session, const tn_tensor *image,
                             const md_detections *found, lexmask_result **out, tn_error *err);
+tn_status api_result_fvlm(const lexmask_session *session, const tn_tensor *image,
+                          const md_fvlm_result *found, lexmask_result **out, tn_error *err);
 tn_status api_result_crop(const lexmask_session *session, const tn_tensor *image,
                           const md_crop_result *found, lexmask_result **out, tn_error *err);
 

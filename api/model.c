@@ -48,17 +48,20 @@ static tn_status join(char out[4096], const char *folder, const char *name, tn_e
 
 typedef struct paths {
     char detector[4096], clip[4096], tokenizer[4096]; // empty: none
+    bool fvlm;                                        // the folder is one
 } paths;
 
 // A model folder holds detector.safetensors (or detector.pth) and clip/.
 static tn_status find_in_folder(const char *folder, bool detector_only, paths *p, tn_error *err) {
     if (!exists(folder)) return tn_fail(err, TN_EIO, "%s: no such model folder", folder);
+    p->fvlm = md_fvlm_is(folder);
+    if (p->fvlm) return TN_OK;
     TN_TRY(join(p->detector, folder, "detector.safetensors", err));
     if (!exists(p->detector)) TN_TRY(join(p->detector, folder, "detector.pth", err));
     if (!exists(p->detector))
         return tn_fail(err, TN_EIO,
                        "%s: not a model folder: expected detector.safetensors (or detector.pth) "
-                       "and clip/ in it",
+                       "and clip/ in it, or an F-VLM's config.json",
                        folder);
     if (!detector_only) TN_TRY(join(p->clip, folder, "clip", err));
     return TN_OK;
@@ -88,8 +91,33 @@ static tn_status check_options(const lexmask_model_options *options, tn_error *e
     return TN_OK;
 }
 
+static tn_status open_tokenizer(const char *path, lexmask_model *model, tn_error *err) {
+    TN_TRY(md_bpe_open(path, &model->bpe, err));
+    const md_clip_config *config = md_clip_settings(model->clip);
+    if (md_bpe_size(model->bpe) <= config->vocabulary) return TN_OK;
+    return tn_fail(err, TN_EINVAL,
+                   "%s: %lld tokens, but the CLIP in %s has %lld: this vocabulary belongs to "
+                   "another model",
+                   path, (long long)md_bpe_size(model->bpe), model->clip_path,
+                   (long long)config->vocabulary);
+}
+
+static tn_status load_fvlm(const lexmask_model_options *options, kn_ctx *kn, lexmask_model *model,
+                           tn_error *err) {
+    char tokenizer[4096];
+    md_fvlm_open_options wanted = {.folder = options->folder};
+    TN_TRY(md_fvlm_open(&wanted, kn, &model->fvlm, err));
+    model->clip = md_fvlm_clip(model->fvlm);
+    snprintf(model->clip_path, sizeof model->clip_path, "%s", md_fvlm_clip_path(model->fvlm));
+    const char *given =
+        options->tokenizer ? options->tokenizer : md_fvlm_clip_tokenizer(model->fvlm);
+    TN_TRY(md_find_tokenizer(model->clip_path, given, tokenizer, sizeof tokenizer, err));
+    return open_tokenizer(tokenizer, model, err);
+}
+
 static tn_status load(const lexmask_model_options *options, const paths *p, kn_ctx *kn,
                       lexmask_model *model, tn_error *err) {
+    if (p->fvlm) return load_fvlm(options, kn, model, err);
     md_mask_rcnn_options detector_options = md_mask_rcnn_default_options();
     detector_options.bn_eps = options->bn_eps;
     TN_TRY(md_mask_rcnn_open(p->detector, &detector_options, kn, &model->detector, err));
@@ -99,16 +127,11 @@ static tn_status load(const lexmask_model_options *options, const paths *p, kn_c
         .text_heads = options->text_heads,
         .activation = options->activation,
     };
-    TN_TRY(md_clip_open(p->clip, &clip_options, kn, &model->clip, err));
-    TN_TRY(md_bpe_open(p->tokenizer, &model->bpe, err));
+    TN_TRY(md_clip_open(p->clip, &clip_options, kn, &model->own_clip, err));
+    model->clip = model->own_clip;
     snprintf(model->clip_path, sizeof model->clip_path, "%s", p->clip);
+    TN_TRY(open_tokenizer(p->tokenizer, model, err));
     const md_clip_config *config = md_clip_settings(model->clip);
-    if (md_bpe_size(model->bpe) > config->vocabulary)
-        return tn_fail(err, TN_EINVAL,
-                       "%s: %lld tokens, but the CLIP in %s has %lld: this vocabulary belongs to "
-                       "another model",
-                       p->tokenizer, (long long)md_bpe_size(model->bpe), p->clip,
-                       (long long)config->vocabulary);
     if (config->assumed[0] && options->log)
         options->log(options->log_user, LEXMASK_LOG_WARNING, config->assumed);
     return TN_OK;
@@ -148,16 +171,23 @@ lexmask_status lexmask_model_open(const lexmask_model_options *options, lexmask_
 void lexmask_model_close(lexmask_model *model) {
     if (!model) return;
     md_mask_rcnn_close(model->detector);
-    md_clip_close(model->clip);
+    md_fvlm_close(model->fvlm);
+    md_clip_close(model->own_clip);
     md_bpe_close(model->bpe);
     tn_free(model);
 }
 
+int lexmask_model_is_fvlm(const lexmask_model *model) {
+    return model->fvlm != NULL;
+}
+
 size_t lexmask_model_class_count(const lexmask_model *model) {
+    if (!model->detector) return 0;
     return (size_t)md_mask_rcnn_settings(model->detector)->classes;
 }
 
 const char *lexmask_model_class_at(const lexmask_model *model, size_t label) {
+    if (!model->detector) return NULL;
     const md_mask_rcnn_config *config = md_mask_rcnn_settings(model->detector);
     return label < (size_t)config->classes ? config->category[label] : NULL;
 }

@@ -25,6 +25,11 @@ static tn_status name(lexmask_session *session, const tn_tensor *image, const fl
     tn_tensor given = tn_view((void *)boxes, TN_F32, TN_DIMS(n, 4)); // only read
     tn_tensor names = tn_view(labels, TN_I32, TN_DIMS(n));
     tn_tensor likely = tn_view(scores, TN_F32, TN_DIMS(n));
+    if (session->model->fvlm) {
+        tn_status named = api_fvlm_name(session, &cx, image, &given, labels, scores);
+        tn_arena_reset(&session->step, 0);
+        return named;
+    }
     tn_status status = md_crop_name(&cx, session->model->clip, &session->names->vocabulary, image,
                                     &given, &options, &names, &likely);
     tn_arena_reset(&session->step, 0);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What to look for: names from a list, a text or a file, turned into embeddings once.
 #include "api/internal.h"
+#include "models/fvlm_text.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -33,10 +34,11 @@ static tn_status embed(const lexmask_model *model, const lexmask_names_options *
     md_templates templates = {0};
     TN_TRY(md_templates_init(given ? options->prompts : plain,
                              given ? (int64_t)options->prompt_count : 1, &templates, err));
-    const char *background =
-        options->background ? options->background : "a random photo with no specific object";
+    const char *background = options->background;
+    if (!background && !model->fvlm) background = "a random photo with no specific object";
+    const char *none = model->fvlm && background ? "" : NULL; // NULL: the F-VLM's own
     md_vocabulary_options wanted = {
-        .background = strcmp(background, "none") ? background : NULL,
+        .background = background && strcmp(background, "none") ? background : none,
         .cache_folder = options->use_cache ? NULL : "",
         .note = pass_note,
         .user = (void *)options,
@@ -46,7 +48,10 @@ static tn_status embed(const lexmask_model *model, const lexmask_names_options *
     tn_status status = kn_open(model->device, model->level, options->threads, &cx.kn, err);
     if (status == TN_OK) status = tn_arena_init_large(&step, err);
     cx.step = &step;
-    if (status == TN_OK)
+    if (status == TN_OK && model->fvlm)
+        status = md_fvlm_vocabulary(&cx, model->fvlm, model->bpe, names, given ? &templates : NULL,
+                                    &wanted, out, err);
+    else if (status == TN_OK)
         status =
             md_vocabulary_make(&cx, model->clip, model->bpe, names, &templates, &wanted, out, err);
     tn_arena_deinit(&step);

@@ -60,6 +60,7 @@ tn_status api_result_closed(const lexmask_session *session, const tn_tensor *ima
         lexmask_detection *d = &(*out)->detection[i];
         d->score = d->name_score = tn_f32(&found->scores)[i];
         d->objectness = 1;
+        d->score1 = d->score2 = -1;
         d->label = tn_i32(&found->labels)[i];
         d->name = lexmask_model_class_at(session->model, (size_t)d->label);
     }
@@ -81,12 +82,35 @@ tn_status api_result_crop(const lexmask_session *session, const tn_tensor *image
         lexmask_detection *d = &(*out)->detection[i];
         d->score = tn_f32(&found->scores)[i];
         d->objectness = tn_f32(&found->objectness)[i];
+        d->score1 = d->score2 = -1;
         d->name_score = tn_f32(&found->best_scores)[i * MD_CROP_BEST];
         d->label = tn_i32(&found->names)[i];
         d->name = lexmask_names_at(session->names, (size_t)d->label);
         for (int k = 0; k < MD_CROP_BEST && tn_i32(&found->best)[i * MD_CROP_BEST + k] >= 0; k++) {
             d->top_label[k] = tn_i32(&found->best)[i * MD_CROP_BEST + k];
             d->top_score[k] = tn_f32(&found->best_scores)[i * MD_CROP_BEST + k];
+            d->top_count = k + 1;
+        }
+    }
+    return TN_OK;
+}
+
+_Static_assert(MD_FVLM_BEST <= LEXMASK_TOP, "more names than a detection has room for");
+
+tn_status api_result_fvlm(const lexmask_session *session, const tn_tensor *image,
+                          const md_fvlm_result *found, lexmask_result **out, tn_error *err) {
+    TN_TRY(new_result(session, image, found->count, &found->boxes, &found->masks, out, err));
+    for (int64_t i = 0; i < found->count; i++) {
+        lexmask_detection *d = &(*out)->detection[i];
+        d->score = d->name_score = tn_f32(&found->scores)[i];
+        d->objectness = tn_f32(&found->objectness)[i];
+        d->score1 = tn_f32(&found->score1)[i];
+        d->score2 = session->score2 == MD_SCORE2_NONE ? -1 : tn_f32(&found->score2)[i];
+        d->label = tn_i32(&found->names)[i];
+        d->name = lexmask_names_at(session->names, (size_t)d->label);
+        for (int k = 0; k < MD_FVLM_BEST && tn_i32(&found->best)[i * MD_FVLM_BEST + k] >= 0; k++) {
+            d->top_label[k] = tn_i32(&found->best)[i * MD_FVLM_BEST + k];
+            d->top_score[k] = tn_f32(&found->best_scores)[i * MD_FVLM_BEST + k];
             d->top_count = k + 1;
         }
     }

@@ -10,7 +10,9 @@ void lexmask_session_options_init(lexmask_session_options *options) {
                                          .crop_shape = LEXMASK_SQUARE,
                                          .score = -1,
                                          .nms = -1,
-                                         .objectness = -1};
+                                         .objectness = -1,
+                                         .alpha = -1,
+                                         .beta = -1};
 }
 
 static tn_status check(const lexmask_model *model, const lexmask_names *names,
@@ -19,6 +21,14 @@ static tn_status check(const lexmask_model *model, const lexmask_names *names,
         return tn_fail(err, TN_EINVAL, "mode %d: expected crop or closed", (int)o->mode);
     if (o->mode == LEXMASK_CROP && (!model->clip || !names))
         return tn_fail(err, TN_EINVAL, "the crop mode needs a model with a CLIP, and names");
+    if (o->mode == LEXMASK_CLOSED && model->fvlm)
+        return tn_fail(err, TN_EINVAL,
+                       "the closed mode needs a detector with classes of its own; this model is an "
+                       "F-VLM");
+    if (!model->fvlm && (o->score2 || o->novel || o->alpha >= 0 || o->beta >= 0))
+        return tn_fail(err, TN_EINVAL,
+                       "score2, alpha, beta and novel are for an F-VLM; this model is none");
+    if (o->alpha > 1 || o->beta > 1) return tn_fail(err, TN_EINVAL, "alpha or beta is over 1");
     if (o->score > 1 || o->nms > 1 || o->objectness > 1 || o->top < 0 || o->proposals < 0 ||
         o->clip_batch < 0 ||
         (o->crop_context != 0 && !(o->crop_context >= 1 && o->crop_context <= 10)))
@@ -35,6 +45,7 @@ static tn_status open_session(const lexmask_model *model, const lexmask_names *n
     session->model = model, session->names = names, session->options = *options;
     tn_status status = kn_open(model->device, model->level, options->threads, &session->kn, err);
     if (status == TN_OK) status = tn_arena_init_large(&session->step, err);
+    if (status == TN_OK && model->fvlm) status = api_fvlm_session(session, err);
     if (status == TN_OK)
         *out = session;
     else
@@ -53,6 +64,7 @@ void lexmask_session_free(lexmask_session *session) {
     if (!session) return;
     kn_close(session->kn);
     tn_arena_deinit(&session->step);
+    tn_free(session->base);
     tn_free(session);
 }
 
@@ -68,7 +80,7 @@ static md_thresholds thresholds(const lexmask_session *session) {
 }
 
 // False cancels.
-static bool go_on(void *user, double done) {
+bool api_go_on(void *user, double done) {
     const lexmask_session_options *o = &((const lexmask_session *)user)->options;
     return !o->progress || o->progress(o->progress_user, done) == 0;
 }
@@ -77,7 +89,7 @@ static tn_status run_closed(lexmask_session *session, nn_ctx *cx, const tn_tenso
                             lexmask_result **result) {
     md_thresholds limits = thresholds(session);
     md_detections found;
-    if (!go_on(session, 0)) return tn_fail(cx->err, TN_ECANCELLED, "cancelled");
+    if (!api_go_on(session, 0)) return tn_fail(cx->err, TN_ECANCELLED, "cancelled");
     TN_TRY(md_mask_rcnn_detect(cx, session->model->detector, image, &limits, &found));
     return api_result_closed(session, image, &found, result, cx->err);
 }
@@ -94,7 +106,7 @@ md_crop_options api_crop_options(lexmask_session *session) {
     if (o->objectness >= 0) options.objectness = o->objectness;
     if (o->proposals) options.proposals = o->proposals;
     if (o->clip_batch) options.clip_batch = o->clip_batch;
-    options.go_on = go_on, options.user = session;
+    options.go_on = api_go_on, options.user = session;
     return options;
 }
 
@@ -111,7 +123,8 @@ static tn_status run_crop(lexmask_session *session, nn_ctx *cx, const tn_tensor 
 static tn_status run(lexmask_session *session, tn_tensor *image, lexmask_result **result,
                      tn_error *err) {
     nn_ctx cx = {.kn = session->kn, .step = &session->step, .err = err};
-    tn_status status = session->options.mode == LEXMASK_CLOSED
+    tn_status status = session->model->fvlm ? api_fvlm_run(session, &cx, image, result)
+                       : session->options.mode == LEXMASK_CLOSED
                            ? run_closed(session, &cx, image, result)
                            : run_crop(session, &cx, image, result);
     tn_arena_reset(&session->step, 0);

@@ -67,7 +67,8 @@ typedef void (*lexmask_log)(void *user, lexmask_log_level level, const char *tex
 // ---- the model ---------------------------------------------------------------------------------
 
 typedef struct lexmask_model_options {
-    const char *folder;    // a model folder: detector.safetensors (or .pth) and clip/ in it. Stands
+    const char *folder;    // a model folder: detector.safetensors (or .pth) and clip/ in it, or
+                           // an F-VLM's: config.json, adapters.safetensors and its CLIP. Stands
                            // for detector, clip and tokenizer, which are then NULL
     const char *detector;  // Mask R-CNN in torchvision's form: .pth or .safetensors
     const char *clip;      // CLIP: OpenAI's .pt, a Hugging Face or OpenCLIP folder, .safetensors;
@@ -90,6 +91,8 @@ LEXMASK_API lexmask_status lexmask_model_open(const lexmask_model_options *optio
                                               lexmask_model **model, lexmask_error *err);
 LEXMASK_API void lexmask_model_close(lexmask_model *model); // NULL is fine
 // The detector's own classes (closed mode): label is 1..count-1, 0 is background.
+// 1: an F-VLM, which has no classes of its own.
+LEXMASK_API int lexmask_model_is_fvlm(const lexmask_model *model);
 LEXMASK_API size_t lexmask_model_class_count(const lexmask_model *model);
 LEXMASK_API const char *lexmask_model_class_at(const lexmask_model *model, size_t label);
 
@@ -123,7 +126,8 @@ LEXMASK_API const char *lexmask_names_at(const lexmask_names *names, size_t i); 
 // ---- sessions ----------------------------------------------------------------------------------
 
 typedef enum lexmask_mode {
-    LEXMASK_CROP,   // proposals of the detector, each named by CLIP
+    LEXMASK_CROP,   // proposals of the detector, each named by CLIP; an F-VLM names its boxes its
+                    // own way
     LEXMASK_CLOSED, // the detector with its own classes; needs neither CLIP nor names
 } lexmask_mode;
 
@@ -158,6 +162,12 @@ typedef struct lexmask_session_options {
     void *progress_user;
     lexmask_log log;
     void *log_user;
+    // F-VLM alone.
+    const char *score2; // none, crop, embed, dense, maskcls or attnpool; NULL: the model's own
+    double alpha, beta; // weight of score 2 for names that the model was trained on, and for all
+                        // others; negative: the model's own
+    const char *novel;  // a file of names, one a line, that beta holds for, alpha for all others;
+                        // NULL: alpha for those that the model says it was trained on
 } lexmask_session_options;
 
 LEXMASK_API void lexmask_session_options_init(lexmask_session_options *options);
@@ -206,6 +216,8 @@ typedef struct lexmask_detection {
     int top_count; // crop: the best names and their probabilities, best first
     int top_label[LEXMASK_TOP];
     float top_score[LEXMASK_TOP];
+    float score1, score2; // F-VLM: the name's probability by the trained embedding, and by CLIP's
+                          // features in the box; else -1
 } lexmask_detection;
 
 LEXMASK_API size_t lexmask_result_count(const lexmask_result *result);

@@ -13,17 +13,19 @@
 static struct {
     const char *names, *names_file, *model, *detector, *clip, *tokenizer, *mode, *background;
     const char *crop_shape, *objectness_of, *dtype, *device, *embeddings, *activation;
-    const char *out, *json, *ids, *jsonl, *masks;
+    const char *out, *json, *ids, *jsonl, *masks, *score2, *novel;
     tool_list prompts;
     int64_t proposals, clip_batch, top, threads, heads, text_heads, max_megapixels;
-    double crop_context, objectness, score, nms, bn_eps;
+    double crop_context, objectness, score, nms, bn_eps, alpha, beta;
     bool no_cache;
 } o;
 
 static const tool_option table[] = {
     {"names", TOOL_TEXT, "A,B", "what to look for, separated by commas; synonyms by |", &o.names},
     {"names-file", TOOL_TEXT, "FILE", "the same, one a line", &o.names_file},
-    {"model", TOOL_TEXT, "DIR", "folder with detector.safetensors and clip/", &o.model},
+    {"model", TOOL_TEXT, "DIR",
+     "folder with detector.safetensors and clip/, or an F-VLM's, as `lexmask train` writes it",
+     &o.model},
     {"detector", TOOL_TEXT, "FILE",
      "Mask R-CNN in torchvision's form (.pth, .safetensors), or the "
      "name of a pulled one",
@@ -71,7 +73,22 @@ static const tool_option table[] = {
      "whose objectness: head (the box head's, which knows parts from wholes) or rpn (the "
      "proposal's, not tied to trained classes). Default: head if it is class-agnostic, else rpn",
      &o.objectness_of, .choices = "head|rpn"},
-    {"score", TOOL_REAL, "X", "keep detections that score more; default 0.05", &o.score, 0, 1},
+    {"score2", TOOL_CHOICE, "MODE",
+     "F-VLM: how CLIP itself looks at a box: crop: at a piece of the picture; embed: at the box's "
+     "patches through the whole encoder; dense: at its last block's values; maskcls: by a class "
+     "token that sees the box alone; attnpool (ResNets): by its attention pool; none. Default: "
+     "the model's own",
+     &o.score2, .choices = "none|crop|embed|dense|maskcls|attnpool"},
+    {"alpha", TOOL_REAL, "W",
+     "F-VLM: weight of score 2 for names that the model was trained on; default: the model's own",
+     &o.alpha, 0, 1},
+    {"beta", TOOL_REAL, "W", "F-VLM: the same for all other names", &o.beta, 0, 1},
+    {"novel", TOOL_TEXT, "FILE",
+     "F-VLM: names, one a line, that --beta holds for, --alpha for all others; default: --alpha "
+     "for the names that the model says it was trained on",
+     &o.novel},
+    {"score", TOOL_REAL, "X",
+     "keep detections that score more; default 0.05, or what the F-VLM says", &o.score, 0, 1},
     {"nms", TOOL_REAL, "X",
      "of two boxes of one name that overlap more (IoU), the better stays; "
      "default 0.5",
@@ -114,7 +131,7 @@ static const tool_option *options(size_t *count) {
 static void set_defaults(void) {
     memset(&o, 0, sizeof o);
     o.mode = "crop";
-    o.score = o.nms = o.objectness = o.bn_eps = -1;
+    o.score = o.nms = o.objectness = o.bn_eps = o.alpha = o.beta = -1;
 }
 
 static void print_log(void *user, lexmask_log_level level, const char *text) {
@@ -202,6 +219,8 @@ static int open_session(const lexmask_model *model, const lexmask_names *names,
     if (o.objectness_of)
         options.objectness_of = strcmp(o.objectness_of, "rpn") ? LEXMASK_HEAD : LEXMASK_RPN;
     options.score = o.score, options.nms = o.nms, options.top = (int)o.top;
+    options.score2 = o.score2, options.novel = o.novel;
+    options.alpha = o.alpha, options.beta = o.beta;
     options.progress = cancel_when_interrupted, options.log = print_log;
     lexmask_error err = {0};
     return lexmask_session_new(model, names, &options, session, &err) == LEXMASK_OK

@@ -4,6 +4,7 @@
 #include "io/sha256.h"
 #include "io/weights.h"
 #include "models/clip.h"
+#include "models/fvlm.h"
 #include "models/mask_rcnn.h"
 #include "models/published.h"
 #include "tools/commands.h"
@@ -39,8 +40,8 @@ static const char *format_name(io_weights_format format) {
 }
 
 typedef struct facts {
-    const char *family;       // "CLIP", "Mask R-CNN", "weights"
-    char sizes[512];          // what is known of it, in words
+    const char *family;       // "CLIP", "Mask R-CNN", "F-VLM", "weights"
+    char sizes[2048];         // what is known of it, in words
     char hash[IO_SHA256_HEX]; // of the file; empty for a folder
     int64_t parameters;
 } facts;
@@ -84,6 +85,34 @@ static void describe_detector(const char *path, facts *f) {
     kn_close(kn);
 }
 
+// folder: the model's; its adapters are what is listed.
+static tn_status describe_fvlm(const char *folder, facts *f, tn_error *err) {
+    static const char *const activations[] = {NULL, "gelu", "quick_gelu", "gelu_tanh"};
+    char path[4128], clip[8192];
+    md_fvlm_config c;
+    md_clip_config of_clip;
+    tn_error ignored = {0};
+    snprintf(path, sizeof path, "%s/config.json", folder);
+    TN_TRY(md_fvlm_config_read(path, &c, err));
+    bool absolute = c.clip_path[0] == '/';
+    snprintf(clip, sizeof clip, "%s%s%s", absolute ? "" : folder, absolute ? "" : "/", c.clip_path);
+    md_clip_options given = {c.clip_heads, c.clip_text_heads, activations[c.clip_activation]};
+    bool there = md_clip_describe(clip, &given, &of_clip, &ignored) == TN_OK;
+    f->family = "F-VLM";
+    snprintf(f->sizes, sizeof f->sizes,
+             "on %s (%s, SHA-256 %.12s...), pictures %lldx%lld, pyramid %s of %lld channels, box "
+             "head %lld convolutions and %lld linear layers of %lld, score 2 by %s, weights %g for "
+             "%lld names trained on and %g for others",
+             there ? of_clip.name : "a CLIP that cannot be read", c.clip_path, c.clip_sha256,
+             (long long)c.picture_size, (long long)c.picture_size,
+             md_fvlm_pyramid_name(c.pyramid_kind), (long long)c.pyramid_channels,
+             (long long)c.box_convs, (long long)c.box_fcs, (long long)c.box_width,
+             md_fvlm_score2_name(c.score2_mode), c.fusion_alpha, (long long)c.base_names,
+             c.fusion_beta);
+    md_fvlm_config_deinit(&c);
+    return TN_OK;
+}
+
 static tn_status gather(const char *path, const io_weights *file, facts *f, tn_error *err) {
     *f = (facts){.family = "weights"};
     for (size_t i = 0; i < io_weights_count(file); i++) {
@@ -91,6 +120,7 @@ static tn_status gather(const char *path, const io_weights *file, facts *f, tn_e
         tn_tensor shape = tn_view(NULL, t->dtype, t->rank, t->dim);
         f->parameters += tn_count(&shape);
     }
+    if (md_fvlm_is(path)) return describe_fvlm(path, f, err);
     if (md_mask_rcnn_is(file))
         describe_detector(path, f);
     else if (md_clip_is(file))
@@ -146,7 +176,13 @@ static tn_status inspect(const char *given, tn_error *err) {
     io_weights *file = NULL;
     facts f;
     TN_TRY(md_published_resolve(given, path, sizeof path, err));
-    TN_TRY(io_weights_open(path, &file, err));
+    if (md_fvlm_is(path)) {
+        char adapters[8192];
+        snprintf(adapters, sizeof adapters, "%s/adapters.safetensors", path);
+        TN_TRY(io_weights_open(adapters, &file, err));
+    } else {
+        TN_TRY(io_weights_open(path, &file, err));
+    }
     tn_status status = gather(path, file, &f, err);
     if (status == TN_OK && o.json) status = print_json(path, file, &f, err);
     if (status == TN_OK && !o.json) print_text(path, file, &f);

@@ -93,10 +93,14 @@ static json_t *detection_json(const tool_outputs *o, const lexmask_detection *d)
         json_array_append_new(top, json_pack("{s:s, s:f}", "name",
                                              lexmask_names_at(o->names, (size_t)d->top_label[k]),
                                              "score", (double)d->top_score[k]));
-    return json_pack("{s:s, s:i, s:f, s:f, s:f, s:[f,f,f,f], s:o}", "name", d->name, "label",
-                     d->label, "score", (double)d->score, "objectness", (double)d->objectness,
-                     "name_score", (double)d->name_score, "box", (double)d->box[0],
-                     (double)d->box[1], (double)d->box[2], (double)d->box[3], "top", top);
+    json_t *found =
+        json_pack("{s:s, s:i, s:f, s:f, s:f, s:[f,f,f,f], s:o}", "name", d->name, "label", d->label,
+                  "score", (double)d->score, "objectness", (double)d->objectness, "name_score",
+                  (double)d->name_score, "box", (double)d->box[0], (double)d->box[1],
+                  (double)d->box[2], (double)d->box[3], "top", top);
+    if (found && d->score1 >= 0) json_object_set_new(found, "score1", json_real((double)d->score1));
+    if (found && d->score2 >= 0) json_object_set_new(found, "score2", json_real((double)d->score2));
+    return found;
 }
 
 static tn_status write_line(tool_outputs *o, const char *path, int64_t id, lexmask_result *result,

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+// Sessions of an F-VLM.
+#include "api/internal.h"
+
+#include <string.h>
+
+// base[t]: whether alpha or beta holds for a name.
+static tn_status read_novel(lexmask_session *session, tn_error *err) {
+    const md_names *names = &session->names->parsed;
+    md_names novel;
+    TN_TRY(md_names_read(session->options.novel, &novel, err));
+    for (int64_t t = 0; t < names->classes; t++) {
+        session->base[t] = 1;
+        for (int64_t i = 0; i < novel.classes && session->base[t]; i++)
+            session->base[t] = strcmp(names->label[t], novel.label[i]) != 0;
+    }
+    md_names_deinit(&novel);
+    return TN_OK;
+}
+
+tn_status api_fvlm_session(lexmask_session *session, tn_error *err) {
+    const lexmask_session_options *o = &session->options;
+    const md_fvlm *model = session->model->fvlm;
+    const md_fvlm_config *config = md_fvlm_settings(model);
+    session->score2 = config->score2_mode;
+    if (o->score2 && !md_fvlm_score2(o->score2, &session->score2))
+        return tn_fail(err, TN_EINVAL,
+                       "score 2 by '%s': expected none, crop, embed, dense, maskcls or attnpool",
+                       o->score2);
+    TN_TRY(md_fvlm_mode_check(model, session->score2, err));
+    session->base = tn_alloc_zero((size_t)session->names->parsed.classes, 1);
+    if (!session->base) return tn_fail(err, TN_ENOMEM, "out of memory for a session");
+    if (o->novel) return read_novel(session, err);
+    md_fvlm_base_flags(config, &session->names->parsed, session->base);
+    return TN_OK;
+}
+
+static md_fvlm_options options_of(lexmask_session *session) {
+    const lexmask_session_options *o = &session->options;
+    md_fvlm_options options = md_fvlm_default_options(session->model->fvlm);
+    options.mode = session->score2;
+    if (o->alpha >= 0) options.alpha = o->alpha;
+    if (o->beta >= 0) options.beta = o->beta;
+    if (o->score >= 0) options.limits.score = o->score;
+    if (o->nms >= 0) options.limits.nms = o->nms;
+    if (o->top) options.limits.top = o->top;
+    options.base = session->base;
+    options.proposals = o->proposals, options.clip_batch = o->clip_batch;
+    options.go_on = api_go_on, options.user = session;
+    return options;
+}
+
+tn_status api_fvlm_run(lexmask_session *session, nn_ctx *cx, const tn_tensor *image,
+                       lexmask_result **result) {
+    md_fvlm_options options = options_of(session);
+    md_fvlm_result found;
+    if (!api_go_on(session, 0)) return tn_fail(cx->err, TN_ECANCELLED, "cancelled");
+    TN_TRY(md_fvlm_detect(cx, session->model->fvlm, &session->names->vocabulary, image, &options,
+                          &found));
+    return api_result_fvlm(session, image, &found, result, cx->err);
+}
+
+tn_status api_fvlm_name(lexmask_session *session, nn_ctx *cx, const tn_tensor *image,
+                        const tn_tensor *boxes, int *labels, float *scores) {
+    int64_t names = session->names->vocabulary.classes;
+    md_fvlm_options options = options_of(session);
+    md_fvlm_result found;
+    options.boxes = boxes, options.everything = true, options.limits.top = 1;
+    if (!boxes->dim[0]) return TN_OK;
+    TN_TRY(md_fvlm_detect(cx, session->model->fvlm, &session->names->vocabulary, image, &options,
+                          &found));
+    int64_t columns = found.all_fused.dim[1];
+    for (int64_t i = 0; i < boxes->dim[0]; i++) {
+        const float *p = tn_f32(&found.all_fused) + i * columns;
+        int64_t best = 0;
+        for (int64_t t = 1; t < columns; t++)
+            if (p[t] > p[best]) best = t;
+        labels[i] = best < names ? (int)best : -1;
+        scores[i] = p[best];
+    }
+    return TN_OK;
+}
