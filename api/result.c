@@ -100,6 +100,12 @@ _Static_assert(MD_FVLM_BEST <= LEXMASK_TOP, "more names than a detection has roo
 tn_status api_result_fvlm(const lexmask_session *session, const tn_tensor *image,
                           const md_fvlm_result *found, lexmask_result **out, tn_error *err) {
     TN_TRY(new_result(session, image, found->count, &found->boxes, &found->masks, out, err));
+    tn_status status = api_result_proposals(*out, &found->proposals, err);
+    if (status != TN_OK) {
+        (*out)->image = (tn_tensor){0}; // stays the caller's
+        lexmask_result_free(*out);
+        return status;
+    }
     for (int64_t i = 0; i < found->count; i++) {
         lexmask_detection *d = &(*out)->detection[i];
         d->score = d->name_score = tn_f32(&found->scores)[i];

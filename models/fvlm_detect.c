@@ -228,7 +228,7 @@ static tn_status keep_best(nn_ctx *cx, const md_vocabulary *vocabulary, int64_t 
             background ? 1 - tn_f32(&f->score1)[(i + 1) * columns - 1] : tn_f32(&f->objectness)[i];
     kn_topk(cx->kn, &worth, &index);
     found best = {0};
-    TN_TRY(pick(cx, &f->proposals, &index, &best.proposals));
+    best.proposals = f->proposals; // all of them: how good the RPN is is asked of it alone
     TN_TRY(pick(cx, &f->boxes, &index, &best.boxes));
     TN_TRY(pick(cx, &f->objectness, &index, &best.objectness));
     TN_TRY(pick(cx, &f->embedding, &index, &best.embedding));
@@ -391,8 +391,9 @@ static tn_status keep(nn_ctx *cx, size_t mark, const found *f, bool everything,
                       md_fvlm_result *out) {
     tn_tensor *made[16];
     int count = 0;
+    out->proposals = f->proposals;
     if (everything) {
-        out->proposals = f->proposals, out->all_boxes = f->boxes;
+        out->all_boxes = f->boxes;
         out->all_objectness = f->objectness;
         out->all_score1 = f->score1, out->all_score2 = f->score2;
         out->all_fused = f->fused;
@@ -429,9 +430,7 @@ tn_status md_fvlm_detect(nn_ctx *cx, const md_fvlm *model, const md_vocabulary *
     TN_TRY(masks_of(cx, model, &s, out));
     TN_TRY(keep(cx, mark, &f, options->everything, out));
     md_frame_to_picture(&s.frame, &out->boxes);
-    if (options->everything) {
-        md_frame_to_picture(&s.frame, &out->all_boxes);
-        md_frame_to_picture(&s.frame, &out->proposals);
-    }
+    md_frame_to_picture(&s.frame, &out->proposals);
+    if (options->everything) md_frame_to_picture(&s.frame, &out->all_boxes);
     return TN_OK;
 }
