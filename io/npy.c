@@ -236,10 +236,14 @@ static size_t put_header(const tn_tensor *t, const char *type, char *out, size_t
     return n;
 }
 
-tn_status io_npy_write(const char *path, const tn_tensor *t, tn_error *err) {
-    const char *type = NULL;
+static const char *type_of(tn_dtype dtype) {
     for (size_t i = 0; i < sizeof types / sizeof *types; i++)
-        if (types[i].dtype == t->dtype) type = types[i].name;
+        if (types[i].dtype == dtype) return types[i].name;
+    return NULL;
+}
+
+tn_status io_npy_write(const char *path, const tn_tensor *t, tn_error *err) {
+    const char *type = type_of(t->dtype);
     if (!type)
         return tn_fail(err, TN_EUNSUPPORTED, "%s: .npy has no type for %s", path,
                        tn_dtype_name(t->dtype));
@@ -253,4 +257,47 @@ tn_status io_npy_write(const char *path, const tn_tensor *t, tn_error *err) {
     if (status == TN_OK) return io_writer_commit(&writer, err);
     io_writer_abort(&writer);
     return status;
+}
+
+// Of every shape that a growing array can have: it is written again when the shape is known.
+#define GROWING_HEADER 128
+
+static tn_status write_growing_header(io_npy_rows *rows, tn_error *err) {
+    char header[512];
+    tn_tensor shape = {
+        .dtype = rows->dtype, .rank = rows->columns ? 2 : 1, .dim = {rows->count, rows->columns}};
+    size_t length = put_header(&shape, type_of(rows->dtype), header, sizeof header);
+    TN_CHECK(length == GROWING_HEADER, "a header of %zu bytes", length);
+    return io_write(&rows->file, header, length, err);
+}
+
+tn_status io_npy_rows_open(io_npy_rows *rows, const char *path, tn_dtype dtype, int64_t columns,
+                           tn_error *err) {
+    TN_CHECK(type_of(dtype) && columns >= 0, "%lld columns of %s", (long long)columns,
+             tn_dtype_name(dtype));
+    *rows = (io_npy_rows){.dtype = dtype, .columns = columns};
+    TN_TRY(io_writer_open(&rows->file, path, err));
+    tn_status status = write_growing_header(rows, err);
+    if (status != TN_OK) io_writer_abort(&rows->file);
+    return status;
+}
+
+tn_status io_npy_rows_add(io_npy_rows *rows, const void *data, int64_t count, tn_error *err) {
+    size_t each = tn_dtype_size(rows->dtype) * (size_t)(rows->columns ? rows->columns : 1);
+    rows->count += count;
+    return count ? io_write(&rows->file, data, each * (size_t)count, err) : TN_OK;
+}
+
+tn_status io_npy_rows_commit(io_npy_rows *rows, tn_error *err) {
+    tn_status status = TN_OK;
+    if (fseek(rows->file.file, 0, SEEK_SET) != 0)
+        status = tn_fail(err, TN_EIO, "%s: cannot go back to its header", rows->file.path);
+    if (status == TN_OK) status = write_growing_header(rows, err);
+    if (status == TN_OK) return io_writer_commit(&rows->file, err);
+    io_writer_abort(&rows->file);
+    return status;
+}
+
+void io_npy_rows_abort(io_npy_rows *rows) {
+    io_writer_abort(&rows->file);
 }

@@ -3,6 +3,7 @@
 // (numpy.org/doc/stable/reference/generated/numpy.lib.format.html).
 #pragma once
 
+#include "io/file.h"
 #include "tensor/tensor.h"
 
 // Versions 1 to 3, little endian: float16/32/64, int8/16/32/64, uint8, bool; C or Fortran order,
@@ -13,3 +14,16 @@ tn_status io_npy_read(const char *path, tn_tensor *out, tn_error *err);
 // Version 1.0 in C order, as numpy.save writes it; the file is there whole or not at all.
 // TN_EUNSUPPORTED for bfloat16, which NumPy does not have.
 tn_status io_npy_write(const char *path, const tn_tensor *t, tn_error *err);
+
+// An array that grows by rows while it is written; there whole when committed, or not at all.
+typedef struct io_npy_rows {
+    io_writer file;
+    tn_dtype dtype;
+    int64_t columns; // 0: of rank 1
+    int64_t count;   // rows so far
+} io_npy_rows;
+tn_status io_npy_rows_open(io_npy_rows *rows, const char *path, tn_dtype dtype, int64_t columns,
+                           tn_error *err);
+tn_status io_npy_rows_add(io_npy_rows *rows, const void *data, int64_t count, tn_error *err);
+tn_status io_npy_rows_commit(io_npy_rows *rows, tn_error *err); // TN_EIO
+void io_npy_rows_abort(io_npy_rows *rows);                      // fine after commit

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// From kept scores of boxes to detections, again and again with other weights: fusion, thresholds,
+// suppression and choice as a model does them (models/fvlm.h), in a fraction of a second.
+#pragma once
+
+#include "io/coco.h"
+#include "io/scores.h"
+#include "tensor/pool.h"
+
+typedef struct ev_fusion {
+    double alpha, beta;    // weight of score 2: for base names, for all others
+    double scale1, scale2; // factors on what cosines were multiplied with before the softmax: 1 as
+                           // it was, 2 half the temperature
+    double objectness; // power of the objectness
+    bool renormalise;  // rows are brought to sum 1
+    double score, nms; // thresholds
+    int64_t top;       // of a picture
+} ev_fusion;
+// As the scores were made.
+ev_fusion ev_fusion_of(const io_scores_head *head);
+
+typedef struct ev_sweep ev_sweep;
+
+// scores must outlive it. base [T]: 1 for names that alpha is for; NULL: the head's own. pool may
+// be NULL. TN_EFORMAT: the boxes of a picture are not one after the other. TN_ENOMEM.
+tn_status ev_sweep_open(const io_scores *scores, const uint8_t *base, tn_pool *pool, ev_sweep **out,
+                        tn_error *err);
+// Detections in the form of COCO results, by picture, best first; *results from tn_alloc. The same
+// bits for any number of threads. TN_ENOMEM.
+tn_status ev_sweep_detect(ev_sweep *sweep, const ev_fusion *how, io_coco_object **results,
+                          size_t *count, tn_error *err);
+void ev_sweep_close(ev_sweep *sweep); // NULL is fine
