@@ -10,6 +10,11 @@
 // memory is out, with a message on stderr.
 int tool_bench_kernels(kn_ctx *cx, bool json);
 
+// What training needs besides products: gradients of rows and pictures, norms over a batch, losses
+// and AdamW at the shapes of the presets fvit-b16 and small; as above, an array with "preset",
+// "kernel", "ms" and "gbytes" (bytes that must be moved at least, for each second).
+int tool_bench_training(kn_ctx *cx, bool json);
+
 // Whole models at their real sizes with random weights, median of several runs: the parts of Mask
 // R-CNN R50-FPN at 800x1333, and CLIP ViT-B/32; with the share of the measured peak and the memory
 // of the process. TN_EIO, TN_ENOMEM.
