@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "nn/record.h"
+
+#include "kernels/train.h"
+
+bool nn_act_keeps_input(kn_act act) {
+    return act == KN_GELU || act == KN_QUICK_GELU || act == KN_GELU_TANH;
+}
+
+bool nn_record_pre(nn_ctx *cx, kn_act act, tn_tensor *y, tn_tensor *pre) {
+    *pre = *y;
+    if (!nn_act_keeps_input(act)) return false;
+    if (tn_new(cx->step, pre, y->dtype, y->rank, y->dim, NULL) == TN_OK) return true;
+    nn_tape_lost(cx);
+    *pre = *y;
+    return false;
+}
+
+tn_status nn_record_take(nn_ctx *cx, kn_act act, const tn_tensor *pre, const tn_tensor *y,
+                         const tn_tensor *residual, tn_tensor *dy) {
+    TN_TRY(nn_tape_take(cx, y, dy));
+    if (!dy->data) return TN_OK;
+    if (act != KN_LINEAR) kn_act_bwd(cx->kn, act, pre, dy, 0, dy);
+    return residual && residual->data ? nn_tape_pass(cx, residual, dy) : TN_OK;
+}

@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "nn/tape.h"
+
+#include "kernels/train.h"
+
+#include <string.h>
+
+#define MOST_OUTPUTS 2
+
+typedef struct record {
+    struct record *before;
+    nn_backward *run;
+    uintptr_t output[MOST_OUTPUTS];
+    int outputs;
+} record;
+#define SAVED_AT ((sizeof(record) + 15) / 16 * 16)
+
+// An activation whose gradient is wanted.
+typedef struct activation {
+    uintptr_t base;
+    size_t bytes;
+    void *grad;  // NULL: nothing has reached it yet
+    size_t room; // of grad
+    bool keep;   // grad stays after its record has run
+} activation;
+
+// Gradients live from their first use until the record that made the activation has run; then the
+// memory serves the next. That halves what training needs.
+typedef struct block {
+    void *at;
+    size_t room;
+} block;
+
+struct nn_tape {
+    tn_arena records, grads;
+    record *last;
+    int64_t count;
+    activation *activation; // by address
+    int64_t activations, activation_room;
+    block *spare;
+    int64_t spares, spare_room;
+    bool lost;
+};
+
+tn_status nn_tape_new(nn_tape **out, tn_error *err) {
+    nn_tape *tape = tn_alloc_zero(1, sizeof *tape);
+    if (!tape) return tn_fail(err, TN_ENOMEM, "out of memory for a tape");
+    tn_status status = tn_arena_init(&tape->records, (size_t)1 << 30, err);
+    if (status == TN_OK) status = tn_arena_init_large(&tape->grads, err);
+    if (status != TN_OK) {
+        nn_tape_free(tape);
+        return status;
+    }
+    *out = tape;
+    return TN_OK;
+}
+
+void nn_tape_free(nn_tape *tape) {
+    if (!tape) return;
+    tn_arena_deinit(&tape->records);
+    tn_arena_deinit(&tape->grads);
+    tn_free(tape->activation);
+    tn_free(tape->spare);
+    tn_free(tape);
+}
+
+void nn_tape_reset(nn_tape *tape) {
+    tn_arena_reset(&tape->records, 0);
+    tn_arena_reset(&tape->grads, 0);
+    tape->last = NULL;
+    tape->count = tape->activations = tape->spares = 0;
+    tape->lost = false;
+}
+
+int64_t nn_tape_records(const nn_tape *tape) {
+    return tape->count;
+}
+
+size_t nn_tape_bytes(const nn_tape *tape) {
+    return tape->grads.peak;
+}
+
+void nn_tape_lost(nn_ctx *cx) {
+    cx->tape->lost = true;
+}
+
+// ---- activations ------------------------------------------------------------------------------
+
+// How many begin at or before `at`.
+static int64_t begin_before(const nn_tape *tape, uintptr_t at) {
+    int64_t low = 0, high = tape->activations;
+    while (low < high) {
+        int64_t middle = low + (high - low) / 2;
+        if (tape->activation[middle].base <= at)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+// The activation that x is, or is a part of.
+static activation *find(const nn_tape *tape, const tn_tensor *x) {
+    uintptr_t at = (uintptr_t)x->data;
+    size_t bytes = tn_bytes(x);
+    int64_t next = begin_before(tape, at);
+    bool cut = bytes && next < tape->activations && tape->activation[next].base < at + bytes;
+    if (next > 0 && bytes) {
+        activation *a = &tape->activation[next - 1];
+        if (at + bytes <= a->base + a->bytes) return a;
+        cut = cut || at < a->base + a->bytes;
+    }
+    TN_CHECK(!cut, "a tensor of %zu bytes lies across outputs: join them with nn_concat_rows",
+             bytes);
+    return NULL;
+}
+
+// Room for one more element of a list on the heap.
+static bool grow(void **list, int64_t *room, int64_t count, size_t size) {
+    if (count < *room) return true;
+    int64_t more = *room ? 2 * *room : 256;
+    void *grown = tn_realloc(*list, (size_t)*room * size, (size_t)more * size);
+    if (!grown) return false;
+    *list = grown;
+    *room = more;
+    return true;
+}
+
+static activation *insert(nn_tape *tape, const tn_tensor *x) {
+    if (!grow((void **)&tape->activation, &tape->activation_room, tape->activations,
+              sizeof *tape->activation)) {
+        tape->lost = true;
+        return NULL;
+    }
+    int64_t place = begin_before(tape, (uintptr_t)x->data);
+    activation *a = tape->activation + place;
+    memmove(a + 1, a, (size_t)(tape->activations++ - place) * sizeof *a);
+    *a = (activation){.base = (uintptr_t)x->data, .bytes = tn_bytes(x)};
+    return a;
+}
+
+bool nn_tape_wants(const nn_ctx *cx, const tn_tensor *x) {
+    return cx->tape && tn_bytes(x) && find(cx->tape, x);
+}
+
+void nn_tape_watch(nn_ctx *cx, const tn_tensor *x) {
+    if (tn_bytes(x) == 0) return;
+    activation *a = find(cx->tape, x);
+    if (!a) a = insert(cx->tape, x);
+    if (a) a->keep = true;
+}
+
+// ---- memory of gradients ----------------------------------------------------------------------
+
+// The smallest spare block that is large enough and not more than twice that.
+static void *new_grad(nn_tape *tape, size_t bytes, size_t *room) {
+    int64_t best = -1;
+    for (int64_t i = 0; i < tape->spares; i++)
+        if (tape->spare[i].room >= bytes && tape->spare[i].room / 2 <= bytes &&
+            (best < 0 || tape->spare[i].room < tape->spare[best].room))
+            best = i;
+    if (best < 0) {
+        *room = bytes;
+        return tn_arena_alloc(&tape->grads, bytes);
+    }
+    void *at = tape->spare[best].at;
+    *room = tape->spare[best].room;
+    tape->spare[best] = tape->spare[--tape->spares];
+    return at;
+}
+
+static void release(nn_tape *tape, activation *a) {
+    if (!a || a->keep || !a->grad) return;
+    // Without room for one more the block is only not used again.
+    if (grow((void **)&tape->spare, &tape->spare_room, tape->spares, sizeof *tape->spare))
+        tape->spare[tape->spares++] = (block){a->grad, a->room};
+    a->grad = NULL;
+}
+
+static tn_status no_memory(nn_ctx *cx, const tn_tensor *x) {
+    char shape[128];
+    return tn_fail(cx->err, TN_ENOMEM, "out of memory for a gradient of %s",
+                   tn_shape_text(x->rank, x->dim, shape, sizeof shape));
+}
+
+// x's part of a gradient.
+static tn_tensor part(const activation *a, const tn_tensor *x) {
+    return tn_view((char *)a->grad + ((uintptr_t)x->data - a->base), x->dtype, x->rank, x->dim);
+}
+
+tn_status nn_tape_grad(nn_ctx *cx, const tn_tensor *x, double *beta, tn_tensor *dx) {
+    activation *a = find(cx->tape, x);
+    TN_CHECK(a, "nobody wants this gradient");
+    *beta = a->grad ? 1 : 0;
+    if (!a->grad) {
+        a->grad = new_grad(cx->tape, a->bytes, &a->room);
+        if (!a->grad) return no_memory(cx, x);
+        if (tn_bytes(x) < a->bytes) { // the other parts may never be reached
+            memset(a->grad, 0, a->bytes);
+            *beta = 1;
+        }
+    }
+    *dx = part(a, x);
+    return TN_OK;
+}
+
+tn_status nn_tape_pass(nn_ctx *cx, const tn_tensor *x, const tn_tensor *dy) {
+    double beta;
+    tn_tensor dx;
+    if (!nn_tape_wants(cx, x)) return TN_OK;
+    TN_TRY(nn_tape_grad(cx, x, &beta, &dx));
+    tn_tensor same = tn_reshape(dy, dx.rank, dx.dim);
+    kn_axpby(cx->kn, 1, &same, beta, &dx);
+    return TN_OK;
+}
+
+tn_status nn_tape_take(nn_ctx *cx, const tn_tensor *y, tn_tensor *dy) {
+    activation *a = find(cx->tape, y);
+    *dy = tn_view(NULL, y->dtype, y->rank, y->dim);
+    if (!a || !a->grad) return TN_OK;
+    if (!a->keep) {
+        *dy = part(a, y);
+        return TN_OK;
+    }
+    TN_TRY(tn_new(cx->step, dy, y->dtype, y->rank, y->dim, cx->err));
+    memcpy(dy->data, a->grad, a->bytes);
+    return TN_OK;
+}
+
+bool nn_tape_gradient(const nn_ctx *cx, const tn_tensor *x, tn_tensor *dx) {
+    activation *a = find(cx->tape, x);
+    if (!a || !a->grad) return false;
+    *dx = part(a, x);
+    return true;
+}
+
+// ---- records ----------------------------------------------------------------------------------
+
+static void add_output(nn_tape *tape, record *r, const tn_tensor *y) {
+    TN_CHECK(!find(tape, y), "an output over another: nothing is done in place under a tape");
+    TN_CHECK(r->outputs < MOST_OUTPUTS, "more than %d outputs", MOST_OUTPUTS);
+    if (insert(tape, y)) r->output[r->outputs++] = (uintptr_t)y->data;
+}
+
+void nn_tape_push(nn_ctx *cx, nn_backward *run, const void *saved, size_t bytes,
+                  const tn_tensor *y) {
+    nn_tape *tape = cx->tape;
+    if (tn_bytes(y) == 0) return;
+    char *memory = tn_arena_alloc(&tape->records, SAVED_AT + bytes);
+    if (!memory) {
+        tape->lost = true;
+        return;
+    }
+    record *r = (record *)memory;
+    *r = (record){.before = tape->last, .run = run};
+    memcpy(memory + SAVED_AT, saved, bytes);
+    tape->last = r;
+    tape->count++;
+    add_output(tape, r, y);
+}
+
+void nn_tape_also(nn_ctx *cx, const tn_tensor *y) {
+    if (tn_bytes(y) && !cx->tape->lost) add_output(cx->tape, cx->tape->last, y);
+}
+
+tn_status nn_tape_start(nn_ctx *cx, const tn_tensor *x, tn_tensor *dx) {
+    double beta = 0;
+    activation *a = cx->tape && tn_bytes(x) ? find(cx->tape, x) : NULL;
+    if (!a) return tn_new(cx->step, dx, x->dtype, x->rank, x->dim, cx->err);
+    TN_CHECK(!a->grad || tn_bytes(x) < a->bytes, "a second loss of one output");
+    return nn_tape_grad(cx, x, &beta, dx);
+}
+
+tn_status nn_tape_backward(nn_ctx *cx) {
+    nn_tape *tape = cx->tape;
+    if (tape->lost) return tn_fail(cx->err, TN_ENOMEM, "out of memory for what a step records");
+    for (; tape->last; tape->last = tape->last->before) {
+        record *r = tape->last;
+        size_t mark = tn_arena_mark(cx->step);
+        TN_TRY(r->run(cx, (const char *)r + SAVED_AT));
+        tn_arena_reset(cx->step, mark);
+        for (int i = 0; i < r->outputs; i++)
+            release(tape, &tape->activation[begin_before(tape, r->output[i]) - 1]);
+    }
+    return TN_OK;
+}
+
+// ---- scopes -----------------------------------------------------------------------------------
+
+nn_scope nn_scope_enter(const nn_ctx *cx) {
+    return (nn_scope){tn_arena_mark(cx->step), cx->tape ? cx->tape->count : 0};
+}
+
+void nn_scope_leave(nn_ctx *cx, nn_scope scope) {
+    if (!cx->tape || cx->tape->count == scope.records) tn_arena_reset(cx->step, scope.mark);
+}
