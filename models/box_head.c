@@ -14,40 +14,16 @@ static tn_status load_fc(const nn_loader *load, const char *prefix, int64_t out,
     return nn_find(load, nn_join(name, prefix, ".bias"), &bias);
 }
 
-// w [K, C*s*s] as the file has it -> [K, s*s*C], which reads a channels-last region as it lies.
-static void turn_columns(const tn_tensor *w, int64_t channels, int64_t bins, tn_tensor *turned) {
-    for (int64_t k = 0; k < w->dim[0]; k++) {
-        const float *from = tn_f32(w) + k * channels * bins;
-        float *to = tn_f32(turned) + k * channels * bins;
-        for (int64_t b = 0; b < bins; b++)
-            for (int64_t c = 0; c < channels; c++) to[b * channels + c] = from[c * bins + b];
-    }
-}
-
-static tn_status load_turned(const nn_loader *load, tn_arena *room, const char *name,
-                             int64_t channels, int64_t bins, kn_weight *out) {
-    tn_tensor w, turned;
-    const int64_t dim[2] = {-1, channels * bins};
-    TN_TRY(nn_load_into(load, room, name, 2, dim, &w));
-    TN_TRY(tn_new(room, &turned, TN_F32, 2, w.dim, load->err));
-    turn_columns(&w, channels, bins, &turned);
-    return kn_weight_pack(load->kn, load->arena, &turned, NULL, out, load->err);
-}
-
 // The first linear layer tells the size of a region: its columns are channels * size * size.
 static tn_status load_first_fc(const nn_loader *load, const char *prefix, int64_t channels,
                                int64_t *size, nn_linear *fc) {
     char name[NN_NAME];
     const io_tensor *found;
-    tn_arena room;
-    size_t count, bytes;
-    *fc = (nn_linear){.act = KN_RELU};
     TN_TRY(nn_find(load, nn_join(name, prefix, ".weight"), &found));
     int64_t columns = found->rank == 2 ? found->dim[1] : 0;
     *size = 1;
     while (*size < 64 && channels * *size * *size < columns) ++*size;
-    if (channels * *size * *size != columns || !tn_count_checked(2, found->dim, &count) ||
-        !tn_mul_size(count, 8, &bytes) || count == 0) {
+    if (channels * *size * *size != columns || found->dim[0] == 0) {
         char shape[128];
         return tn_fail(load->err, TN_EFORMAT,
                        "%s: tensor '%s' has shape %s, expected [K,%lld*s*s] for regions of s x s",
@@ -55,11 +31,8 @@ static tn_status load_first_fc(const nn_loader *load, const char *prefix, int64_
                        tn_shape_text(found->rank, found->dim, shape, sizeof shape),
                        (long long)channels);
     }
-    TN_TRY(tn_arena_init(&room, bytes + 4 * TN_ALIGN, load->err));
-    tn_status status = load_turned(load, &room, name, channels, *size * *size, &fc->w);
-    tn_arena_deinit(&room);
-    if (status) return status;
-    return nn_load(load, nn_join(name, prefix, ".bias"), TN_DIMS(fc->w.out), &fc->bias);
+    TN_TRY(nn_linear_load_regions(load, prefix, -1, channels, *size, KN_RELU, fc));
+    return nn_find(load, nn_join(name, prefix, ".bias"), &found);
 }
 
 static tn_status load_convs(const nn_loader *load, const char *prefix, int64_t *channels,
@@ -115,7 +88,7 @@ tn_status md_box_head_load(const nn_loader *load, const char *prefix, const char
 
 tn_status md_box_head_fwd(nn_ctx *cx, const md_box_head *head, const tn_tensor *x,
                           tn_tensor *logits, tn_tensor *deltas) {
-    size_t mark = tn_arena_mark(cx->step);
+    nn_scope scope = nn_scope_enter(cx);
     tn_tensor map[MD_BOX_LAYERS], row[MD_BOX_LAYERS];
     const tn_tensor *at = x;
     for (int i = 0; i < head->convs; i++) {
@@ -130,6 +103,6 @@ tn_status md_box_head_fwd(nn_ctx *cx, const md_box_head *head, const tn_tensor *
     }
     nn_linear_into(cx, &head->logits, at, NULL, logits);
     nn_linear_into(cx, &head->deltas, at, NULL, deltas);
-    tn_arena_reset(cx->step, mark);
+    nn_scope_leave(cx, scope);
     return TN_OK;
 }

@@ -110,7 +110,8 @@ static tn_status bottleneck_into(nn_ctx *cx, const md_bottleneck *block, const t
     const tn_tensor *shortcut = x;
     if (block->shortcut.w.data) {
         if (block->pool > 1) TN_TRY(pooled_by(cx, block->pool, block->pool, x, &shrunk));
-        nn_conv_into(cx, &block->shortcut, &shrunk, NULL, y); // y waits for the last convolution
+        TN_TRY(nn_conv_into(cx, &block->shortcut, &shrunk, NULL,
+                            y)); // y waits for the last convolution
         shortcut = y;
     }
     TN_TRY(nn_conv_fwd(cx, &block->conv1, x, NULL, &inner));
@@ -119,7 +120,7 @@ static tn_status bottleneck_into(nn_ctx *cx, const md_bottleneck *block, const t
         TN_TRY(pooled_by(cx, block->pool, block->pool, &wide, &small));
     else
         small = wide;
-    nn_conv_into(cx, &block->conv3, &small, shortcut, y);
+    TN_TRY(nn_conv_into(cx, &block->conv3, &small, shortcut, y));
     tn_arena_reset(cx->step, mark);
     return TN_OK;
 }

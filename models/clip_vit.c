@@ -29,7 +29,7 @@ tn_status md_vit_embed(nn_ctx *cx, const md_vit *vit, const tn_tensor *x, tn_ten
     TN_TRY(tn_new(cx->step, &ids, TN_I32, TN_DIMS(n * length), cx->err));
     tn_tensor patches = tn_slice(&table, 0, n * cells), last = tn_slice(&table, n * cells, 1);
     patches = tn_reshape(&patches, TN_DIMS(n, vit->grid, vit->grid, c));
-    nn_conv_into(cx, &vit->patch, x, NULL, &patches);
+    TN_TRY(nn_conv_into(cx, &vit->patch, x, NULL, &patches));
     tn_tensor first = tn_slice(&ids, 0, 1);
     tn_i32(&first)[0] = 0;
     kn_gather_rows_fwd(cx->kn, &vit->class_row, &first, &last);

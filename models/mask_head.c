@@ -3,28 +3,6 @@
 
 #include <stdio.h>
 
-static tn_status load_up(const nn_loader *load, const char *prefix, int64_t channels,
-                         md_mask_head *head) {
-    char name[NN_NAME];
-    const io_tensor *found;
-    tn_tensor w;
-    tn_arena room;
-    size_t count, bytes;
-    const int64_t dim[4] = {channels, -1, 2, 2};
-    TN_TRY(nn_find(load, nn_join(name, prefix, ".weight"), &found));
-    if (!tn_count_checked(found->rank, found->dim, &count) || !tn_mul_size(count, 4, &bytes) ||
-        count == 0)
-        return tn_fail(load->err, TN_EFORMAT, "%s: tensor '%s' is empty or too large",
-                       io_weights_path(load->file), found->name);
-    TN_TRY(tn_arena_init(&room, bytes + TN_ALIGN, load->err));
-    tn_status status = nn_load_into(load, &room, name, 4, dim, &w);
-    if (status == TN_OK)
-        status = kn_weight_pack_transpose2x2(load->kn, load->arena, &w, NULL, &head->up, load->err);
-    tn_arena_deinit(&room);
-    if (status) return status;
-    return nn_load(load, nn_join(name, prefix, ".bias"), TN_DIMS(head->up.out), &head->up_bias);
-}
-
 tn_status md_mask_head_load(const nn_loader *head_load, const char *prefix,
                             const nn_loader *predictor_load, const char *predictor,
                             int64_t channels, int64_t classes, double bn_eps, md_mask_head *out) {
@@ -39,8 +17,9 @@ tn_status md_mask_head_load(const nn_loader *head_load, const char *prefix,
                                  &out->conv[out->convs]));
         channels = out->conv[out->convs].w.out;
     }
-    TN_TRY(load_up(predictor_load, nn_join(name, predictor, ".conv5_mask"), channels, out));
-    const int64_t dim[4] = {classes, out->up.out, 1, 1};
+    TN_TRY(nn_deconv_load(predictor_load, nn_join(name, predictor, ".conv5_mask"), channels, -1,
+                          KN_RELU, &out->up));
+    const int64_t dim[4] = {classes, out->up.w.out, 1, 1};
     return nn_conv_bias_load(predictor_load, nn_join(name, predictor, ".mask_fcn_logits"), dim,
                              kn_conv_same(1, 0), KN_LINEAR, &out->logits);
 }
@@ -55,9 +34,7 @@ tn_status md_mask_head_fwd(nn_ctx *cx, const md_mask_head *head, const tn_tensor
         at = &map[i];
     }
     int64_t regions = at->dim[0], h = 2 * at->dim[1], w = 2 * at->dim[2];
-    TN_TRY(tn_new(cx->step, &up, x->dtype, TN_DIMS(regions, h, w, head->up.out), cx->err));
-    kn_conv_transpose2x2_fwd(cx->kn, at, &head->up,
-                             &(kn_epilogue){.bias = &head->up_bias, .act = KN_RELU}, &up);
+    TN_TRY(nn_deconv_fwd(cx, &head->up, at, &up));
     TN_TRY(nn_conv_fwd(cx, &head->logits, &up, NULL, &logits));
     int64_t classes = head->logits.w.out;
     for (int64_t r = 0; r < regions; r++) {

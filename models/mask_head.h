@@ -4,6 +4,7 @@
 #pragma once
 
 #include "nn/conv_norm.h"
+#include "nn/deconv.h"
 
 #define MD_MASK_CONVS 8
 #define MD_MASK_ROI 14 // bins of a region; not in the file, torchvision's
@@ -11,8 +12,7 @@
 typedef struct md_mask_head {
     int convs;
     nn_conv conv[MD_MASK_CONVS];
-    kn_weight up; // transposed 2x2, then ReLU
-    tn_tensor up_bias;
+    nn_deconv up;   // then ReLU
     nn_conv logits; // 1x1, T channels
 } md_mask_head;
 

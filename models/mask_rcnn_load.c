@@ -53,8 +53,8 @@ static tn_status load_parts(const nn_loader *load, md_mask_rcnn *model) {
     nn_loader mask = md_mask_rcnn_names(load, "roi_heads.mask_head");
     TN_TRY(md_resnet_load(load, "backbone.body", config->bn_eps, &model->body));
     TN_TRY(check_stages(&fpn));
-    TN_TRY(nn_fpn_load(&fpn, "backbone.fpn", MD_RESNET_STAGES, model->body.channels, config->bn_eps,
-                       &model->fpn));
+    TN_TRY(nn_fpn_load(&fpn, "backbone.fpn", MD_RESNET_STAGES, model->body.channels, -1,
+                       config->bn_eps, &model->fpn));
     int64_t channels = model->fpn.channels;
     TN_TRY(check_levels(load->file, model, load->err));
     TN_TRY(md_rpn_load(&rpn, "rpn.head", channels, &config->anchors, config->bn_eps, &model->rpn));

@@ -109,10 +109,10 @@ static tn_status run_block(nn_ctx *cx, const md_resnet_block *block, const tn_te
         at = &inner[i];
     }
     if (block->projects) {
-        nn_conv_into(cx, &block->shortcut, x, NULL, y);
+        TN_TRY(nn_conv_into(cx, &block->shortcut, x, NULL, y));
         shortcut = y;
     }
-    nn_conv_into(cx, &block->conv[block->convs - 1], at, shortcut, y);
+    TN_TRY(nn_conv_into(cx, &block->conv[block->convs - 1], at, shortcut, y));
     tn_arena_reset(cx->step, mark);
     return TN_OK;
 }

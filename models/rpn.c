@@ -37,13 +37,13 @@ tn_status md_rpn_fwd(nn_ctx *cx, const md_rpn *rpn, const tn_tensor *x, tn_tenso
     int64_t n = x->dim[0], h = x->dim[1], w = x->dim[2];
     TN_TRY(tn_new(cx->step, logits, x->dtype, TN_DIMS(n, h, w, rpn->objectness.w.out), cx->err));
     TN_TRY(tn_new(cx->step, deltas, x->dtype, TN_DIMS(n, h, w, rpn->deltas.w.out), cx->err));
-    size_t mark = tn_arena_mark(cx->step);
+    nn_scope scope = nn_scope_enter(cx);
     tn_tensor hidden[MD_RPN_CONVS];
     for (int i = 0; i < rpn->convs; i++)
         TN_TRY(nn_conv_fwd(cx, &rpn->conv[i], i ? &hidden[i - 1] : x, NULL, &hidden[i]));
-    nn_conv_into(cx, &rpn->objectness, &hidden[rpn->convs - 1], NULL, logits);
-    nn_conv_into(cx, &rpn->deltas, &hidden[rpn->convs - 1], NULL, deltas);
-    tn_arena_reset(cx->step, mark);
+    TN_TRY(nn_conv_into(cx, &rpn->objectness, &hidden[rpn->convs - 1], NULL, logits));
+    TN_TRY(nn_conv_into(cx, &rpn->deltas, &hidden[rpn->convs - 1], NULL, deltas));
+    nn_scope_leave(cx, scope);
     return TN_OK;
 }
 

@@ -17,6 +17,7 @@ typedef struct nn_attention {
 tn_status nn_attention_load(const nn_loader *load, const char *prefix, int64_t channels, int heads,
                             bool causal, nn_attention *attention);
 // x [N,L,C] -> y [N,L,C] of the caller: out(attention(x)) + residual. residual: NULL or the shape
-// of y, and may be y. What it needs between is taken from cx->step and given back. TN_ENOMEM.
+// of y, and may be y where nothing is recorded. What it needs between is taken from cx->step, and
+// given back where nothing is recorded. TN_ENOMEM.
 tn_status nn_attention_into(nn_ctx *cx, const nn_attention *attention, const tn_tensor *x,
                             const tn_tensor *residual, tn_tensor *y);

@@ -24,5 +24,6 @@ typedef struct nn_block_config {
 tn_status nn_block_load(const nn_loader *load, const char *prefix, const nn_block_config *cfg,
                         nn_block *block);
 // x [N,L,C] becomes the block's output in place, so that a tower of any depth needs the memory of
-// one block; that is taken from cx->step and given back. TN_ENOMEM.
+// one block; that is taken from cx->step and given back. Where the block is recorded, x becomes
+// another tensor (x->data changes), since the tape needs the input. TN_ENOMEM.
 tn_status nn_block_inplace(nn_ctx *cx, const nn_block *block, tn_tensor *x);

@@ -1,24 +1,34 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "nn/fpn.h"
 
+#include "nn/ops.h"
+
 #include <stdio.h>
 
 tn_status nn_fpn_load(const nn_loader *load, const char *prefix, int levels, const int64_t *in,
-                      double bn_eps, nn_fpn *out) {
+                      int64_t channels, double bn_eps, nn_fpn *out) {
     TN_CHECK(levels > 0 && levels <= NN_FPN_LEVELS, "%d levels", levels);
     char name[NN_NAME];
     *out = (nn_fpn){.levels = levels};
     for (int i = 0; i < levels; i++) {
         snprintf(name, sizeof name, "%s.inner_blocks.%d", prefix, i);
-        const int64_t inner[4] = {i ? out->channels : -1, in[i], 1, 1};
+        const int64_t inner[4] = {channels, in[i], 1, 1};
         TN_TRY(nn_conv_norm_load(load, name, bn_eps, inner, kn_conv_same(1, 0), KN_LINEAR,
                                  &out->inner[i]));
-        out->channels = out->inner[i].w.out;
+        out->channels = channels = out->inner[i].w.out;
         snprintf(name, sizeof name, "%s.layer_blocks.%d", prefix, i);
         const int64_t layer[4] = {out->channels, out->channels, 3, 3};
         TN_TRY(nn_conv_norm_load(load, name, bn_eps, layer, kn_conv_same(1, 1), KN_LINEAR,
                                  &out->layer[i]));
     }
+    return TN_OK;
+}
+
+// The sum of a level and the one above it: in place, but under a tape.
+static tn_status add_above(nn_ctx *cx, const tn_tensor *above, const tn_tensor *level,
+                           tn_tensor *sum) {
+    if (cx->tape) return nn_upsample_add(cx, above, level, sum);
+    kn_upsample_add_fwd(cx->kn, above, level, sum);
     return TN_OK;
 }
 
@@ -31,14 +41,15 @@ tn_status nn_fpn_fwd(nn_ctx *cx, const nn_fpn *fpn, const tn_tensor *x, tn_tenso
         cx->step, &y[last + 1], x[last].dtype,
         TN_DIMS(x[last].dim[0], (x[last].dim[1] + 1) / 2, (x[last].dim[2] + 1) / 2, fpn->channels),
         cx->err));
-    size_t mark = tn_arena_mark(cx->step);
-    tn_tensor sum[NN_FPN_LEVELS];
+    nn_scope scope = nn_scope_enter(cx);
+    tn_tensor inner[NN_FPN_LEVELS], sum[NN_FPN_LEVELS];
     for (int i = last; i >= 0; i--) {
-        TN_TRY(nn_conv_fwd(cx, &fpn->inner[i], &x[i], NULL, &sum[i]));
-        if (i < last) kn_upsample_add_fwd(cx->kn, &sum[i + 1], &sum[i], &sum[i]);
-        nn_conv_into(cx, &fpn->layer[i], &sum[i], NULL, &y[i]);
+        TN_TRY(nn_conv_fwd(cx, &fpn->inner[i], &x[i], NULL, &inner[i]));
+        sum[i] = inner[i];
+        if (i < last) TN_TRY(add_above(cx, &sum[i + 1], &inner[i], &sum[i]));
+        TN_TRY(nn_conv_into(cx, &fpn->layer[i], &sum[i], NULL, &y[i]));
     }
-    kn_max_pool2d_fwd(cx->kn, &(kn_pool2d){1, 1, 2, 2, 0, 0, 0, 0, false}, &y[last], &y[last + 1]);
-    tn_arena_reset(cx->step, mark);
+    nn_max_pool_into(cx, &(kn_pool2d){1, 1, 2, 2, 0, 0, 0, 0, false}, &y[last], &y[last + 1]);
+    nn_scope_leave(cx, scope);
     return TN_OK;
 }

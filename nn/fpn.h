@@ -15,11 +15,11 @@ typedef struct nn_fpn {
 } nn_fpn;
 
 // prefix without a dot at its end: "backbone.fpn" reads "backbone.fpn.inner_blocks.0.0.weight" …
-// in; where "….0.1.weight" is there, the convolution is followed by batch norm. bn_eps: see
-// nn_batch_norm_eps. in: the channels of the body's levels, finest first. TN_EFORMAT names the
-// tensor.
+// in; where "….0.1.weight" is there, the convolution is followed by a norm (nn_conv_norm_load).
+// bn_eps: see nn_batch_norm_eps. in: the channels of the body's levels, finest first. channels: of
+// the pyramid, -1 for what the file has. TN_EFORMAT names the tensor.
 tn_status nn_fpn_load(const nn_loader *load, const char *prefix, int levels, const int64_t *in,
-                      double bn_eps, nn_fpn *out);
+                      int64_t channels, double bn_eps, nn_fpn *out);
 // x [N,h,w,in] for each level of the body, finest first -> y, one level more (every second row and
 // column of the last), all of `channels`. From cx->step.
 tn_status nn_fpn_fwd(nn_ctx *cx, const nn_fpn *fpn, const tn_tensor *x, tn_tensor *y);

@@ -2,11 +2,12 @@
 // Layer norm (Ba et al. 2016) over the last dimension, with scale and shift.
 #pragma once
 
-#include "nn/nn.h"
+#include "nn/params.h"
 
 typedef struct nn_layer_norm {
     tn_tensor gamma, beta; // [C]
     double eps;
+    nn_param *gamma_param, *beta_param; // NULL: frozen
 } nn_layer_norm;
 
 // "prefix.weight" and "prefix.bias", both [channels]. Errors as nn_load.
@@ -15,5 +16,5 @@ tn_status nn_layer_norm_load(const nn_loader *load, const char *prefix, int64_t 
 // x [...,C] -> y of the same shape from cx->step. TN_ENOMEM.
 tn_status nn_layer_norm_fwd(nn_ctx *cx, const nn_layer_norm *norm, const tn_tensor *x,
                             tn_tensor *y);
-// Into a y that is there; it may be x.
+// Into a y that is there; it may be x, where nothing is recorded.
 void nn_layer_norm_into(nn_ctx *cx, const nn_layer_norm *norm, const tn_tensor *x, tn_tensor *y);

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "nn/roi_pool.h"
 
+#include "kernels/train.h"
+#include "nn/tape.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -22,30 +25,90 @@ void nn_roi_levels(const nn_roi_pool *pool, const tn_tensor *boxes, tn_tensor *l
     }
 }
 
+// ---- pooling ----------------------------------------------------------------------------------
+
+typedef struct saved {
+    kn_roi_align cfg; // its levels and scales are pointed at the copies below when it runs
+    tn_tensor map[MOST_LEVELS];
+    double scale[MOST_LEVELS];
+    tn_tensor rois, image, level, y; // level.data is NULL where there is one map
+} saved;
+
+static kn_roi_align settings(const saved *s) {
+    kn_roi_align cfg = s->cfg;
+    cfg.level = s->map;
+    cfg.scale = s->scale;
+    return cfg;
+}
+
+// Where the gradient of map i goes; for one that nobody wants, memory of this call.
+static tn_status gradient_of(nn_ctx *cx, const tn_tensor *map, double *beta, tn_tensor *dmap) {
+    *beta = 0;
+    if (nn_tape_wants(cx, map)) return nn_tape_grad(cx, map, beta, dmap);
+    return tn_new(cx->step, dmap, map->dtype, map->rank, map->dim, cx->err);
+}
+
+// The kernel takes one beta for all maps: where one has a gradient already, the others begin as 0.
+static tn_status backward(nn_ctx *cx, const void *of) {
+    const saved *s = of;
+    kn_roi_align cfg = settings(s);
+    tn_tensor dy, dmap[MOST_LEVELS];
+    double beta[MOST_LEVELS], most = 0;
+    TN_TRY(nn_tape_take(cx, &s->y, &dy));
+    if (!dy.data) return TN_OK;
+    for (int i = 0; i < cfg.levels; i++) {
+        TN_TRY(gradient_of(cx, &s->map[i], &beta[i], &dmap[i]));
+        if (beta[i] > most) most = beta[i];
+    }
+    for (int i = 0; i < cfg.levels; i++)
+        if (beta[i] < most) memset(dmap[i].data, 0, tn_bytes(&dmap[i]));
+    kn_roi_align_bwd(cx->kn, &cfg, &s->rois, &s->image, s->level.data ? &s->level : NULL, &dy, most,
+                     dmap);
+    return TN_OK;
+}
+
+static bool wanted(const nn_ctx *cx, const saved *s) {
+    for (int i = 0; i < s->cfg.levels; i++)
+        if (nn_tape_wants(cx, &s->map[i])) return true;
+    return false;
+}
+
+// The level of each region, and picture 0 for all where none are given.
+static tn_status place(nn_ctx *cx, const nn_roi_pool *pool, const tn_tensor *image, saved *s) {
+    int64_t count = s->rois.dim[0];
+    if (pool->levels > 1) {
+        TN_TRY(tn_new(cx->step, &s->level, TN_I32, TN_DIMS(count), cx->err));
+        nn_roi_levels(pool, &s->rois, &s->level);
+    }
+    if (image) {
+        s->image = *image;
+        return TN_OK;
+    }
+    TN_TRY(tn_new(cx->step, &s->image, TN_I32, TN_DIMS(count), cx->err));
+    memset(s->image.data, 0, tn_bytes(&s->image));
+    return TN_OK;
+}
+
 tn_status nn_roi_pool_fwd(nn_ctx *cx, const nn_roi_pool *pool, const tn_tensor *maps,
                           const tn_tensor *rois, const tn_tensor *image, int64_t size,
                           tn_tensor *y) {
     TN_CHECK(pool->levels > 0 && pool->levels <= MOST_LEVELS, "%d levels", pool->levels);
-    int64_t count = rois->dim[0];
-    tn_tensor level, zero;
-    double scale[MOST_LEVELS];
-    for (int i = 0; i < pool->levels; i++)
-        scale[i] = 1.0 / (pool->stride ? pool->stride[i] : (double)(1 << (pool->finest + i)));
-    TN_TRY(tn_new(cx->step, y, maps[0].dtype, TN_DIMS(count, size, size, maps[0].dim[3]), cx->err));
-    size_t mark = tn_arena_mark(cx->step);
-    TN_TRY(tn_new(cx->step, &level, TN_I32, TN_DIMS(count), cx->err));
-    nn_roi_levels(pool, rois, &level);
-    if (!image) {
-        TN_TRY(tn_new(cx->step, &zero, TN_I32, TN_DIMS(count), cx->err));
-        memset(zero.data, 0, tn_bytes(&zero));
-        image = &zero;
+    saved s = {.cfg = {.sampling_ratio = pool->sampling_ratio,
+                       .aligned = pool->aligned,
+                       .levels = pool->levels},
+               .rois = *rois};
+    for (int i = 0; i < pool->levels; i++) {
+        s.map[i] = maps[i];
+        s.scale[i] = 1.0 / (pool->stride ? pool->stride[i] : (double)(1 << (pool->finest + i)));
     }
-    kn_roi_align cfg = {.sampling_ratio = pool->sampling_ratio,
-                        .aligned = pool->aligned,
-                        .levels = pool->levels,
-                        .level = maps,
-                        .scale = scale};
-    kn_roi_align_fwd(cx->kn, &cfg, rois, image, pool->levels > 1 ? &level : NULL, y);
-    tn_arena_reset(cx->step, mark);
+    TN_TRY(tn_new(cx->step, y, maps[0].dtype, TN_DIMS(rois->dim[0], size, size, maps[0].dim[3]),
+                  cx->err));
+    s.y = *y;
+    nn_scope scope = nn_scope_enter(cx);
+    TN_TRY(place(cx, pool, image, &s));
+    kn_roi_align cfg = settings(&s);
+    kn_roi_align_fwd(cx->kn, &cfg, rois, &s.image, s.level.data ? &s.level : NULL, y);
+    if (wanted(cx, &s)) nn_tape_push(cx, backward, &s, sizeof s, y);
+    nn_scope_leave(cx, scope);
     return TN_OK;
 }

@@ -15,17 +15,18 @@ typedef struct nn_roi_pool {
     double canonical_scale; // a region of this side (224) comes from…
     int canonical_level;    // …this level (4, of stride 16)
     int levels, finest;     // maps given, and the level of the first (2: stride 4)
-    bool aligned;
-    const double *stride; // NULL: 2^(finest+i)
+    bool aligned;           // half a pixel is taken off coordinates; torchvision's: false
+    const double *stride;   // of each map; NULL: 2^(finest+i)
 } nn_roi_pool;
 
 // floor(canonical_level + log2(sqrt(area)/canonical_scale) + 1e-6), cut to the levels there are, as
 // an index of the maps. In single precision as there. boxes [R,4] -> level int32 [R].
 void nn_roi_levels(const nn_roi_pool *pool, const tn_tensor *boxes, tn_tensor *level);
 
-// maps: pool->levels of [N,h,w,C]; map i has 2^-(finest+i) pixels a network pixel. rois [R,4] in
+// maps: pool->levels of [N,h,w,C]; map i has 1/stride pixels a network pixel. rois [R,4] in
 // network coordinates; image int32 [R], which picture, or NULL for all from the first ->
-// y [R,size,size,C] from cx->step.
+// y [R,size,size,C] from cx->step. Under a tape gradients go to the maps; rois and image must then
+// stay as they are.
 tn_status nn_roi_pool_fwd(nn_ctx *cx, const nn_roi_pool *pool, const tn_tensor *maps,
                           const tn_tensor *rois, const tn_tensor *image, int64_t size,
                           tn_tensor *y);
