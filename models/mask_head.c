@@ -24,24 +24,32 @@ tn_status md_mask_head_load(const nn_loader *head_load, const char *prefix,
                              kn_conv_same(1, 0), KN_LINEAR, &out->logits);
 }
 
+tn_status md_mask_head_logits(nn_ctx *cx, const md_mask_head *head, const tn_tensor *x,
+                              tn_tensor *y) {
+    int64_t regions = x->dim[0], h = 2 * x->dim[1], w = 2 * x->dim[2];
+    TN_TRY(tn_new(cx->step, y, x->dtype, TN_DIMS(regions, h, w, head->logits.w.out), cx->err));
+    nn_scope scope = nn_scope_enter(cx);
+    tn_tensor map[MD_MASK_CONVS], up;
+    const tn_tensor *at = x;
+    for (int i = 0; i < head->convs; at = &map[i++])
+        TN_TRY(nn_conv_fwd(cx, &head->conv[i], at, NULL, &map[i]));
+    TN_TRY(nn_deconv_fwd(cx, &head->up, at, &up));
+    TN_TRY(nn_conv_into(cx, &head->logits, &up, NULL, y));
+    nn_scope_leave(cx, scope);
+    return TN_OK;
+}
+
 tn_status md_mask_head_fwd(nn_ctx *cx, const md_mask_head *head, const tn_tensor *x,
                            const tn_tensor *labels, tn_tensor *y) {
     size_t mark = tn_arena_mark(cx->step);
-    tn_tensor map[MD_MASK_CONVS], up, logits;
-    const tn_tensor *at = x;
-    for (int i = 0; i < head->convs; i++) {
-        TN_TRY(nn_conv_fwd(cx, &head->conv[i], at, NULL, &map[i]));
-        at = &map[i];
-    }
-    int64_t regions = at->dim[0], h = 2 * at->dim[1], w = 2 * at->dim[2];
-    TN_TRY(nn_deconv_fwd(cx, &head->up, at, &up));
-    TN_TRY(nn_conv_fwd(cx, &head->logits, &up, NULL, &logits));
-    int64_t classes = head->logits.w.out;
-    for (int64_t r = 0; r < regions; r++) {
+    tn_tensor logits;
+    TN_TRY(md_mask_head_logits(cx, head, x, &logits));
+    int64_t pixels = logits.dim[1] * logits.dim[2], classes = head->logits.w.out;
+    for (int64_t r = 0; r < logits.dim[0]; r++) {
         int32_t label = tn_i32(labels)[r];
         TN_CHECK(label >= 0 && label < classes, "label %d of %lld", label, (long long)classes);
-        for (int64_t i = 0; i < h * w; i++)
-            tn_f32(y)[r * h * w + i] = tn_f32(&logits)[(r * h * w + i) * classes + label];
+        for (int64_t i = 0; i < pixels; i++)
+            tn_f32(y)[r * pixels + i] = tn_f32(&logits)[(r * pixels + i) * classes + label];
     }
     kn_act_fwd(cx->kn, KN_SIGMOID, y, y);
     tn_arena_reset(cx->step, mark);

@@ -21,6 +21,9 @@ typedef struct md_mask_head {
 tn_status md_mask_head_load(const nn_loader *head_load, const char *head,
                             const nn_loader *predictor_load, const char *predictor,
                             int64_t channels, int64_t classes, double bn_eps, md_mask_head *out);
+// x [R,14,14,C] -> y [R,28,28,T] from cx->step, before the sigmoid. Can be recorded.
+tn_status md_mask_head_logits(nn_ctx *cx, const md_mask_head *head, const tn_tensor *x,
+                              tn_tensor *y);
 // x [R,14,14,C], labels int32 [R] in [0,T) -> y [R,28,28], the probability of each region's own
 // class; its memory is there. Uses cx->step.
 tn_status md_mask_head_fwd(nn_ctx *cx, const md_mask_head *head, const tn_tensor *x,
