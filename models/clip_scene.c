@@ -183,7 +183,7 @@ static tn_status run_one(nn_ctx *cx, const md_scene *s, const tn_tensor *x,
                          const md_scene_wants *wants, md_scene_maps *out) {
     tn_tensor patches = out->patches, tokens;
     if (!wants->patches) TN_TRY(new_map(cx, s, 1, s->vit->width, &patches));
-    nn_conv_into(cx, &s->vit->patch, x, NULL, &patches);
+    TN_TRY(nn_conv_into(cx, &s->vit->patch, x, NULL, &patches));
     if (wants->taps && wants->tap[0] < 0) add_positions(cx, s, &patches, &out->map[0]);
     bool blocks = wants->dense || (wants->taps && wants->tap[wants->taps - 1] >= 0);
     if (!blocks && !wants->tokens) return TN_OK;

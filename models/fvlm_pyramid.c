@@ -61,11 +61,8 @@ static tn_status load_simple(const nn_loader *load, const md_fvlm_config *config
 
 static tn_status load_fpn(const nn_loader *load, const md_fvlm_config *config, const int64_t *in,
                           md_fvlm_neck *neck) {
-    TN_TRY(nn_fpn_load(load, "fpn", MD_FVLM_MAPS, in, MD_NORM_EPS, &neck->fpn));
-    if (neck->fpn.channels == config->pyramid_channels) return TN_OK;
-    return tn_fail(load->err, TN_EFORMAT, "%s: the pyramid has %lld channels, expected %lld",
-                   io_weights_path(load->file), (long long)neck->fpn.channels,
-                   (long long)config->pyramid_channels);
+    return nn_fpn_load(load, "fpn", MD_FVLM_MAPS, in, config->pyramid_channels, MD_NORM_EPS,
+                       &neck->fpn);
 }
 
 tn_status md_fvlm_neck_load(const nn_loader *load, const md_fvlm_config *config,
