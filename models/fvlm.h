@@ -90,10 +90,12 @@ tn_status md_fvlm_box_fwd(nn_ctx *cx, const md_fvlm *model, const tn_tensor *reg
 extern const double md_fvlm_box_weights[4];
 
 // Stage 6: text [T(+1),D] unit vectors, the background's last if it is a text; embedding [R,D] ->
-// cosines [R,T+1], the background last ([R,T] where there is none).
+// logits [R,T+1], the background last ([R,T] where there is none): cosines, or, where the scale is
+// learned, cosines times it.
 tn_status md_fvlm_classify(nn_ctx *cx, const md_fvlm *model, const tn_tensor *text,
-                           const tn_tensor *embedding, tn_tensor *cosines);
-double md_fvlm_scale1(const md_fvlm *model); // what they are multiplied with
+                           const tn_tensor *embedding, tn_tensor *logits);
+double md_fvlm_scale1(const md_fvlm *model); // what they are to be multiplied with yet; 1: nothing
+double md_fvlm_cosine_scale(const md_fvlm *model); // from a cosine to the softmax
 
 // Stage 7: regions of mask_size -> logits [R,2*mask_size,2*mask_size,1], before the sigmoid.
 tn_status md_fvlm_mask_fwd(nn_ctx *cx, const md_fvlm *model, const tn_tensor *regions,

@@ -152,7 +152,7 @@ static tn_status match_learned(nn_ctx *cx, const md_fvlm *model, const tn_tensor
                                tn_tensor *wide) {
     size_t mark = tn_arena_mark(cx->step);
     int64_t count = unit->dim[0], columns = wide->dim[1], d = unit->dim[1];
-    tn_tensor vector, cosine, given = tn_reshape(&model->head.background, TN_DIMS(1, d));
+    tn_tensor vector, cosine, given = tn_reshape(&model->head.classifier.background, TN_DIMS(1, d));
     TN_TRY(tn_new(cx->step, &vector, TN_F32, TN_DIMS(1, d), cx->err));
     TN_TRY(tn_new(cx->step, &cosine, TN_F32, TN_DIMS(count, 1), cx->err));
     kn_l2_normalize_fwd(cx->kn, 1e-12, &given, &vector);
@@ -171,7 +171,7 @@ static tn_status first_score(nn_ctx *cx, const md_fvlm *model, const md_vocabula
     TN_TRY(match(cx, vocabulary, &f->embedding, &f->score1));
     if (md_fvlm_learned_background(model))
         TN_TRY(match_learned(cx, model, &f->embedding, &f->score1));
-    kn_softmax_fwd(cx->kn, md_fvlm_scale1(model), &f->score1, &f->score1);
+    kn_softmax_fwd(cx->kn, md_fvlm_cosine_scale(model), &f->score1, &f->score1);
     return TN_OK;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Stages 3 to 7: RPN, regions, box head, classifier, mask head.
 #include "models/fvlm_parts.h"
+#include "nn/real.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -21,50 +22,69 @@ static tn_status convs_load(const nn_loader *load, const char *prefix, int64_t c
     return TN_OK;
 }
 
+// The same loader with other first values for a new model's weights.
+static nn_loader beginning(const nn_loader *load, nn_init_kind kind, double value) {
+    nn_loader made = *load;
+    made.init = (nn_init){kind, value};
+    return made;
+}
+
 tn_status md_fvlm_rpn_load(const nn_loader *load, const md_fvlm_config *config, md_rpn *out) {
     char name[NN_NAME];
     int64_t width = config->pyramid_channels, places = config->anchor_ratios;
     kn_conv one = kn_conv_same(1, 0);
+    nn_loader made = beginning(load, NN_INIT_NORMAL, 0.01);
     *out = (md_rpn){.convs = (int)config->rpn_convs};
     for (int i = 0; i < out->convs; i++) {
         snprintf(name, sizeof name, "rpn.head.conv.%d.0", i);
-        TN_TRY(nn_conv_bias_load(load, name, (int64_t[]){width, width, 3, 3}, kn_conv_same(1, 1),
+        TN_TRY(nn_conv_bias_load(&made, name, (int64_t[]){width, width, 3, 3}, kn_conv_same(1, 1),
                                  KN_RELU, &out->conv[i]));
     }
-    TN_TRY(nn_conv_bias_load(load, "rpn.head.cls_logits", (int64_t[]){places, width, 1, 1}, one,
+    TN_TRY(nn_conv_bias_load(&made, "rpn.head.cls_logits", (int64_t[]){places, width, 1, 1}, one,
                              KN_LINEAR, &out->objectness));
-    return nn_conv_bias_load(load, "rpn.head.bbox_pred", (int64_t[]){4 * places, width, 1, 1}, one,
+    return nn_conv_bias_load(&made, "rpn.head.bbox_pred", (int64_t[]){4 * places, width, 1, 1}, one,
                              KN_LINEAR, &out->deltas);
+}
+
+// What stands on the last linear layer.
+static tn_status predictors_load(const nn_loader *load, const md_fvlm_config *c, int64_t embed_dim,
+                                 md_fvlm_heads *out) {
+    nn_loader made = beginning(load, NN_INIT_NORMAL, 0.001);
+    TN_TRY(
+        nn_linear_load(&made, "box_predictor.bbox_pred", 4, c->box_width, KN_LINEAR, &out->deltas));
+    made.init.value = 0.01;
+    TN_TRY(nn_linear_load_named(&made, "box_predictor.embedding.weight", NULL, embed_dim,
+                                c->box_width, KN_LINEAR, &out->embedding));
+    return nn_classifier_load(&made, "classifier", embed_dim,
+                              c->background_kind == MD_BACKGROUND_LEARNED, c->score1_learned,
+                              c->score1_scale, &out->classifier);
 }
 
 static tn_status box_load(const nn_loader *load, const md_fvlm_config *c, int64_t embed_dim,
                           md_fvlm_heads *out) {
     char name[NN_NAME];
-    TN_TRY(convs_load(load, "box_head.conv", c->box_convs, c->pyramid_channels, out->conv));
-    TN_TRY(md_whole_load(load, "box_head.fc.0", c->box_width, c->pyramid_channels, c->box_size,
-                         &out->whole));
+    nn_loader made = beginning(load, NN_INIT_KAIMING_NORMAL_OUT, 0);
+    nn_loader linear = beginning(load, NN_INIT_KAIMING_UNIFORM, 1);
+    TN_TRY(convs_load(&made, "box_head.conv", c->box_convs, c->pyramid_channels, out->conv));
+    TN_TRY(nn_linear_load_regions(&linear, "box_head.fc.0", c->box_width, c->pyramid_channels,
+                                  c->box_size, KN_RELU, &out->fc[0]));
     for (int64_t i = 1; i < c->box_fcs; i++) {
         snprintf(name, sizeof name, "box_head.fc.%lld", (long long)i);
-        TN_TRY(nn_linear_load(load, name, c->box_width, c->box_width, KN_RELU, &out->fc[i]));
+        TN_TRY(nn_linear_load(&linear, name, c->box_width, c->box_width, KN_RELU, &out->fc[i]));
     }
-    TN_TRY(
-        nn_linear_load(load, "box_predictor.bbox_pred", 4, c->box_width, KN_LINEAR, &out->deltas));
-    TN_TRY(nn_linear_load(load, "box_predictor.embedding", embed_dim, c->box_width, KN_LINEAR,
-                          &out->embedding));
-    if (c->background_kind == MD_BACKGROUND_LEARNED)
-        TN_TRY(nn_load(load, "classifier.background", TN_DIMS(embed_dim), &out->background));
-    if (c->score1_learned) return nn_load(load, "classifier.logit_scale", 0, NULL, &out->log_scale);
-    return TN_OK;
+    return predictors_load(load, c, embed_dim, out);
 }
 
 tn_status md_fvlm_heads_load(const nn_loader *load, const md_fvlm_config *c, int64_t embed_dim,
                              md_fvlm_heads *out) {
     int64_t width = c->pyramid_channels;
+    nn_loader made = beginning(load, NN_INIT_KAIMING_NORMAL_OUT, 0);
+    nn_loader last = beginning(load, NN_INIT_NORMAL, 0.001);
     *out = (md_fvlm_heads){0};
     TN_TRY(box_load(load, c, embed_dim, out));
-    TN_TRY(convs_load(load, "mask_head", c->mask_convs, width, out->mask));
-    TN_TRY(md_up_load(load, "mask_predictor.conv5_mask", width, width, KN_RELU, &out->up));
-    return nn_conv_bias_load(load, "mask_predictor.mask_fcn_logits", (int64_t[]){1, width, 1, 1},
+    TN_TRY(convs_load(&made, "mask_head", c->mask_convs, width, out->mask));
+    TN_TRY(nn_deconv_load(&made, "mask_predictor.conv5_mask", width, width, KN_RELU, &out->up));
+    return nn_conv_bias_load(&last, "mask_predictor.mask_fcn_logits", (int64_t[]){1, width, 1, 1},
                              kn_conv_same(1, 0), KN_LINEAR, &out->logits);
 }
 
@@ -115,41 +135,26 @@ tn_status md_fvlm_box_fwd(nn_ctx *cx, const md_fvlm *model, const tn_tensor *reg
     const tn_tensor *at = regions;
     for (int64_t i = 0; i < c->box_convs; at = &map[i++])
         TN_TRY(nn_conv_fwd(cx, &head->conv[i], at, NULL, &map[i]));
-    TN_TRY(nn_conv_fwd(cx, &head->whole, at, NULL, &row[0]));
-    row[0] = tn_reshape(&row[0], TN_DIMS(regions->dim[0], c->box_width));
-    at = &row[0];
-    for (int64_t i = 1; i < c->box_fcs; at = &row[i++])
+    tn_tensor flat = tn_reshape(at, TN_DIMS(at->dim[0], at->dim[1] * at->dim[2] * at->dim[3]));
+    at = &flat;
+    for (int64_t i = 0; i < c->box_fcs; at = &row[i++])
         TN_TRY(nn_linear_fwd(cx, &head->fc[i], at, NULL, &row[i]));
     TN_TRY(nn_linear_fwd(cx, &head->deltas, at, NULL, deltas));
     return nn_linear_fwd(cx, &head->embedding, at, NULL, embedding);
 }
 
-// Rows of unit length against rows of unit length, the learned background as one more.
 tn_status md_fvlm_classify(nn_ctx *cx, const md_fvlm *model, const tn_tensor *text,
-                           const tn_tensor *embedding, tn_tensor *cosines) {
-    int64_t rows = text->dim[0], d = text->dim[1], count = embedding->dim[0];
-    bool learned = md_fvlm_learned_background(model);
-    tn_tensor unit, all;
-    TN_TRY(tn_new(cx->step, cosines, embedding->dtype, TN_DIMS(count, rows + learned), cx->err));
-    TN_TRY(tn_new(cx->step, &all, text->dtype, TN_DIMS(rows + learned, d), cx->err));
-    TN_TRY(tn_new(cx->step, &unit, embedding->dtype, 2, embedding->dim, cx->err));
-    memcpy(all.data, text->data, tn_bytes(text));
-    if (learned) {
-        tn_tensor last = tn_slice(&all, rows, 1);
-        tn_tensor row = tn_reshape(&model->head.background, TN_DIMS(1, d));
-        kn_l2_normalize_fwd(cx->kn, 1e-12, &row, &last);
-    }
-    kn_l2_normalize_fwd(cx->kn, 1e-12, embedding, &unit);
-    kn_matmul_nt_fwd(cx->kn, 1, &unit, &all, cosines);
-    return TN_OK;
+                           const tn_tensor *embedding, tn_tensor *logits) {
+    return nn_classifier_fwd(cx, &model->head.classifier, text, embedding, logits);
 }
 
 double md_fvlm_scale1(const md_fvlm *model) {
-    const tn_tensor *scale = &model->head.log_scale;
-    if (!scale->data) return model->config.score1_scale;
-    double value;
-    tn_convert(scale->data, scale->dtype, &value, TN_F64, 1);
-    return exp(value);
+    return model->head.classifier.log_scale.data ? 1 : model->config.score1_scale;
+}
+
+double md_fvlm_cosine_scale(const md_fvlm *model) {
+    const tn_tensor *scale = &model->head.classifier.log_scale;
+    return scale->data ? exp(nn_real(scale, 0)) : model->config.score1_scale;
 }
 
 tn_status md_fvlm_mask_fwd(nn_ctx *cx, const md_fvlm *model, const tn_tensor *regions,
@@ -159,6 +164,6 @@ tn_status md_fvlm_mask_fwd(nn_ctx *cx, const md_fvlm *model, const tn_tensor *re
     const tn_tensor *at = regions;
     for (int64_t i = 0; i < model->config.mask_convs; at = &map[i++])
         TN_TRY(nn_conv_fwd(cx, &head->mask[i], at, NULL, &map[i]));
-    TN_TRY(md_up_fwd(cx, &head->up, at, &up));
+    TN_TRY(nn_deconv_fwd(cx, &head->up, at, &up));
     return nn_conv_fwd(cx, &head->logits, &up, NULL, logits);
 }

@@ -4,6 +4,7 @@
 #include "io/sha256.h"
 #include "models/fvlm_parts.h"
 #include "models/fvlm_schema.h"
+#include "nn/params.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -191,8 +192,19 @@ static tn_status open_adapters(md_fvlm *model, const md_fvlm_open_options *optio
         TN_TRY(join(path, options->folder, "adapters.safetensors", err));
         TN_TRY(io_weights_open(path, &file, err));
     }
-    nn_loader load = {
-        .file = file, .kn = kn, .arena = &model->weights, .parts = &model->weights, .err = err};
+    static const nn_norm_kind norms[] = {NN_NORM_NONE, NN_NORM_BATCH, NN_NORM_GROUP};
+    nn_loader load = {.file = file,
+                      .kn = kn,
+                      .arena = &model->weights,
+                      .parts = &model->weights,
+                      .err = err,
+                      .params = options->params,
+                      .init = {NN_INIT_KAIMING_UNIFORM, 1},
+                      .seed = options->seed,
+                      .bias = true,
+                      .norm = norms[model->config.pyramid_norm],
+                      .groups = MD_NORM_GROUPS};
+    TN_CHECK(file || options->params, "a new model is for training");
     tn_status status = file ? md_fvlm_names_check(file, &model->config, err) : TN_OK;
     if (status == TN_OK) status = load_adapters(model, &load);
     for (size_t i = 0; file && status == TN_OK && i < io_weights_count(file); i++) {
@@ -200,6 +212,7 @@ static tn_status open_adapters(md_fvlm *model, const md_fvlm_open_options *optio
         size_t count = 0;
         if (tn_count_checked(t->rank, t->dim, &count)) model->adapters += (int64_t)count;
     }
+    if (options->params) model->adapters = nn_params_elements(options->params);
     io_weights_close(file);
     return status;
 }

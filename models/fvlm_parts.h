@@ -4,10 +4,12 @@
 
 #include "models/clip_scene.h"
 #include "models/fvlm.h"
-#include "models/fvlm_layers.h"
 #include "models/rpn.h"
+#include "nn/classifier.h"
 #include "nn/conv_norm.h"
+#include "nn/deconv.h"
 #include "nn/fpn.h"
+#include "nn/linear.h"
 #include "nn/roi_pool.h"
 
 #define MD_FVLM_CONVS 8
@@ -16,8 +18,8 @@
 
 // From CLIP's maps to the pyramid.
 typedef struct md_fvlm_neck {
-    md_up up1a, up1b, up2; // vit4, simple: transposed convolutions to 4 and 2 times the size
-    md_norm_act between;
+    nn_deconv up1a, up1b, up2; // vit4, simple: transposed convolutions to 4 and 2 times the size
+    nn_norm between;           // of kind NN_NORM_NONE: the activation alone
     nn_conv lateral[MD_FVLM_MAPS], output[MD_FVLM_MAPS]; // simple
     nn_conv adapter[MD_FVLM_MAPS];                       // single
     nn_fpn fpn;                                          // all but simple
@@ -25,13 +27,11 @@ typedef struct md_fvlm_neck {
 
 typedef struct md_fvlm_heads {
     nn_conv conv[MD_FVLM_CONVS];
-    nn_conv whole; // the first linear layer: reads a whole region
-    nn_linear fc[MD_FVLM_FCS];
+    nn_linear fc[MD_FVLM_FCS]; // the first reads whole regions
     nn_linear deltas, embedding;
-    tn_tensor background; // [D]; learned
-    tn_tensor log_scale;  // []; learned
+    nn_classifier classifier;
     nn_conv mask[MD_FVLM_CONVS];
-    md_up up;
+    nn_deconv up;
     nn_conv logits;
 } md_fvlm_heads;
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Stage 1 and 2: from the picture to CLIP's maps, from them to the pyramid.
 #include "models/fvlm_parts.h"
+#include "nn/ops.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -36,13 +37,21 @@ static tn_status unit_load(const nn_loader *load, const char *prefix, int i, int
                              kn_conv_same(1, size / 2), act, conv);
 }
 
+// The norm between the two steps up, with its activation.
+static tn_status load_between(const nn_loader *load, md_norm norm, int64_t channels,
+                              nn_norm *between) {
+    *between = (nn_norm){.kind = NN_NORM_NONE, .act = KN_GELU};
+    if (norm == MD_NORM_NONE) return TN_OK;
+    return nn_norm_load(load, "pyramid.fpn1.1", channels, MD_NORM_EPS, KN_GELU, between);
+}
+
 static tn_status load_ups(const nn_loader *load, md_norm norm, int64_t channels, bool halve,
                           md_fvlm_neck *neck) {
     int64_t half = halve ? channels / 2 : channels, quarter = halve ? channels / 4 : channels;
-    TN_TRY(md_up_load(load, "pyramid.fpn1.0", channels, half, KN_LINEAR, &neck->up1a));
-    TN_TRY(md_norm_act_load(load, "pyramid.fpn1.1", half, norm, KN_GELU, &neck->between));
-    TN_TRY(md_up_load(load, "pyramid.fpn1.3", half, quarter, KN_LINEAR, &neck->up1b));
-    return md_up_load(load, "pyramid.fpn2.0", channels, half, KN_LINEAR, &neck->up2);
+    TN_TRY(nn_deconv_load(load, "pyramid.fpn1.0", channels, half, KN_LINEAR, &neck->up1a));
+    TN_TRY(load_between(load, norm, half, &neck->between));
+    TN_TRY(nn_deconv_load(load, "pyramid.fpn1.3", half, quarter, KN_LINEAR, &neck->up1b));
+    return nn_deconv_load(load, "pyramid.fpn2.0", channels, half, KN_LINEAR, &neck->up2);
 }
 
 // ViTDet's: every level by itself.
@@ -61,8 +70,12 @@ static tn_status load_simple(const nn_loader *load, const md_fvlm_config *config
 
 static tn_status load_fpn(const nn_loader *load, const md_fvlm_config *config, const int64_t *in,
                           md_fvlm_neck *neck) {
-    return nn_fpn_load(load, "fpn", MD_FVLM_MAPS, in, config->pyramid_channels, MD_NORM_EPS,
-                       &neck->fpn);
+    int64_t channels = load->file ? -1 : config->pyramid_channels;
+    TN_TRY(nn_fpn_load(load, "fpn", MD_FVLM_MAPS, in, channels, MD_NORM_EPS, &neck->fpn));
+    if (neck->fpn.channels == config->pyramid_channels) return TN_OK;
+    return tn_fail(load->err, TN_EFORMAT, "%s: the pyramid has %lld channels, expected %lld",
+                   io_weights_path(load->file), (long long)neck->fpn.channels,
+                   (long long)config->pyramid_channels);
 }
 
 tn_status md_fvlm_neck_load(const nn_loader *load, const md_fvlm_config *config,
@@ -89,33 +102,25 @@ tn_status md_fvlm_neck_load(const nn_loader *load, const md_fvlm_config *config,
 // One map of the ViT four times as large, twice as large, as it is, half as large.
 static tn_status four_sizes(nn_ctx *cx, const md_fvlm_neck *neck, const tn_tensor *const map[4],
                             tn_tensor y[4]) {
-    static const kn_pool2d plain = {.kh = 2, .kw = 2, .stride_h = 2, .stride_w = 2};
     tn_tensor twice, normed;
-    TN_TRY(md_up_fwd(cx, &neck->up1a, map[0], &twice));
-    TN_TRY(md_norm_act_fwd(cx, &neck->between, &twice, &normed));
-    TN_TRY(md_up_fwd(cx, &neck->up1b, &normed, &y[0]));
-    TN_TRY(md_up_fwd(cx, &neck->up2, map[1], &y[1]));
+    TN_TRY(nn_deconv_fwd(cx, &neck->up1a, map[0], &twice));
+    if (neck->between.kind == NN_NORM_NONE)
+        TN_TRY(nn_act(cx, neck->between.act, &twice, &normed));
+    else
+        TN_TRY(nn_norm_fwd(cx, &neck->between, &twice, &normed));
+    TN_TRY(nn_deconv_fwd(cx, &neck->up1b, &normed, &y[0]));
+    TN_TRY(nn_deconv_fwd(cx, &neck->up2, map[1], &y[1]));
     y[2] = *map[2];
-    // Frozen features: no gradient goes through the maximum. An odd map keeps its last row.
-    kn_pool2d half = plain;
-    int64_t h = map[3]->dim[1], w = map[3]->dim[2];
-    half.pad_bottom = (int)(h % 2), half.pad_right = (int)(w % 2);
-    TN_TRY(tn_new(cx->step, &y[3], map[3]->dtype,
-                  TN_DIMS(map[3]->dim[0], (h + 1) / 2, (w + 1) / 2, map[3]->dim[3]), cx->err));
-    kn_max_pool2d_fwd(cx->kn, &half, map[3], &y[3]);
-    return TN_OK;
+    // An odd map keeps its last row.
+    kn_pool2d half = {.kh = 2, .kw = 2, .stride_h = 2, .stride_w = 2};
+    half.pad_bottom = (int)(map[3]->dim[1] % 2), half.pad_right = (int)(map[3]->dim[2] % 2);
+    return nn_max_pool(cx, &half, map[3], &y[3]);
 }
 
 // Every second row and column of the fourth level makes the fifth.
 static tn_status fifth(nn_ctx *cx, tn_tensor *level) {
     static const kn_pool2d every = {1, 1, 2, 2, 0, 0, 0, 0, false};
-    const tn_tensor *last = &level[MD_FVLM_MAPS - 1];
-    TN_TRY(
-        tn_new(cx->step, &level[MD_FVLM_MAPS], last->dtype,
-               TN_DIMS(last->dim[0], (last->dim[1] + 1) / 2, (last->dim[2] + 1) / 2, last->dim[3]),
-               cx->err));
-    kn_max_pool2d_fwd(cx->kn, &every, last, &level[MD_FVLM_MAPS]);
-    return TN_OK;
+    return nn_max_pool(cx, &every, &level[MD_FVLM_MAPS - 1], &level[MD_FVLM_MAPS]);
 }
 
 static tn_status simple_fwd(nn_ctx *cx, const md_fvlm_neck *neck, const tn_tensor *map,
@@ -135,9 +140,7 @@ static tn_status resampled(nn_ctx *cx, const md_fvlm *model, const tn_tensor *ma
                            tn_tensor *y) {
     int64_t side = (int64_t)((double)model->config.picture_size / model->config.pyramid_stride[i]);
     tn_tensor sized;
-    TN_TRY(tn_new(cx->step, &sized, map->dtype, TN_DIMS(map->dim[0], side, side, map->dim[3]),
-                  cx->err));
-    kn_resize_fwd(cx->kn, &(kn_resize){.filter = KN_BILINEAR}, map, &sized); // frozen features
+    TN_TRY(nn_resize(cx, &(kn_resize){.filter = KN_BILINEAR}, side, side, map, &sized));
     return nn_conv_fwd(cx, &model->neck.adapter[i], &sized, NULL, y);
 }
 
