@@ -50,12 +50,14 @@ mutation "convolution in ref: dilation across ignored" kernels/ref/products.inc 
     test_dumps
 mutation "attention: sees one token too many" kernels/cpu/attention.inc \
     's/i0 + i + 1 < a->keys ? i0 + i + 1 : a->keys/i0 + i + 2 < a->keys ? i0 + i + 2 : a->keys/' test_ops_products
-mutation "gradient of weights: the last part of the rows left out" kernels/cpu/bwd_weights.inc \
+mutation "gradient of weights: the last part of the rows left out" kernels/cpu/across.inc \
     's/part < g->parts; part++/part < g->parts - 1 + (g->parts == 1); part++/' test_bwd_products
 mutation "gradient of a convolution: taps not turned" kernels/cpu/products.inc \
     's/w->adjoint ? taps - 1 - tap : tap/tap/' test_bwd_products
 mutation "gradient of a convolution in ref: between two strides" kernels/ref/bwd_products.c \
     's/place % stride == 0 \&\& //' test_bwd_products
+mutation "gradient of weights: tiles of one chunk only" kernels/cpu/winograd_bwd.inc \
+    's/bool add = g->first + from > 0/bool add = from > 0/' test_bwd_products
 mutation "gradient of attention: y dy not subtracted" kernels/cpu/attention_bwd.inc \
     's/(vf_load(change + j) - mean)/vf_load(change + j)/' test_bwd_attention
 mutation "layer norm: no eps" kernels/cpu/rows.inc 's/variance + r->number/variance/' test_ops_rows

@@ -106,6 +106,18 @@ static void the_models_convolutions(void **state) {
     check_conv(13, kn_conv_same(1, 1), (int64_t[]){2, 40, 41, 9}, 7, 3, 3); // several blocks
 }
 
+// 3x3 convolutions that are large enough for the form with fewer multiplications.
+static void large_convolutions(void **state) {
+    (void)state;
+    check_conv(20, kn_conv_same(1, 1), (int64_t[]){3, 18, 19, 32}, 33, 3, 3);
+    check_conv(21, kn_conv_same(1, 0), (int64_t[]){1, 35, 34, 47}, 32, 3, 3);
+    check_conv(22, (kn_conv){1, 1, 2, 1, 0, 3, 1, 1}, (int64_t[]){2, 24, 25, 33}, 65, 3, 3);
+    check_conv(23, kn_conv_same(1, 1), (int64_t[]){20, 7, 7, 40}, 48, 3, 3);
+    check_conv(24, kn_conv_same(1, 3), (int64_t[]){2, 24, 22, 32}, 32, 3, 3);
+    check_conv(25, kn_conv_same(1, 1), (int64_t[]){1, 66, 63, 32}, 32, 3, 3); // several chunks
+    check_conv(26, kn_conv_same(1, 1), (int64_t[]){1, 32, 32, 32}, 300, 3, 3);
+}
+
 static void any_convolution(void **state) {
     (void)state;
     static const int64_t size[] = {1, 2, 5, 7, 8, 9, 17}, channels[] = {1, 3, 5, 8, 17, 33};
@@ -289,6 +301,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(linear_layers),
         cmocka_unit_test(the_models_convolutions),
+        cmocka_unit_test(large_convolutions),
         cmocka_unit_test(any_convolution),
         cmocka_unit_test(transposed_convolutions),
         cmocka_unit_test(matmul),
