@@ -316,12 +316,13 @@ UNEQUAL = """## What cannot be equal, and why
   and the processor. Everything here is therefore a bar, not an equality, from the first convolution on. Within lexmask
   the order does not depend on the number of threads.
 - **Decisions by a hair.** Suppression, top-k and score thresholds turn a difference in the last bits into a box that is
-  there or not. For the detector, torchvision itself is asked again with its thresholds moved by 1e-4, and with noise of
-  a few roundings in its objectness (two boxes whose scores are 1e-7 apart suppress each other in either order); only boxes
-  for which its own answer then changes count as "by a hair", and they may be 0.5 % at most.
+  there or not. For the detector, torchvision itself is asked again with its thresholds moved by 1e-4, and with noise in
+  its logits that moves scores by less than that (two boxes whose scores are 1e-7 apart suppress each other in either order);
+  only boxes for which its own answer then changes count as "by a hair", and they may be 0.5 % at most.
 - **Masks by a hair.** torchvision truncates a box, widened by the mask's border, to whole pixels before it pastes the mask.
   Where an edge is as near to a whole pixel as the two boxes differ (1e-5 to 1e-4 pixels), the mask lies one pixel otherwise.
-  These are counted with the others, within the same 0.5 %.
+  These are counted with the others, within the same 0.5 %; so are masks of a few pixels of which one has a probability within
+  1e-4 of the threshold.
 - **Crops.** The edges of a crop are whole pixels: a proposal that differs by 1e-5 at a half is cut one pixel wider, and
   CLIP sees another picture: a score may move by much more than 1e-3, and a name may change. The rows "crop" say how often.
 - **Pillow before 13.** It resized across, then down, each pass rounded to bytes. Pillow 13 goes down first where the height
