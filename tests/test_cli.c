@@ -329,6 +329,7 @@ static void misuse_is_told_and_helped(void **state) {
         {"verify demo/pair/clip", "no known answers for a CLIP", 1},
         {"verify", "expected one FILE", 2},
         {"bench", "bench what", 2},
+        {"bench data", "needs --annotations", 2},
         {"detect demo/pictures --model demo/pair --names-file README.nothing", "README.nothing", 1},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

@@ -392,6 +392,49 @@ static void pictures_without_objects_and_of_unknown_size(void **state) {
     tr_dataset_close(data);
 }
 
+// On photographs: a mask lies in its box and reaches its sides, up to what drawing rounds.
+static void real_masks_fill_their_boxes(void **state) {
+    (void)state;
+    tr_dataset_options how = {.annotations =
+                                  SHARED_DATA "/coco_mini/annotations/instances_train2017.json",
+                              .pictures = SHARED_DATA "/coco_mini/train2017"};
+    FILE *there = fopen(how.annotations, "rb");
+    if (!there) SKIP("no %s", how.annotations);
+    fclose(there);
+    tr_dataset *data;
+    ASSERT_OK(tr_dataset_open(&how, &data, &err), err);
+    tr_loader_options o = usual(data);
+    o.augment = tr_augment_default(320), o.workers = 2, o.batch = 5;
+    tr_loader *l;
+    tr_batch b;
+    int64_t objects = 0, sides = 0, off = 0;
+    ASSERT_OK(tr_loader_open(&o, &l, &err), err);
+    for (int i = 0; i < 12; i++) {
+        ASSERT_OK(tr_loader_next(l, &b, &err), err);
+        for (int64_t n = 0; n < b.count; n++) {
+            const md_truth *t = &b.samples[n].truth;
+            for (int64_t g = 0; g < t->boxes.dim[0]; g++, objects++) {
+                const float *box = tn_f32(&t->boxes) + 4 * g;
+                uint32_t m[4];
+                io_rle_box(&t->masks[g], m);
+                assert_true(box[0] >= 0 && box[1] >= 0 && box[2] <= (float)t->masks[g].w &&
+                            box[3] <= (float)t->masks[g].h);
+                float side[4] = {(float)m[0], (float)m[1], (float)(m[0] + m[2]),
+                                 (float)(m[1] + m[3])};
+                for (int k = 0; k < 4; k++, sides++) { // a thin corner may show no pixel
+                    float d = k < 2 ? side[k] - box[k] : box[k] - side[k];
+                    assert_true(d > -1.01f);
+                    off += d > 1.5f;
+                }
+            }
+        }
+    }
+    assert_int_equal(tr_loader_tally(l).missing, 0);
+    assert_true(objects > 300 && off * 50 < sides);
+    tr_loader_close(l);
+    tr_dataset_close(data);
+}
+
 static int set_up(void **state) {
     if (temporary_setup(state)) return -1;
     scenes s;
@@ -415,6 +458,7 @@ int main(void) {
         cmocka_unit_test(pixels_are_normalised_and_padding_is_zero),
         cmocka_unit_test(values_are_those_of_inference),
         cmocka_unit_test(pictures_without_objects_and_of_unknown_size),
+        cmocka_unit_test(real_masks_fill_their_boxes),
     };
     return cmocka_run_group_tests(tests, set_up, temporary_teardown);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// `lexmask bench`: how fast the kernels are on this machine, beside what it can do at most.
+// `lexmask bench`: how fast kernels, models and the reading of training's data are on this machine.
 #pragma once
 
 #include "kernels/kernels.h"
@@ -19,6 +19,15 @@ int tool_bench_training(kn_ctx *cx, bool json);
 // R-CNN R50-FPN at 800x1333, and CLIP ViT-B/32; with the share of the measured peak and the memory
 // of the process. TN_EIO, TN_ENOMEM.
 tn_status tool_bench_models(kn_ctx *cx, bool json, tn_error *err);
+
+typedef struct bench_data {
+    const char *annotations, *pictures; // pictures NULL: annotations alone
+    int64_t size, batch, workers;
+    bool json;
+} bench_data;
+// What training reads: annotations into memory, with what was left out; pictures into batches. The
+// statuses of tr_dataset_open and tr_loader_next.
+tn_status tool_bench_data(const bench_data *how, tn_error *err);
 
 // What the level's instructions reach at most on all threads of the context, measured now:
 // multiply-adds on registers, in GFLOP/s, and copying memory, in GB/s read and written.

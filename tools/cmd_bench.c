@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// lexmask bench: how fast kernels and whole models are on this machine.
+// lexmask bench: how fast kernels, whole models and the reading of data are on this machine.
 #include "tools/bench.h"
 #include "tools/commands.h"
 
@@ -8,11 +8,21 @@
 static struct {
     bool json;
     int64_t threads;
+    bench_data data;
 } o;
 
 static const tool_option table[] = {
     {"json", TOOL_FLAG, NULL, "print JSON", &o.json},
     {"threads", TOOL_INT, "N", "default: all processors", &o.threads, 1, 1024},
+    {"annotations", TOOL_TEXT, "FILE", "data: instance annotations, COCO JSON",
+     &o.data.annotations},
+    {"pictures", TOOL_TEXT, "DIR", "data: the folder of its pictures; without it they are not read",
+     &o.data.pictures},
+    {"size", TOOL_INT, "N", "data: pixels a side of what training is shown; default 640",
+     &o.data.size, 1, 16384},
+    {"batch", TOOL_INT, "N", "data: pictures in a batch; default 8", &o.data.batch, 1, 4096},
+    {"workers", TOOL_INT, "N", "data: threads that read ahead; default 2, 0: none", &o.data.workers,
+     0, 256},
 };
 
 static const tool_option *options(size_t *count) {
@@ -34,8 +44,18 @@ static int bench(const char *what, tn_error *err) {
     return code;
 }
 
+static int measure_data(tn_error *err) {
+    if (!o.data.annotations) {
+        tool_error("bench data needs --annotations FILE");
+        return 2;
+    }
+    o.data.json = o.json;
+    return tool_bench_data(&o.data, err) == TN_OK ? 0 : tool_failed(err);
+}
+
 static int run(const tool_command *self, int argc, char **argv) {
     memset(&o, 0, sizeof o);
+    o.data = (bench_data){.size = 640, .batch = 8, .workers = 2};
     tool_list words = {0};
     tn_error err = {0};
     int code = 2;
@@ -44,8 +64,10 @@ static int run(const tool_command *self, int argc, char **argv) {
     bool known = !strcmp(what, "kernels") || !strcmp(what, "models") || !strcmp(what, "training");
     if (parsed == TOOL_HELPED)
         code = 0;
+    else if (parsed == TOOL_GO && !strcmp(what, "data"))
+        code = measure_data(&err);
     else if (parsed == TOOL_GO && !known)
-        tool_error("bench what? Give kernels, models or training");
+        tool_error("bench what? Give kernels, models, training or data");
     else if (parsed == TOOL_GO)
         code = bench(what, &err);
     tool_list_free(&words);
@@ -54,15 +76,18 @@ static int run(const tool_command *self, int argc, char **argv) {
 
 const tool_command tool_bench = {
     .name = "bench",
-    .summary = "time kernels, whole models or training on this machine",
-    .usage = "kernels|models|training [--json]",
+    .summary = "time kernels, whole models, training or the reading of data on this machine",
+    .usage = "kernels|models|training|data [options]",
     .details =
         "Shapes are those of Mask R-CNN R50-FPN at 800x1333 and CLIP ViT-B/32 (training: of the\n"
-        "presets fvit-b16 and small); weights are random. The share is of the peak measured in "
-        "the\n"
-        "same run. LEXMASK_CPU chooses the processor level.\n",
-    .examples = "  lexmask bench kernels\n"
-                "  LEXMASK_CPU=avx2 lexmask bench models --json\n",
+        "presets fvit-b16 and small); weights are random. The share is of the peak measured in\n"
+        "the same run. LEXMASK_CPU chooses the processor level. For data, annotations are read as\n"
+        "for training, with what is left out counted, and some 240 pictures are mirrored, scaled,\n"
+        "cropped and put into batches.\n",
+    .examples =
+        "  lexmask bench kernels\n"
+        "  LEXMASK_CPU=avx2 lexmask bench models --json\n"
+        "  lexmask bench data --annotations instances_train2017.json --pictures train2017\n",
     .run = run,
     .options = options,
 };
