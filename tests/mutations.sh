@@ -98,6 +98,22 @@ mutation "npy: Fortran order ignored" io/npy.c 's/^    if (in->fortran)/    if (
 mutation "EXIF: orientation ignored" io/exif.c 's/? (int)value : 1;/? 1 : 1;/' test_image
 mutation "BPE: merges of one rank from the right" models/bpe.c 's/a->at < b->at/a->at > b->at/' test_bpe
 mutation "run-length text: wrong sign" io/rle.c 's/more = bits \& 16/more = bits \& 8/' test_rle
+mutation "matcher: equal overlaps go to the last" models/matcher.c 's/if (iou > most) most/if (iou >= most) most/' test_targets
+mutation "matcher: low quality takes one block's best" models/matcher.c 's/if (job.best\[b \* g + i\] > job.best\[i\])/if (false)/' \
+    test_targets
+mutation "sampler: the first negatives" models/sampler.c 's/shuffle_front(rng, list + positives, negatives, n);//' test_targets
+mutation "box encode: sizes not weighted" models/box_codec.c 's/(T)weights\[2\] \* LOG/LOG/' test_targets
+mutation "region targets: true boxes are no proposals" models/targets.c 's/TN_DIMS(r + g), err/TN_DIMS(r), err/; s/TN_DIMS(r + g, 4)/TN_DIMS(r, 4)/; s/if (g) memcpy/if (false) memcpy/' \
+    test_targets
+mutation "mask targets: samples at the edge of their cell" models/mask_targets.c 's/((double)i + 0\.5) \* s->bin/(double)i * s->bin/' \
+    test_targets
+mutation "augmentation: masks are not mirrored" train/augment.c 's/if (f->flip) column/if (false) column/' test_augment
+mutation "augmentation: cut boxes keep their cut" train/sample.c 's/if (tr_frame_cuts(frame, box))/if (false)/' test_augment
+mutation "augmentation: the crop of a mirror from the other side" train/sample.c \
+    's/f->flip ? f->scaled_w - f->net_w - f->left : f->left/f->left/' test_augment
+mutation "data: crowds are learned" train/dataset.c 's/if (o->crowd) return TR_CROWDS;//' test_dataset
+mutation "data: one order for all epochs" train/order.c 's/TR_STREAM_ORDER, epoch)/TR_STREAM_ORDER, 0)/' test_augment
+mutation "loader: a resumed run begins at the front" train/loader.c 's/l->taken = l->next = options->position;//' test_loader
 
 [ "${#names[@]}" -gt 0 ] || { echo "no mutation is called '$only'"; exit 1; }
 

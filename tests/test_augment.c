@@ -120,6 +120,48 @@ static void pixels_boxes_and_masks_agree(void **state) {
     assert_true(outside > 5 && cut > 50 && mirrored > 200 && mirrored < 500);
 }
 
+// Of a triangle the crop may leave less than of its box.
+static void a_cut_object_has_the_box_of_its_rest(void **state) {
+    (void)state;
+    uint8_t pixels[H * W * 3] = {0};
+    write_picture(pixels);
+    tr_dataset *data = open_box("[[10,6,36,6,36,28]]");
+    tr_loader_options o = usual(data, 2);
+    int smaller = 0, whole = 0;
+    for (int64_t position = 0; position < 200; position++) {
+        tn_tensor image;
+        tr_sample t;
+        load(&o, position, &image, &t);
+        if (!t.truth.boxes.dim[0]) continue;
+        const double all[4] = {10, 6, 36, 28};
+        const float *box = tn_f32(&t.truth.boxes);
+        float cut[4];
+        uint32_t mask[4];
+        assert_true(tr_frame_box(&t.frame, all, cut));
+        if (!tr_frame_cuts(&t.frame, all)) {
+            assert_memory_equal(box, cut, sizeof cut);
+            whole++;
+            continue;
+        }
+        io_rle_box(t.truth.masks, mask);
+        for (int i = 0; i < 4; i++) {
+            assert_true(box[i] == (float)(i < 2 ? mask[i] : mask[i] + mask[i - 2]));
+            smaller += box[i] != cut[i];
+        }
+    }
+    o = usual(data, 0.5);
+    o.augment.size = 2 * W; // the whole picture
+    for (int64_t position = 0; position < 4; position++, whole++) {
+        tn_tensor image;
+        tr_sample t;
+        load(&o, position, &image, &t);
+        assert_true(tn_f32(&t.truth.boxes)[t.frame.flip ? 2 : 0] ==
+                    (float)(t.frame.scaled_w * (t.frame.flip ? W - 10 : 10)) / W);
+    }
+    assert_true(smaller > 20 && whole > 0);
+    tr_dataset_close(data);
+}
+
 // A crop of a mirrored, resized picture, made in three steps.
 static void only_the_crop_is_computed(void **state) {
     (void)state;
@@ -245,6 +287,7 @@ static int tear_down(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pixels_boxes_and_masks_agree),
+        cmocka_unit_test(a_cut_object_has_the_box_of_its_rest),
         cmocka_unit_test(only_the_crop_is_computed),
         cmocka_unit_test(frames_stay_within_bounds),
         cmocka_unit_test(impossible_settings_are_refused),

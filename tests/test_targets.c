@@ -273,21 +273,21 @@ static void any_number_of_threads_gives_the_same(void **state) {
         tn_pool *p;
         ASSERT_OK(tn_pool_open(t ? 4 : 1, &p, &err), err);
         ASSERT_OK(tn_new(&arena, &match[t], TN_I32, TN_DIMS(N), &err), err);
-        ASSERT_OK(
-            md_match(p, &arena, &(md_matcher){0.7, 0.3, true}, &truth, &boxes, &match[t], &err),
-            err);
+        ASSERT_OK(md_match(p, &arena, &(md_matcher){2, 0.3, true}, &truth, &boxes, &match[t], &err),
+                  err);
         tn_pool_close(p);
     }
     same_ints(&match[0], &match[1]);
-    // Each true box has the boxes that overlap it most, among all blocks.
+    // No overlap reaches 2, so what matches is what overlaps a true box most, of all blocks.
+    bool most[N] = {false};
     for (int g = 0; g < G; g++) {
         float best = -1;
         for (int64_t i = 0; i < N; i++)
             best = fmaxf(best, md_box_iou(tn_f32(&truth) + 4 * g, tn_f32(&boxes) + 4 * i));
         for (int64_t i = 0; i < N; i++)
-            if (md_box_iou(tn_f32(&truth) + 4 * g, tn_f32(&boxes) + 4 * i) == best)
-                assert_true(tn_i32(&match[0])[i] >= 0);
+            most[i] |= md_box_iou(tn_f32(&truth) + 4 * g, tn_f32(&boxes) + 4 * i) == best;
     }
+    for (int64_t i = 0; i < N; i++) assert_int_equal(tn_i32(&match[0])[i] >= 0, most[i]);
 }
 
 static tn_status all_of_it(void) {
