@@ -7,7 +7,8 @@ float md_box_iou(const float a[4], const float b[4]) {
     float left = a[0] > b[0] ? a[0] : b[0], right = a[2] < b[2] ? a[2] : b[2];
     float top = a[1] > b[1] ? a[1] : b[1], bottom = a[3] < b[3] ? a[3] : b[3];
     float w = right - left, h = bottom - top;
-    float inter = (w > 0 ? w : 0) * (h > 0 ? h : 0);
+    if (!(w > 0 && h > 0)) return 0; // most pairs: without a division
+    float inter = w * h;
     float area_a = (a[2] - a[0]) * (a[3] - a[1]), area_b = (b[2] - b[0]) * (b[3] - b[1]);
     return inter / (area_a + area_b - inter);
 }
@@ -33,6 +34,8 @@ typedef struct match_job {
     int64_t truths, count;
     float *best;   // [blocks][truths] largest overlap of each true box; then [truths] over all
     int32_t *like; // [count] the true box of largest overlap, with low_quality
+    float *most;   // [count] and that overlap
+    float least;   // the smallest of best: a box of less overlap is nobody's best
     int32_t *match;
 } match_job;
 
@@ -52,7 +55,7 @@ static void match_block(void *context, int64_t block, int worker) {
             if (iou > best[g]) best[g] = iou;
         }
         job->match[i] = most < low ? MD_BELOW : most < high ? MD_BETWEEN : at;
-        if (job->like) job->like[i] = at;
+        if (job->like) job->like[i] = at, job->most[i] = most;
     }
 }
 
@@ -61,7 +64,7 @@ static void add_low_quality(void *context, int64_t block, int worker) {
     const match_job *job = context;
     int64_t end = (block + 1) * BLOCK < job->count ? (block + 1) * BLOCK : job->count;
     for (int64_t i = block * BLOCK; i < end; i++)
-        for (int64_t g = 0; g < job->truths; g++)
+        for (int64_t g = 0; g < job->truths && job->most[i] >= job->least; g++)
             if (md_box_iou(job->truth + 4 * g, job->boxes + 4 * i) == job->best[g]) {
                 job->match[i] = job->like[i];
                 break;
@@ -81,11 +84,14 @@ tn_status md_match(tn_pool *pool, tn_arena *scratch, const md_matcher *matcher,
         return TN_OK;
     }
     size_t mark = tn_arena_mark(scratch);
-    match_job job = {matcher, tn_f32(truth), tn_f32(boxes), g, n, NULL, NULL, tn_i32(match)};
+    match_job job = {.matcher = matcher, .truth = tn_f32(truth), .boxes = tn_f32(boxes)};
+    job.truths = g, job.count = n, job.match = tn_i32(match);
     job.best = tn_arena_alloc(scratch, (size_t)(blocks * g + 1) * sizeof *job.best);
-    if (matcher->low_quality)
+    if (matcher->low_quality) {
         job.like = tn_arena_alloc(scratch, (size_t)(n + 1) * sizeof *job.like);
-    if (!job.best || (matcher->low_quality && !job.like))
+        job.most = tn_arena_alloc(scratch, (size_t)(n + 1) * sizeof *job.most);
+    }
+    if (!job.best || (matcher->low_quality && (!job.like || !job.most)))
         return tn_fail(err, TN_ENOMEM, "out of memory to match %lld boxes with %lld", (long long)n,
                        (long long)g);
     tn_pool_run(pool, blocks, match_block, &job);
@@ -93,6 +99,9 @@ tn_status md_match(tn_pool *pool, tn_arena *scratch, const md_matcher *matcher,
         for (int64_t b = 1; b < blocks; b++) // a maximum: the order does not matter
             for (int64_t i = 0; i < g; i++)
                 if (job.best[b * g + i] > job.best[i]) job.best[i] = job.best[b * g + i];
+        job.least = blocks ? job.best[0] : 0;
+        for (int64_t i = 1; blocks && i < g; i++)
+            if (job.best[i] < job.least) job.least = job.best[i];
         tn_pool_run(pool, blocks, add_low_quality, &job);
     }
     tn_arena_reset(scratch, mark);

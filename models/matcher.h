@@ -23,6 +23,7 @@ typedef struct md_matcher {
 
 // truth [G,4], boxes [N,4] -> match int32 [N]: the index of a true box, MD_BELOW or MD_BETWEEN; of
 // equal overlaps the first true box counts. Without true boxes all are MD_BELOW. The [G,N] matrix
-// never exists: memory is G for each 4,096 boxes, from scratch, and is given back. TN_ENOMEM.
+// never exists: memory is G for each 4,096 boxes and two numbers a box, from scratch, and is given
+// back. TN_ENOMEM.
 tn_status md_match(tn_pool *pool, tn_arena *scratch, const md_matcher *matcher,
                    const tn_tensor *truth, const tn_tensor *boxes, tn_tensor *match, tn_error *err);
