@@ -62,6 +62,7 @@ static void borders_and_channels(void **state) {
         check(seed, x, *out, pads[i]);
     }
     check(9000, (int64_t[]){1, 14, 14, 257}, 64, pads[0]); // more channels than a block of K
+    check(9005, (int64_t[]){3, 7, 7, 48}, 40, pads[0]);    // the smallest, as in a box head
     check(9010, (int64_t[]){1, 64, 2, 32}, 32, pads[0]);
     check(9020, (int64_t[]){1, 1, 128, 32}, 32, pads[0]);
     check(9030, (int64_t[]){1, 128, 1, 32}, 40, pads[0]);
