@@ -5,7 +5,8 @@
 //
 // Gradients are named after what they are the gradient of: dx of x. Each has a BLAS-style
 // `beta`: 0 writes it (what was there is not read), 1 adds to it, nothing else is allowed. A NULL
-// gradient is not wanted.
+// gradient is not wanted: so may be dx, dgamma, dbeta of a norm and dx of a loss. An empty dy (no
+// regions, no rows) is fine: gradients that are not empty are then zero where beta is 0.
 //
 // Some gradients need no operation of their own. With w [C,K,2,2] of a transposed convolution: its
 // dx is kn_conv2d_fwd of dy by w packed plainly, stride 2; its dw is kn_conv2d_bwd_w with x and dy
@@ -52,7 +53,8 @@ void kn_attention_bwd(kn_ctx *cx, const kn_attention *cfg, const tn_tensor *q, c
 
 // ---- rows and elements -------------------------------------------------------------------------
 
-// y = alpha x + beta y, elementwise, beta any number: moving averages, sums of gradients.
+// y = alpha x + beta y, elementwise, beta any number (0 does not read y): moving averages, sums of
+// gradients. y may be x.
 void kn_axpby(kn_ctx *cx, double alpha, const tn_tensor *x, double beta, tn_tensor *y);
 // x is the activation's input, except for KN_RELU and KN_SIGMOID, which are told its output.
 // dx may be dy where beta is 0.
@@ -63,7 +65,8 @@ void kn_layer_norm_bwd(kn_ctx *cx, double eps, const tn_tensor *x, const tn_tens
                        const tn_tensor *dy, double beta, tn_tensor *dx, double beta_p,
                        tn_tensor *dgamma, tn_tensor *dbeta);
 // Batch norm with the statistics of x [...,C] itself (Ioffe and Szegedy 2015): mean [C] and biased
-// variance [C] are written, y = act((x-mean)/sqrt(var+eps)*gamma+beta). act: KN_LINEAR or KN_RELU.
+// variance [C] are written (0 where x has no rows), y = act((x-mean)/sqrt(var+eps)*gamma+beta).
+// act: KN_LINEAR or KN_RELU.
 void kn_batch_norm_train_fwd(kn_ctx *cx, double eps, const tn_tensor *x, const tn_tensor *gamma,
                              const tn_tensor *beta, kn_act act, tn_tensor *mean, tn_tensor *var,
                              tn_tensor *y);
@@ -111,18 +114,20 @@ void kn_roi_align_bwd(kn_ctx *cx, const kn_roi_align *cfg, const tn_tensor *rois
 // factor * sum. The caller divides: factor is 1 / a fixed count.
 
 // Terms -weight[t] * log softmax(scale*x)[t] for rows x [R,T] with target t = target[r] (int32
-// [R]); a negative target is left out and its gradient 0. weight: real [T] or NULL.
+// [R]); a negative target is left out, whatever its row holds, and its gradient 0. A column of
+// -inf is one that cannot be: gradient 0. weight: real [T] or NULL.
 double kn_cross_entropy(kn_ctx *cx, double scale, const tn_tensor *x, const tn_tensor *target,
                         const tn_tensor *weight, double factor, tn_tensor *dx);
 // Binary cross-entropy of logits x with targets in 0..1; weight: NULL or the shape of x (0 leaves
-// a term out).
+// a term out, even one that is not a number).
 double kn_bce_logits(kn_ctx *cx, const tn_tensor *x, const tn_tensor *target,
                      const tn_tensor *weight, double factor, tn_tensor *dx);
 // |d| < delta ? d*d/(2 delta) : |d| - delta/2 with d = x - target (PyTorch's smooth_l1_loss; delta
 // 0 is |d|). weight as above.
 double kn_smooth_l1(kn_ctx *cx, double delta, const tn_tensor *x, const tn_tensor *target,
                     const tn_tensor *weight, double factor, tn_tensor *dx);
-// 1 - cos(x, target) for each row of x [R,D] with weight[r] (real [R] or NULL).
+// 1 - cos(x, target) for each row of x [R,D] with weight[r] (real [R] or NULL; 0 leaves the row
+// out). Lengths below eps count as eps, which is then a constant.
 double kn_cosine_loss(kn_ctx *cx, double eps, const tn_tensor *x, const tn_tensor *target,
                       const tn_tensor *weight, double factor, tn_tensor *dx);
 

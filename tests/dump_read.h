@@ -39,5 +39,7 @@ kn_act dump_activation(const dump *d, const char *key);
 kn_filter dump_filter(const dump *d);
 
 void dump_expect(const dump *d, const tn_tensor *got, const tn_tensor *want);
+// With another bar for float32.
+void dump_expect_within(const dump *d, double bar, const tn_tensor *got, const tn_tensor *want);
 // Room for a result of that shape, filled with NaN.
 tn_tensor dump_like(const tn_tensor *t);

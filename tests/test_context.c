@@ -119,6 +119,49 @@ static void id_out_of_table(kn_ctx *cx) {
     kn_gather_rows_fwd(cx, &table, &ids, &y);
 }
 
+static void half_a_gradient(kn_ctx *cx) {
+    float data[12];
+    tn_tensor x = tn_view(data, TN_F32, TN_DIMS(4)), dy = tn_view(data + 4, TN_F32, TN_DIMS(4)),
+              dx = tn_view(data + 8, TN_F32, TN_DIMS(4));
+    kn_act_bwd(cx, KN_GELU, &x, &dy, 0.5, &dx);
+}
+
+static void gradient_of_another_shape(kn_ctx *cx) {
+    float data[24];
+    tn_tensor gamma = tn_view(data, TN_F32, TN_DIMS(3)),
+              x = tn_view(data + 3, TN_F32, TN_DIMS(2, 3)),
+              dy = tn_view(data + 9, TN_F32, TN_DIMS(2, 3)),
+              dx = tn_view(data + 15, TN_F32, TN_DIMS(3, 2));
+    kn_layer_norm_bwd(cx, 0, &x, &gamma, &dy, 0, &dx, 0, NULL, NULL);
+}
+
+static void gradient_over_its_input(kn_ctx *cx) {
+    float data[24];
+    tn_tensor dx = tn_view(data, TN_F32, TN_DIMS(1, 2, 2, 1)),
+              dy = tn_view(data + 2, TN_F32, TN_DIMS(1, 4, 4, 1));
+    kn_upsample_bwd(cx, &dy, 0, &dx);
+}
+
+static void target_that_is_no_column(kn_ctx *cx) {
+    float data[6] = {0};
+    int32_t types[2] = {-1, 3};
+    tn_tensor x = tn_view(data, TN_F32, TN_DIMS(2, 3)), t = tn_view(types, TN_I32, TN_DIMS(2));
+    kn_cross_entropy(cx, 1, &x, &t, NULL, 1, NULL);
+}
+
+static void misuse_of_gradients_aborts(void **state) {
+    (void)state;
+    char text[2048];
+    message_of(half_a_gradient, text, sizeof text);
+    assert_non_null(strstr(text, "kn_act_bwd: beta 0.5"));
+    message_of(gradient_of_another_shape, text, sizeof text);
+    assert_non_null(strstr(text, "x [2,3] and dx [3,2]"));
+    message_of(gradient_over_its_input, text, sizeof text);
+    assert_non_null(strstr(text, "overlaps"));
+    message_of(target_that_is_no_column, text, sizeof text);
+    assert_non_null(strstr(text, "target[1] = 3 of x [2,3]"));
+}
+
 static void misuse_aborts_and_shows_the_shapes(void **state) {
     (void)state;
     char text[2048];
@@ -139,6 +182,7 @@ int main(void) {
         cmocka_unit_test(opening_survives_every_failed_allocation),
         cmocka_unit_test(scratch_grows_and_starts_again),
         cmocka_unit_test(misuse_aborts_and_shows_the_shapes),
+        cmocka_unit_test(misuse_of_gradients_aborts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
