@@ -26,7 +26,8 @@ tn_status nn_linear_load_matrix(const nn_loader *load, const char *name, int64_t
 tn_status nn_linear_load_joined(const nn_loader *load, int count, const char *const *prefix,
                                 int64_t out, int64_t in, kn_act act, nn_linear *linear);
 // A layer over whole regions [R,size,size,C], given as rows [R,size*size*C]. Files order columns as
-// [C,size,size] (a weight of rank 2 or 4); they are turned to channels-last. out: -1 for any.
+// [C,size,size] (a weight of rank 2 or 4; one that is made has 2); they are turned to
+// channels-last. out: -1 for any.
 tn_status nn_linear_load_regions(const nn_loader *load, const char *prefix, int64_t out,
                                  int64_t channels, int64_t size, kn_act act, nn_linear *linear);
 // x [...,C] -> y [...,K] from cx->step: act(x W^T + bias + residual). residual: NULL or the shape
