@@ -89,6 +89,16 @@ mutation "resize backward: adds where it should write" kernels/cpu/bwd_pictures.
 mutation "cross-entropy: scale left out of the slope" kernels/cpu/losses.inc 's/g->factor \* w \* g->number/g->factor * w/' test_losses
 mutation "smooth L1: far terms not lowered" kernels/cpu/losses.inc 's/size - vf_set(delta \* 0\.5f)/size/' test_losses
 mutation "AdamW: mean away from the gradient" kernels/ref/losses.inc 's/- (double)\*mean));/+ (double)*mean));/' test_dumps
+mutation "tape: an output used twice keeps one gradient" nn/tape.c 's/\*beta = a->grad ? 1 : 0;/*beta = 0;/' \
+    test_grad_modules test_grad_golden test_fvlm_train
+mutation "tape: parts of an output begin as they lie" nn/tape.c 's/memset(a->grad, 0, a->bytes);//' test_tape
+mutation "tape: scopes forget what was recorded" nn/tape.c 's/!cx->tape || cx->tape->count == scope.records/true/' \
+    test_grad_modules test_grad_golden
+mutation "residual: gets no gradient" nn/record.c 's/return residual \&\& residual->data ?/return false ?/' \
+    test_grad_modules test_grad_golden
+mutation "parameters: adjoints not packed again" nn/trained.c 's/kn_weight_repack(kn, w, NULL, \&t->adjoint);//' \
+    test_grad_modules
+mutation "batch norm: running variance is the biased one" nn/norm.c 's|n > 1 ? n / (n - 1) : 1|1|' test_grad_golden
 mutation "safetensors: gaps allowed" io/safetensors.c 's/if (at->from != end)/if (at->from < end)/' test_weights_broken
 mutation "safetensors: tensors may lie behind the end" io/safetensors.c \
     's/if (out->from > out->to || out->to > in->data_bytes)/if (out->from > out->to)/' test_weights_broken
