@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+// The log of a run: one JSON object a line, each with the step, and with numbers or a note. What
+// has been logged is also kept as curves, so that charts are remade as training goes on; a run that
+// goes on reads them back from the file.
+#pragma once
+
+#include "tensor/status.h"
+
+#include <stddef.h>
+
+typedef struct tr_log tr_log;
+
+typedef struct tr_value {
+    const char *name; // a plain word: letters, digits, '_', '.', '@'
+    double value;     // what is not finite is written as null
+} tr_value;
+
+// Appends to the file. Lines of later steps than `step`, and a last line that was cut off, are
+// dropped first: they are of updates that will be made again. TN_EIO, TN_EFORMAT, TN_ENOMEM.
+tn_status tr_log_open(const char *path, int64_t step, tr_log **out, tn_error *err);
+void tr_log_close(tr_log *log); // NULL is fine
+
+// {"step":S,"name":value,…}; the line is in the file when it returns. TN_EIO, TN_ENOMEM.
+tn_status tr_log_add(tr_log *log, int64_t step, const tr_value *values, size_t count,
+                     tn_error *err);
+// {"step":S,"event":"…","text":"…"}: a picture left out, a checkpoint, a warning.
+tn_status tr_log_note(tr_log *log, int64_t step, const char *event, const char *text,
+                      tn_error *err);
+
+// A chart of the named values over the steps, each point the mean of at most 1/200 of the curve, so
+// that a long noisy curve stays readable. Names without a value are left out; nothing is written
+// when none has one. TN_EIO, TN_ENOMEM.
+tn_status tr_log_plot(const tr_log *log, const char *path, const char *title, const char *y_label,
+                      const char *const *names, size_t count, tn_error *err);
+// The last value of that name; NAN if there is none.
+double tr_log_last(const tr_log *log, const char *name);
