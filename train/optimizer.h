@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// AdamW over the flat buffers of a model's parameters (Loshchilov and Hutter, "Decoupled weight
+// decay regularization", ICLR 2019), with gradients clipped by their global norm as PyTorch's
+// clip_grad_norm_ does it, no decay for norms and biases, and an optional moving average of the
+// weights.
+#pragma once
+
+#include "kernels/train.h"
+
+// Parameters that follow each other in the buffers and are treated alike.
+typedef struct tr_span {
+    int64_t from, count; // elements
+    bool decay;
+} tr_span;
+
+// The four buffers, of equal length and type, with zeros between parameters.
+typedef struct tr_flat {
+    tn_tensor value, grad, m, v;
+    const tr_span *spans; // ascending; they cover all parameters
+    size_t span_count;
+} tr_flat;
+
+typedef struct tr_optimizer {
+    double beta1, beta2, eps; // 0.9, 0.999, 1e-8
+    double decay;             // 0.1
+    double clip;              // of the global norm; 0: none
+    double average;           // share of the past in the moving average, e.g. 0.999; 0: none
+} tr_optimizer;
+
+tr_optimizer tr_optimizer_default(void);
+// TN_EINVAL names the value that cannot be.
+tn_status tr_optimizer_check(const tr_optimizer *cfg, tn_error *err);
+
+// The global norm of the gradients.
+double tr_gradient_norm(kn_ctx *cx, const tr_flat *flat);
+// One update. step: 1 for the first. rate: of learning. norm: what tr_gradient_norm gave, which is
+// finite. average: of the length of value, or NULL. Gradients are not changed.
+void tr_optimizer_step(kn_ctx *cx, const tr_optimizer *cfg, int64_t step, double rate, double norm,
+                       const tr_flat *flat, tn_tensor *average);
