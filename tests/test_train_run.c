@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: Apache-2.0
+// The loop of a run, around a model so small that its gradients fit a few lines: stopped anywhere
+// and gone on with, it ends in the same bits; what is not a number ends it with the reason.
+#include "train/run.h"
+
+#include "io/file.h"
+#include "kernels/train.h"
+#include "tensor/rng.h"
+#include "tests/temporary.h"
+#include "tests/test.h"
+
+#include <limits.h>
+#include <math.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define IN 33
+#define OUT 5
+#define STEPS 24
+
+// y = W x + b towards numbers drawn from (seed, position).
+typedef struct toy {
+    kn_ctx *kn;
+    nn_params params;
+    nn_param *weight, *bias;
+    nn_buffer *seen; // how many pictures, as a running statistic
+    int64_t nan_at;  // a step whose gradient is not a number; -1: none
+    int64_t stop_at; // the watcher stops when so many updates are done; -1: never
+    int64_t updates, kept, validated;
+    char note[1200];
+} toy;
+
+static tn_status toy_gradients(void *self, int64_t step, int64_t *position, int64_t pictures,
+                               double share, tr_measure *m, tn_error *err) {
+    (void)err;
+    toy *t = self;
+    float *w = tn_f32(&t->weight->value), *dw = tn_f32(&t->weight->grad);
+    for (int64_t n = 0; n < pictures; n++, (*position)++) {
+        tn_rng rng = tn_rng_new(17, (uint64_t)*position);
+        float x[IN];
+        for (int i = 0; i < IN; i++) x[i] = (float)tn_rng_normal(&rng);
+        for (int k = 0; k < OUT; k++) {
+            float y = tn_f32(&t->bias->value)[k] - (float)tn_rng_normal(&rng);
+            for (int i = 0; i < IN; i++) y += w[k * IN + i] * x[i];
+            if (step == t->nan_at) y = NAN;
+            m->loss[TR_LOSS_BOXES] += share * y * y / 2;
+            for (int i = 0; i < IN; i++) dw[k * IN + i] += (float)share * y * x[i];
+            tn_f32(&t->bias->grad)[k] += (float)share * y;
+        }
+    }
+    m->pictures += pictures;
+    tn_f32(&t->seen->value)[0] += (float)pictures;
+    return TN_OK;
+}
+
+static const char *toy_suspect(void *self) {
+    (void)self;
+    return "the toy";
+}
+
+static void toy_start(toy *t, int threads) {
+    tn_error err = {0};
+    memset(t, 0, sizeof *t);
+    t->nan_at = t->stop_at = -1;
+    ASSERT_OK(kn_open("cpu", NULL, threads, &t->kn, &err), err);
+    ASSERT_OK(nn_params_init(&t->params, TN_F32, &err), err);
+    ASSERT_OK(nn_params_add(&t->params, "toy.weight", TN_DIMS(OUT, IN), true, &t->weight, &err),
+              err);
+    ASSERT_OK(nn_params_add(&t->params, "toy.bias", TN_DIMS(OUT), false, &t->bias, &err), err);
+    ASSERT_OK(nn_params_add_buffer(&t->params, "toy.seen", TN_DIMS(1), &t->seen, &err), err);
+    tn_rng rng = tn_rng_new(3, 0);
+    for (int i = 0; i < OUT * IN; i++) tn_f32(&t->weight->value)[i] = (float)tn_rng_normal(&rng);
+    memset(tn_f32(&t->bias->value), 0, OUT * sizeof(float));
+}
+
+static void toy_end(toy *t) {
+    nn_params_deinit(&t->params);
+    kn_close(t->kn);
+}
+
+static bool toy_stop(void *user) {
+    toy *t = user;
+    return t->stop_at >= 0 && t->updates >= t->stop_at;
+}
+
+static void toy_see(void *user, const tr_update *u) {
+    toy *t = user;
+    t->updates++;
+    assert_true(u->step >= 1 && u->step <= STEPS && u->loss > 0 && u->norm > 0 && u->memory > 0);
+}
+
+static void toy_note(void *user, const char *event, const char *text) {
+    toy *t = user;
+    snprintf(t->note, sizeof t->note, "%s: %s", event, text);
+}
+
+static tn_status toy_keep(void *user, int64_t step, tn_error *err) {
+    (void)err;
+    toy *t = user;
+    assert_true(step >= t->kept);
+    t->kept = step;
+    return TN_OK;
+}
+
+static tn_status toy_validate(void *user, int64_t step, tr_value *out, size_t *count,
+                              tn_error *err) {
+    (void)err;
+    ((toy *)user)->validated = step;
+    out[(*count)++] = (tr_value){"AP50", 0.1 * (double)step};
+    return TN_OK;
+}
+
+static const io_text_pair settings[] = {{"batch", "3"}};
+static const char *const figures[] = {"AP50"};
+
+static tr_run a_run(const char *folder, bool resume) {
+    return (tr_run){.folder = folder,
+                    .schedule = {.lr = 1e-2, .start = 0.1, .warmup = 4, .steps = STEPS},
+                    .optimizer = {0.9, 0.999, 1e-8, 0.1, 1.0, 0.95},
+                    .batch = 3,
+                    .accumulate = 2,
+                    .save_every = 5,
+                    .validate_every = 8,
+                    .plot_every = 100,
+                    .seed = 11,
+                    .resume = resume,
+                    .settings = settings,
+                    .setting_count = 1,
+                    .figures = figures,
+                    .figure_count = 1};
+}
+
+static tn_status go(toy *t, const tr_run *run, tn_error *err) {
+    tr_task task = {t, t->kn, &t->params, toy_gradients, toy_suspect};
+    tr_watcher watcher = {t, toy_stop, toy_see, toy_note, toy_keep, toy_validate};
+    return tr_run_go(run, &task, &watcher, err);
+}
+
+static const char *fresh_folder(void) {
+    static int number;
+    static char path[512];
+    snprintf(path, sizeof path, "%s-%d", temporary_path("run"), number++);
+    assert_int_equal(mkdir(path, 0777), 0);
+    return path;
+}
+
+// The checkpoint that a run ends with: every bit of its state.
+static io_map final_checkpoint(const char *folder) {
+    char path[PATH_MAX];
+    io_map map;
+    tn_error err = {0};
+    ASSERT_OK(io_map_open(tr_checkpoint_path(folder, false, path, sizeof path), &map, &err), err);
+    return map;
+}
+
+static io_map without_a_stop(int threads) {
+    toy t;
+    tn_error err = {0};
+    toy_start(&t, threads);
+    const char *folder = fresh_folder();
+    tr_run run = a_run(folder, false);
+    ASSERT_OK(go(&t, &run, &err), err);
+    assert_int_equal(t.kept, STEPS);
+    assert_int_equal(t.validated, STEPS);
+    char path[PATH_MAX];
+    const char *const files[] = {"log.jsonl", "losses.png", "figures.png"};
+    for (int i = 0; i < 3; i++) {
+        snprintf(path, sizeof path, "%s/%s", folder, files[i]);
+        assert_int_equal(access(path, F_OK), 0);
+    }
+    toy_end(&t);
+    return final_checkpoint(folder);
+}
+
+static void assert_same(const io_map *a, const io_map *b) {
+    assert_int_equal(a->count, b->count);
+    assert_memory_equal(a->bytes, b->bytes, a->count);
+}
+
+static void one_stop(const io_map *want, int64_t at, int threads) {
+    toy t;
+    tn_error err = {0};
+    const char *folder = fresh_folder();
+    tr_run run = a_run(folder, true);
+    for (int part = 0; part < 2; part++) {
+        toy_start(&t, threads);
+        t.stop_at = part ? -1 : at;
+        tn_status status = go(&t, &run, &err);
+        if (part)
+            ASSERT_OK(status, err);
+        else
+            assert_int_equal(status, TN_ECANCELLED);
+        assert_int_equal(t.updates, part ? STEPS - at : at);
+        toy_end(&t);
+    }
+    io_map is = final_checkpoint(folder);
+    assert_same(want, &is);
+    io_map_close(&is);
+}
+
+static void stopped_anywhere_it_ends_in_the_same_bits(void **state) {
+    (void)state;
+    io_map want = without_a_stop(1), two = without_a_stop(2);
+    assert_same(&want, &two);
+    tn_rng rng = tn_rng_new(2, 0);
+    for (int threads = 1; threads <= 2; threads++)
+        for (int i = 0; i < 10; i++) one_stop(&want, 1 + tn_rng_below(&rng, STEPS - 1), threads);
+    one_stop(&want, 0, 1);
+    io_map_close(&want);
+    io_map_close(&two);
+}
+
+static void a_killed_run_goes_on_from_its_checkpoint(void **state) {
+    (void)state;
+    io_map want = without_a_stop(1);
+    const char *folder = fresh_folder();
+    char newest[PATH_MAX];
+    tn_error err = {0};
+    toy t;
+    toy_start(&t, 1);
+    t.nan_at = 13; // ends it in the middle of what was saved at 10
+    tr_run run = a_run(folder, false);
+    assert_int_equal(go(&t, &run, &err), TN_EFORMAT);
+    assert_non_null(strstr(err.text, "step 14: the loss 'boxes' is not a number, first seen in "
+                                     "the toy; the last good checkpoint is"));
+    assert_non_null(strstr(err.text, "of step 10"));
+    toy_end(&t);
+    // And its newest checkpoint is damaged besides.
+    assert_int_equal(truncate(tr_checkpoint_path(folder, false, newest, sizeof newest), 700), 0);
+    toy_start(&t, 1);
+    run.resume = true;
+    ASSERT_OK(go(&t, &run, &err), err);
+    assert_int_equal(t.updates, STEPS - 5);
+    assert_non_null(strstr(t.note, "of step 5"));
+    toy_end(&t);
+    io_map is = final_checkpoint(folder);
+    assert_same(&want, &is);
+    io_map_close(&is);
+    io_map_close(&want);
+}
+
+static void a_run_is_not_overwritten(void **state) {
+    (void)state;
+    const char *folder = fresh_folder();
+    static const io_text_pair others[] = {{"batch", "4"}};
+    tn_error err = {0};
+    toy t;
+    tr_run run = a_run(folder, false);
+    toy_start(&t, 1);
+    ASSERT_OK(go(&t, &run, &err), err);
+    io_map before = final_checkpoint(folder);
+    assert_int_equal(go(&t, &run, &err), TN_EINVAL);
+    assert_non_null(strstr(err.text, "--resume"));
+    run.resume = true;
+    run.settings = others;
+    assert_int_equal(go(&t, &run, &err), TN_EINVAL);
+    assert_non_null(strstr(err.text, "batch 3, this one has 4"));
+    run.settings = settings; // and a run that is done is done
+    t.updates = 0;
+    ASSERT_OK(go(&t, &run, &err), err);
+    assert_int_equal(t.updates, 0);
+    toy_end(&t);
+    io_map after = final_checkpoint(folder);
+    assert_same(&before, &after);
+    io_map_close(&before);
+    io_map_close(&after);
+}
+
+static void nan_in_the_first_step(void **state) {
+    (void)state;
+    tn_error err = {0};
+    toy t;
+    tr_run run = a_run(fresh_folder(), false);
+    toy_start(&t, 1);
+    t.nan_at = 0;
+    assert_int_equal(go(&t, &run, &err), TN_EFORMAT);
+    assert_non_null(strstr(err.text, "there is no checkpoint yet"));
+    toy_end(&t);
+}
+
+static void impossible_plans(void **state) {
+    (void)state;
+    tn_error err = {0};
+    toy t;
+    toy_start(&t, 1);
+    tr_run run = a_run(fresh_folder(), false);
+    run.schedule.warmup = STEPS + 1;
+    assert_int_equal(go(&t, &run, &err), TN_EINVAL);
+    run = a_run("/no/such/folder", false);
+    assert_int_equal(go(&t, &run, &err), TN_EIO);
+    toy_end(&t);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(stopped_anywhere_it_ends_in_the_same_bits),
+        cmocka_unit_test(a_killed_run_goes_on_from_its_checkpoint),
+        cmocka_unit_test(a_run_is_not_overwritten),
+        cmocka_unit_test(nan_in_the_first_step),
+        cmocka_unit_test(impossible_plans),
+    };
+    return cmocka_run_group_tests(tests, temporary_setup, temporary_teardown);
+}

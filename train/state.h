@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// A run's parameters as the optimizer and the checkpoints want them: spans, named parts, modules.
+#pragma once
+
+#include "nn/params.h"
+#include "train/checkpoint.h"
+#include "train/optimizer.h"
+
+// A part of the model whose gradients are looked at together: "rpn", "box_head", …: what stands
+// before the first dot of a name. All of its parameters follow each other.
+typedef struct tr_module {
+    char name[64];
+    int64_t from, count; // elements of the flat buffers
+} tr_module;
+
+typedef struct tr_trained {
+    nn_params *params;
+    tr_flat flat;
+    tn_tensor average; // data NULL: none
+    tr_checkpoint checkpoint;
+    tr_module *modules;
+    size_t module_count;
+    // owned
+    tr_span *spans;
+    tr_part *parts;
+    char *names;
+} tr_trained;
+
+// average: keep a moving average, which begins as the values. params and settings stay the
+// caller's. TN_ENOMEM.
+tn_status tr_trained_init(tr_trained *trained, nn_params *params, bool average,
+                          const io_text_pair *settings, size_t setting_count, tn_error *err);
+void tr_trained_deinit(tr_trained *trained);
+
+// The first parameter whose gradient is not finite; NULL if all are.
+const char *tr_trained_broken(const tr_trained *trained, kn_ctx *kn);
+// The norm of a module's gradients.
+double tr_module_norm(const tr_trained *trained, kn_ctx *kn, const tr_module *module);
+// Puts the average in the place of the values and the values in that of the average.
+void tr_trained_swap(tr_trained *trained);
