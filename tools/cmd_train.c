@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+// lexmask train: trains the adapters of an F-VLM around a frozen CLIP.
+#include "tools/commands.h"
+#include "tools/train.h"
+
+#include <string.h>
+
+static tool_train_options o;
+
+static const tool_option table[] = {
+    {"preset", TOOL_CHOICE, "NAME",
+     "begin a new model of this kind: seed, small, fvlm-rn50, fvit-b16 or fvit-l14", &o.preset,
+     .choices = "seed|small|fvlm-rn50|fvit-b16|fvit-l14"},
+    {"clip", TOOL_TEXT, "FILE|DIR", "the CLIP of a new model", &o.clip},
+    {"tokenizer", TOOL_TEXT, "FILE", "its vocabulary; default: looked for in and beside the CLIP",
+     &o.tokenizer},
+    {"model", TOOL_TEXT, "DIR", "begin with this model's configuration and adapters", &o.model},
+    {"data", TOOL_TEXT, "FILE", "COCO instance annotations to train on", &o.data},
+    {"pictures", TOOL_TEXT, "DIR", "folder of their pictures", &o.pictures},
+    {"out", TOOL_TEXT, "RUN",
+     "folder of the run: checkpoints, log.jsonl, charts, and the model itself", &o.out},
+    {"resume", TOOL_FLAG, NULL, "go on with the run in RUN, bit for bit as if it had never stopped",
+     &o.resume},
+    {"stop-after", TOOL_INT, "N",
+     "save and stop after N updates of this call, for machines that are lent for a time; --resume "
+     "goes on",
+     &o.stop_after, 1, 1e12},
+    {"base", TOOL_TEXT, "FILE",
+     "train on the classes named there, one a line, or on the base classes of the built-in split "
+     "coco-ovd. Default: all",
+     &o.base},
+    {"batch", TOOL_INT, "N", "pictures that go through together; default at most 2", &o.batch, 1,
+     TR_BATCH},
+    {"accumulate", TOOL_INT, "N",
+     "batches of one update; default 1 with --batch, else what makes up the configuration's",
+     &o.accumulate, 1, 65536},
+    {"steps", TOOL_INT, "N", "updates", &o.steps, 1, 1e12},
+    {"epochs", TOOL_REAL, "X", "the same in rounds through the data", &o.epochs, 0, 1e6},
+    {"lr", TOOL_REAL, "X", "highest learning rate", &o.lr, 0, 1e3},
+    {"warmup", TOOL_INT, "N", "updates until it is reached", &o.warmup, 0, 1e12},
+    {"decay", TOOL_REAL, "X", "weight decay, not of norms and biases", &o.decay, 0, 1e3},
+    {"clip-norm", TOOL_REAL, "X", "gradients are clipped at this norm; 0: not", &o.clip_norm, 0,
+     1e9},
+    {"average", TOOL_REAL, "X",
+     "keep a moving average of the weights with this share of the past, e.g. 0.999, as the model; "
+     "default 0: none",
+     &o.average, 0, 1},
+    {"loss", TOOL_CHOICE, "KIND",
+     "of names: softmax (cross-entropy over all names and background) or cosine (the seed's)",
+     &o.loss, .choices = "softmax|cosine"},
+    {"background-weight", TOOL_REAL, "X", "of background regions in the cross-entropy",
+     &o.background, 0, 1e3},
+    {"size", TOOL_INT, "N", "pictures are N x N pixels", &o.size, 16, 16384},
+    {"jitter", TOOL_TEXT, "A,B", "pictures are scaled by a random factor in between", &o.jitter},
+    {"no-flip", TOOL_FLAG, NULL, "do not mirror pictures", &o.no_flip},
+    {"seed", TOOL_INT, "N", "of everything random; default 1", &o.seed, 0, 9007199254740992.0},
+    {"save-every", TOOL_INT, "N", "updates between checkpoints; default 200", &o.save_every, 1,
+     1e12},
+    {"val", TOOL_TEXT, "FILE", "COCO annotations to validate on", &o.val},
+    {"val-pictures", TOOL_TEXT, "DIR", "folder of their pictures; default: that of --pictures",
+     &o.val_pictures},
+    {"val-every", TOOL_INT, "N", "updates between validations; default 1000", &o.val_every, 1,
+     1e12},
+    {"val-limit", TOOL_INT, "N", "validate on the first N pictures; default all", &o.val_limit, 1,
+     1e9},
+    {"workers", TOOL_INT, "N", "threads that read pictures ahead; default 2", &o.workers, 0, 256},
+    {"dtype", TOOL_CHOICE, "TYPE",
+     "f32, or f64, for comparisons, with LEXMASK_CPU=ref; default f32", &o.dtype,
+     .choices = "f32|f64"},
+    {"dump", TOOL_TEXT, "DIR",
+     "write what every update saw, chose and gave, for tools/reference/train_reference.py",
+     &o.dump},
+    {"threads", TOOL_INT, "N", "that compute; default: all processors", &o.threads, 1, 1024},
+};
+
+static const tool_option *options(size_t *count) {
+    *count = sizeof table / sizeof *table;
+    return table;
+}
+
+static void set_defaults(void) {
+    o = (tool_train_options){.lr = -1,
+                             .warmup = -1,
+                             .decay = -1,
+                             .clip_norm = -1,
+                             .background = -1,
+                             .seed = 1,
+                             .save_every = 200,
+                             .val_every = 1000,
+                             .workers = 2};
+}
+
+static const char *misuse(void) {
+    if (!o.preset == !o.model)
+        return "train what? Give --preset NAME and --clip FILE for a new model, or --model DIR";
+    if (o.preset && !o.clip) return "a new model needs a CLIP: give --clip FILE or DIR";
+    if (o.model && o.clip) return "--model says which CLIP it has: --clip goes with --preset";
+    if (!o.data) return "train on what? Give --data FILE, COCO annotations";
+    if (!o.pictures) return "where are the pictures? Give --pictures DIR";
+    if (!o.out) return "where to? Give --out RUN, a folder";
+    if (o.steps && o.epochs > 0) return "--steps or --epochs, not both";
+    if (o.val_pictures && !o.val) return "--val-pictures goes with --val";
+    return NULL;
+}
+
+static int run(const tool_command *self, int argc, char **argv) {
+    set_defaults();
+    tn_error err = {0};
+    tool_parsed parsed = tool_parse(self, argc, argv, NULL);
+    if (parsed == TOOL_HELPED) return 0;
+    if (parsed == TOOL_MISUSED) return 2;
+    const char *wrong = misuse();
+    if (wrong) {
+        tool_error("%s", wrong);
+        fprintf(stderr, "try: lexmask %s --help\n", self->name);
+        return 2;
+    }
+    tool_catch_signals();
+    tn_status status = tool_train_go(&o, &err);
+    if (status == TN_ECANCELLED) tool_note("%s", err.text);
+    if (status == TN_ECANCELLED) return tool_interrupted() ? 1 : 0; // or --stop-after asked for it
+    return status == TN_OK ? 0 : tool_failed(&err);
+}
+
+const tool_command tool_train = {
+    .name = "train",
+    .summary = "train the adapters of an open-vocabulary detector around a frozen CLIP",
+    .usage = "--preset NAME --clip FILE --data FILE --pictures DIR --out RUN [OPTIONS]",
+    .details =
+        "What is not given comes from the model's configuration. RUN becomes a model folder for\n"
+        "lexmask detect and eval, and holds two checkpoints (the newest and the one before),\n"
+        "log.jsonl, losses.png and figures.png. Ctrl-C and SIGTERM save first; the same command\n"
+        "with --resume goes on bit for bit. A picture that cannot be read is left out, counted "
+        "and\n"
+        "named. Frozen weights are checked by their SHA-256 at the end.\n",
+    .examples =
+        "  lexmask train --preset fvit-b16 --clip ViT-B-16.pt --data "
+        "instances_train2017.json \\\n"
+        "      --pictures train2017 --base coco-ovd --out run --batch 4 --accumulate 16\n"
+        "  lexmask train --preset fvlm-rn50 --clip RN50.pt --data mine.json --pictures mine --out "
+        "run --steps 500 --val mine.json --val-every 100\n",
+    .run = run,
+    .options = options,
+};

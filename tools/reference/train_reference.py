@@ -1,0 +1,188 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Training beside PyTorch: every step that `lexmask train --dump DIR` wrote is done again by
+tools/reference/fvlm.py with autograd and torch.optim.AdamW, on the same features and with the same
+choices of the sampler.
+
+    train_reference.py RUN DIR [--json]
+
+1. Each step by itself, from the dumped values: the five losses, and the gradient of every tensor
+   (largest difference over largest value).
+2. All steps in a row, from the first one's values by PyTorch's own updates: how far both have gone
+   from each other, over how far they have gone: |dW - dW'| / |dW'|.
+
+The dump decides the type: float32, or float64 (lexmask train --dtype f64 with LEXMASK_CPU=ref).
+One step more has to be dumped than is compared, since values are those before the step.
+"""
+
+import argparse
+import glob
+import json
+import math
+import os
+import sys
+
+import torch
+import torch.nn.functional as F
+from safetensors import safe_open
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from fvlm import Fvlm  # noqa: E402
+
+LOSSES = ("objectness", "proposals", "classes", "boxes", "masks")
+ANCHORS, REGIONS, START = 256, 512, 1e-3
+
+
+def read(path):
+    with safe_open(path, "pt") as file:
+        return {k: file.get_tensor(k) for k in file.keys()}, file.metadata() or {}
+
+
+def values_into(model, step):
+    state = {k.split("/", 1)[1]: v for k, v in step.items() if k.startswith(("value/", "buffer/"))}
+    wanted = dict(model.named_parameters()) | dict(model.named_buffers())
+    with torch.no_grad():
+        for name, tensor in state.items():
+            wanted[name].copy_(tensor.reshape(wanted[name].shape))
+    return [k.split("/", 1)[1] for k in step if k.startswith("value/")]
+
+
+def rows(t, n, channels):
+    """Level outputs [N,A*c,h,w] of picture n as rows in the order row, column, anchor."""
+    a = t.shape[1] // channels
+    return t[n].reshape(a, channels, *t.shape[2:]).permute(2, 3, 0, 1).reshape(-1, channels)
+
+
+def smooth(x, target, weight):
+    return (F.smooth_l1_loss(x, target, reduction="none", beta=1 / 9) * weight).sum()
+
+
+def forward(model, step, share):
+    """The five losses as tensors."""
+    config, dtype = model.config, step["text"].dtype
+    maps = [step[f"map.{i}"].permute(0, 3, 1, 2) for i in range(4) if f"map.{i}" in step]
+    pictures = len(maps[0])
+    levels = model.levels(maps)
+    logits, deltas = model.rpn.head(levels)
+    loss = dict.fromkeys(LOSSES, torch.zeros((), dtype=dtype))
+
+    def of(n, name):
+        return step[f"{n}.{name}"]
+
+    for n in range(pictures):
+        x = torch.cat([rows(t, n, 1) for t in logits])[:, 0]
+        bce = F.binary_cross_entropy_with_logits(x, of(n, "anchors.objectness"), reduction="none")
+        loss["objectness"] = loss["objectness"] + share / ANCHORS * (bce * of(n, "anchors.weight")).sum()
+        x = torch.cat([rows(t, n, 4) for t in deltas])
+        loss["proposals"] = loss["proposals"] + share / ANCHORS * smooth(x, of(n, "anchors.deltas"), of(n, "anchors.delta_weight"))
+
+    def joined(name):
+        boxes = torch.cat([of(n, name) for n in range(pictures)])
+        image = torch.cat([torch.full((len(of(n, name)),), n) for n in range(pictures)])
+        return boxes, image
+
+    boxes, image = joined("regions.rois")
+    box_deltas, embedding = model.box(model.regions(levels, boxes, image, config["box_head"]["size"]))
+    names = len(step["text"]) - (config["background"]["kind"] == "text")
+    if config["training"]["loss"] == "softmax":
+        scores = model.scale1() * model.classify(step["text"], embedding)
+        weight = torch.ones(scores.shape[1], dtype=dtype)
+        weight[names:] = config["training"]["background_weight"]
+    first = 0
+    for n in range(pictures):
+        label = of(n, "regions.label").long()
+        at = slice(first, first + len(label))
+        first += len(label)
+        loss["boxes"] = loss["boxes"] + share / REGIONS * smooth(box_deltas[at], of(n, "regions.deltas"), of(n, "regions.box_weight"))
+        if config["training"]["loss"] == "softmax":
+            label = torch.where(label < scores.shape[1], label, torch.full_like(label, -100))
+            loss["classes"] = loss["classes"] + share / REGIONS * F.cross_entropy(scores[at], label, weight, reduction="sum", ignore_index=-100)
+        else:
+            fore = label < names
+            cosine = F.cosine_similarity(embedding[at][fore], step["text"][label[fore]], dim=1)
+            loss["classes"] = loss["classes"] + share / REGIONS * (1 - cosine).sum()
+    boxes, image = joined("regions.mask_rois")
+    if len(boxes):
+        masks = model.mask(model.regions(levels, boxes, image, config["mask_head"]["size"]))[:, 0]
+        first = 0
+        for n in range(pictures):
+            target = of(n, "regions.masks")
+            if len(target):
+                part = masks[first:first + len(target)]
+                loss["masks"] = loss["masks"] + share * F.binary_cross_entropy_with_logits(part, target)
+            first += len(target)
+    return loss
+
+
+def relative(a, b):
+    top = b.abs().max()
+    return float((a - b).abs().max() / top) if top > 0 else float(a.abs().max())
+
+
+def rate(training, step):
+    lr, warmup, steps = training["lr"], training["warmup"], training["steps"]
+    if step < warmup:
+        return lr * (START + (1 - START) * step / warmup)
+    return lr * (1 + math.cos(math.pi * (step - warmup) / (steps - warmup))) / 2
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("run")
+    p.add_argument("dump")
+    p.add_argument("--json", action="store_true")
+    a = p.parse_args()
+    files = sorted(glob.glob(os.path.join(a.dump, "step-*.safetensors")))
+    first, meta = read(files[0])
+    model = Fvlm.open(a.run)
+    if first["text"].dtype == torch.float64:
+        model.double()
+    model.train()
+    model.clip.eval()
+    training = model.config["training"]
+    parameters = dict(model.named_parameters())
+    worst_loss, worst_gradient, worst_name, share = 0.0, 0.0, "", 0.0
+    for path in files[:-1]:
+        step, _ = read(path)
+        names = values_into(model, step)
+        share = 1 / len(step["map.0"])
+        model.zero_grad()
+        losses = forward(model, step, share)
+        sum(losses.values()).backward()
+        for name, theirs in zip(LOSSES, step["losses"].tolist()):
+            ours = float(losses[name].detach())
+            worst_loss = max(worst_loss, abs(ours - theirs) / max(1.0, abs(ours)))
+        for name in names:
+            grad = parameters[name].grad
+            error = relative(step["grad/" + name].reshape(grad.shape), grad)
+            if error > worst_gradient:
+                worst_gradient, worst_name = error, name
+    names = values_into(model, first)
+    start = {n: parameters[n].detach().clone() for n in names}
+    groups = [{"params": [parameters[n] for n in names if meta[n] == "decay"], "weight_decay": training["decay"]},
+              {"params": [parameters[n] for n in names if meta[n] != "decay"], "weight_decay": 0.0}]
+    adamw = torch.optim.AdamW(groups, lr=training["lr"])
+    for i, path in enumerate(files[:-1]):
+        step, _ = read(path)
+        adamw.zero_grad()
+        for group in adamw.param_groups:
+            group["lr"] = rate(training, i)
+        sum(forward(model, step, share).values()).backward()
+        if training["clip"] > 0:
+            torch.nn.utils.clip_grad_norm_([parameters[n] for n in names], training["clip"])
+        adamw.step()
+    last, _ = read(files[-1])
+    apart = sum(float(((last["value/" + n].reshape(start[n].shape) - parameters[n].detach()) ** 2).sum()) for n in names)
+    gone = sum(float(((parameters[n].detach() - start[n]) ** 2).sum()) for n in names)
+    out = {"steps": len(files) - 1, "dtype": str(first["text"].dtype)[6:], "tensors": len(names), "loss": worst_loss,
+           "gradient": worst_gradient, "gradient_of": worst_name, "path": math.sqrt(apart / gone)}
+    if a.json:
+        print(json.dumps(out))
+    else:
+        print(f"{out['steps']} steps in {out['dtype']}, {len(names)} tensors\n"
+              f"losses     {worst_loss:.2e}\ngradients  {worst_gradient:.2e} ({worst_name})\n"
+              f"path       {out['path']:.2e}")
+
+
+if __name__ == "__main__":
+    main()

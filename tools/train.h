@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+// What `lexmask train` is made of besides its options.
+#pragma once
+
+#include "io/coco_split.h"
+#include "io/sha256.h"
+#include "models/bpe.h"
+#include "models/fvlm.h"
+#include "models/vocabulary.h"
+#include "train/fvlm.h"
+#include "train/run.h"
+
+// The options; what was not given is 0, NULL or negative.
+typedef struct tool_train_options {
+    const char *model, *preset, *clip, *tokenizer, *data, *pictures, *base, *out, *dump;
+    const char *val, *val_pictures, *loss, *jitter, *dtype;
+    int64_t batch, accumulate, steps, warmup, workers, threads, seed, size;
+    int64_t save_every, val_every, val_limit, stop_after;
+    double epochs, lr, decay, clip_norm, average, background;
+    bool resume, no_flip;
+} tool_train_options;
+
+// The whole run. TN_ECANCELLED after Ctrl-C: all is saved.
+tn_status tool_train_go(const tool_train_options *options, tn_error *err);
+
+#define TOOL_TRAIN_SETTINGS 24
+
+// The line of progress.
+typedef struct tool_train_progress {
+    bool terminal, open; // open: the line has no end yet
+    double shown;
+} tool_train_progress;
+tool_train_progress tool_train_progress_start(void);
+void tool_train_line(tool_train_progress *progress, const tr_update *update);
+void tool_train_break(tool_train_progress *progress); // before anything else is printed
+
+// FOLDER/step-000000.safetensors: features, choices, losses (in the order of tr_loss), values,
+// gradients and buffers of one step, from 0. TN_EIO, TN_ENOMEM.
+tn_status tool_train_dump(const char *folder, int64_t step, const tr_fvlm *task,
+                          const nn_params *params, int64_t pictures, const tr_fvlm_seen *seen,
+                          const double loss[TR_LOSSES], tn_error *err);
+
+// Names as a model's text: the configuration's prompts, and its background where that is a text.
+tn_status tool_train_text(nn_ctx *cx, const md_fvlm *model, const md_bpe *bpe,
+                          const char *const *names, int64_t count, md_vocabulary *out,
+                          tn_error *err);
+
+// Validation while training: COCO's AP of boxes and masks, that of base and novel names where
+// there is a split, and the recall of the RPN and of the box head, whatever the names.
+typedef struct tool_validation {
+    const md_fvlm *model;
+    kn_ctx *kn;
+    tn_arena *step; // free to be reset
+    const char *file, *pictures;
+    io_coco *truth;
+    io_coco_split split;
+    bool has_split;
+    md_vocabulary text; // of all categories
+    int64_t limit;      // pictures; 0: all
+    bool (*stop)(void); // asked between pictures
+} tool_validation;
+
+// split: NULL, "coco-ovd" or a file of base names. The other fields are set by the caller before.
+tn_status tool_validation_open(tool_validation *v, const md_bpe *bpe, const char *split,
+                               tn_error *err);
+void tool_validation_close(tool_validation *v);
+// Fills the figures: "AP", "AP50", "mask_AP", "mask_AP50", "AP50_base", "AP50_novel",
+// "rpn_AR@100", "rpn_AR@1000", "rpn_R50@1000", "box_AR@100", "box_AR@1000", "box_R50@100".
+// Says in plain words when recall tells that boxes are broken. TN_ECANCELLED.
+tn_status tool_validation_run(tool_validation *v, int64_t step, tr_value *out, size_t *count,
+                              tn_error *err);
+extern const char *const tool_validation_charts[];
+extern const size_t tool_validation_chart_count;
+
+// All that a run consists of.
+typedef struct tool_trainer {
+    const tool_train_options *options;
+    md_fvlm_config config; // with the flags applied
+    int64_t batch, accumulate;
+    kn_ctx *kn;
+    nn_params params;
+    md_fvlm *model;
+    md_bpe *bpe;
+    tn_arena step;
+    tr_dataset *data;
+    tr_loader *loader;
+    int64_t position; // of the loader's next batch
+    int64_t updates;  // made by this call
+    md_vocabulary vocabulary;
+    tr_fvlm task;
+    tool_validation validation;
+    tool_train_progress progress;
+    uint8_t frozen[2][IO_SHA256]; // CLIP's towers when the run began
+    io_text_pair setting[TOOL_TRAIN_SETTINGS];
+    char setting_text[TOOL_TRAIN_SETTINGS][80];
+    size_t setting_count;
+    tn_error *err;
+} tool_trainer;
+
+// Reads the configuration, applies the flags and opens everything; errors go to t->err. Closing is
+// fine after a failure.
+tn_status tool_trainer_open(tool_trainer *t);
+void tool_trainer_close(tool_trainer *t);
+bool tool_trainer_in_double(const tool_trainer *t);
+// SHA-256 of the frozen towers as they are in memory.
+tn_status tool_trainer_hash(tool_trainer *t, uint8_t out[2][IO_SHA256]);

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// What people see of a run: a line that is redrawn on a terminal, a line now and then in a log.
+#include "tools/train.h"
+
+#include "tools/commands.h"
+
+#include <unistd.h>
+
+#define LOG_SECONDS 30 // between two lines where nothing can be redrawn
+
+static void clock_text(double seconds, char *out, size_t bytes) {
+    long long s = seconds < 0 ? 0 : (long long)(seconds + 0.5);
+    if (s >= 86400)
+        snprintf(out, bytes, "%lldd %02lldh", s / 86400, s / 3600 % 24);
+    else
+        snprintf(out, bytes, "%lld:%02lld:%02lld", s / 3600, s / 60 % 60, s % 60);
+}
+
+void tool_train_line(tool_train_progress *p, const tr_update *u) {
+    double now = tool_seconds();
+    bool last = u->step == u->steps;
+    if (tool_verbosity < 0 || (!last && now - p->shown < (p->terminal ? 0.2 : LOG_SECONDS))) return;
+    char left[32];
+    const double *loss = u->measure.loss;
+    clock_text(u->seconds_left, left, sizeof left);
+    p->shown = now;
+    fprintf(stderr,
+            "%sstep %lld/%lld  loss %.4f (objects %.3f, proposals %.3f, classes %.3f, boxes %.3f, "
+            "masks %.3f)  lr %.2g  norm %.3g  %.2f pictures/s  %.1f GB  %s left%s",
+            p->terminal ? "\r\033[K" : "", (long long)u->step, (long long)u->steps, u->loss,
+            loss[TR_LOSS_OBJECTNESS], loss[TR_LOSS_PROPOSALS], loss[TR_LOSS_CLASSES],
+            loss[TR_LOSS_BOXES], loss[TR_LOSS_MASKS], u->rate, u->norm, u->pictures_per_second,
+            (double)u->memory / 1e9, left, p->terminal && !last ? "" : "\n");
+    p->open = p->terminal && !last;
+}
+
+void tool_train_break(tool_train_progress *p) {
+    if (p->open) fputc('\n', stderr);
+    p->open = false;
+}
+
+tool_train_progress tool_train_progress_start(void) {
+    return (tool_train_progress){.terminal = isatty(2) && tool_verbosity >= 0};
+}
