@@ -17,6 +17,7 @@ CASES = [  # lr, least, start, warmup, steps
 ]
 print("// SPDX-License-Identifier: Apache-2.0")
 print("// Written by tools/reference/dump_schedule.py.")
+print("// clang-format off")
 for lr, least, start, warmup, steps in CASES:
     sgd = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=lr)
     parts = [LinearLR(sgd, start_factor=start, total_iters=warmup),
