@@ -132,7 +132,7 @@ static void learns_two_pictures_by_heart(void **state) {
     (void)state;
     uint8_t before[IO_SHA256], after[IO_SHA256];
     digest(CLIP "/model.safetensors", before);
-    test_run run = test_lexmask("%s --steps 60 --warmup 5 --lr 2e-3 --val %s --val-every 1000",
+    test_run run = test_lexmask("%s --steps 90 --warmup 5 --lr 2e-3 --val %s --val-every 1000",
                                 words("heart"), in_folder("data.json"));
     ASSERT_CODE(run, 0);
     ASSERT_SAYS(run.err, "frozen weights unchanged");
