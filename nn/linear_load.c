@@ -207,7 +207,7 @@ tn_status nn_linear_load_regions(const nn_loader *load, const char *prefix, int6
     if (load->params) {
         nn_trained parts = {.form = NN_REGIONS, .parts = 1, .bins = size * size};
         if (load->file) TN_TRY(nn_find(load, name, &found));
-        bool flat = !found || found->rank != 4;
+        bool flat = !found || found->rank != 4; // a new one is a Linear's, as PyTorch keeps it
         TN_TRY(
             add_weight(load, name, flat ? 2 : 4, flat ? shape.flat : shape.dim, &parts.weight[0]));
         if (nn_has_bias(load, prefix))

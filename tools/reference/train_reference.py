@@ -87,7 +87,7 @@ def forward(model, step, share):
     if config["training"]["loss"] == "softmax":
         scores = model.scale1() * model.classify(step["text"], embedding)
         weight = torch.ones(scores.shape[1], dtype=dtype)
-        weight[names:] = config["training"]["background_weight"]
+        weight[names:] = config["training"]["background"]
     first = 0
     for n in range(pictures):
         label = of(n, "regions.label").long()
