@@ -3,6 +3,7 @@
 // names, recall.
 #include "tools/commands.h"
 #include "tools/eval_model.h"
+#include "tools/eval_sweep.h"
 
 #include <string.h>
 
@@ -10,6 +11,7 @@ static struct {
     const char *gt, *results, *pictures, *results_out;
     tool_eval_options how;
     tool_model_choice model;
+    tool_sweep_options sweep;
     int64_t threads;
 } o;
 
@@ -48,6 +50,9 @@ static const tool_option table[] = {
      &o.how.split, .choices = IO_SPLIT_COCO_OVD},
     {"base", TOOL_TEXT, "FILE", "the same with the base names in a file, one a line", &o.how.base},
     {"novel", TOOL_TEXT, "FILE", "with --base: the novel names; default: all others", &o.how.novel},
+    {"scores", TOOL_TEXT, "DIR",
+     "kept scores of boxes: scores.json and arrays beside it (io/scores.h)", &o.sweep.scores},
+    TOOL_SWEEP_OPTIONS(o.sweep),
     {"threads", TOOL_INT, "N", "default 0: one a processor", &o.threads, 0, 1024},
 };
 
@@ -144,9 +149,20 @@ static tn_status evaluate(const tool_eval_run *run, tn_error *err) {
     return status;
 }
 
+static const char *misuse_of_sweep(bool model) {
+    if (!o.sweep.scores) return "which scores? Give --scores DIR with --sweep";
+    if (o.results || model) return "--sweep makes its own results, of --scores";
+    if (!strcmp(o.how.type, "segm")) return "--sweep compares boxes: the kept scores have no masks";
+    if (o.how.lvis || o.how.agnostic || o.how.per_class || o.how.recall)
+        return "--sweep goes without --lvis, --agnostic, --per-class and --recall";
+    return tool_eval_misuse(&o.how);
+}
+
 static const char *misuse(void) {
     if (!o.gt) return "compare with what? Give --gt FILE, COCO annotations";
     bool model = tool_model_given(&o.model);
+    if (o.sweep.wanted) return misuse_of_sweep(model);
+    if (o.sweep.scores) return "--scores goes with --sweep";
     if (!o.results && !model)
         return "evaluate what? Give --results FILE, COCO results, or --model DIR --pictures DIR";
     if (o.results && model) return "--results or a model, not both";
@@ -158,7 +174,21 @@ static const char *misuse(void) {
     return wrong ? wrong : tool_eval_misuse(&o.how);
 }
 
+static int sweep(void) {
+    tn_error err = {0};
+    tn_pool *pool;
+    io_coco *truth = NULL;
+    tool_catch_signals();
+    if (tn_pool_open((int)o.threads, &pool, &err) != TN_OK) return tool_failed(&err);
+    tn_status status = io_coco_open(o.gt, 0, &truth, &err);
+    if (status == TN_OK) status = tool_sweep(truth, &o.how, &o.sweep, pool, &err);
+    io_coco_close(truth);
+    tn_pool_close(pool);
+    return status == TN_OK ? 0 : tool_failed(&err);
+}
+
 static int finish(void) {
+    if (o.sweep.wanted) return sweep();
     tn_error err = {0};
     tool_eval_run run = {0};
     tn_status status = TN_OK;
@@ -197,7 +227,8 @@ const tool_command tool_eval = {
         "COCO's twelve figures of a results file or of a model, as pycocotools computes them",
     .usage = "--gt FILE (--results FILE | --model DIR --pictures DIR --results-out FILE)\n"
              "      [--type bbox|segm] [--json] [--per-class] [--plots DIR]\n"
-             "      [--lvis | --split coco-ovd | --base FILE [--novel FILE]] [--recall]",
+             "      [--lvis | --split coco-ovd | --base FILE [--novel FILE]] [--recall]\n"
+             "   or: --gt FILE --sweep --scores DIR [--alphas A,B,…] [--betas A,B,…] …",
     .details =
         "In the tables a dash stands where there is nothing to be found; in JSON, as in "
         "pycocotools,\nit is -1. APs, APm and APl are those of small (to 32x32 pixels), "
