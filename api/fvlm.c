@@ -50,14 +50,37 @@ static md_fvlm_options options_of(lexmask_session *session) {
     return options;
 }
 
+static tn_status keep_scores(const lexmask_session *session, const md_fvlm_options *options,
+                             const md_fvlm_result *found, lexmask_result *result, tn_error *err) {
+    const md_fvlm_config *config = md_fvlm_settings(session->model->fvlm);
+    int64_t names = session->names->vocabulary.classes;
+    lexmask_scores how = {.background = found->all_score1.dim[1] > names,
+                          .renormalise = config->fusion_renormalise,
+                          .alpha = options->alpha,
+                          .beta = options->beta,
+                          .power = config->fusion_objectness,
+                          .score = options->limits.score,
+                          .nms = options->limits.nms,
+                          .top = (int)options->limits.top};
+    return api_result_scores(session, found, &how, result, err);
+}
+
 tn_status api_fvlm_run(lexmask_session *session, nn_ctx *cx, const tn_tensor *image,
                        lexmask_result **result) {
     md_fvlm_options options = options_of(session);
     md_fvlm_result found;
+    options.everything = session->options.keep_scores;
     if (!api_go_on(session, 0)) return tn_fail(cx->err, TN_ECANCELLED, "cancelled");
     TN_TRY(md_fvlm_detect(cx, session->model->fvlm, &session->names->vocabulary, image, &options,
                           &found));
-    return api_result_fvlm(session, image, &found, result, cx->err);
+    TN_TRY(api_result_fvlm(session, image, &found, result, cx->err));
+    if (!options.everything) return TN_OK;
+    tn_status status = keep_scores(session, &options, &found, *result, cx->err);
+    if (status != TN_OK) {
+        (*result)->image = (tn_tensor){0}; // stays the caller's
+        lexmask_result_free(*result);
+    }
+    return status;
 }
 
 tn_status api_fvlm_name(lexmask_session *session, nn_ctx *cx, const tn_tensor *image,

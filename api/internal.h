@@ -45,6 +45,8 @@ struct lexmask_result {
     tn_tensor boxes, masks;       // [count,4], [count,M,M] probabilities
     tn_tensor proposals;          // [P,4], best first; rank 0 where there are none
     char **rle;                   // [count], made when asked for
+    lexmask_scores scores;        // its arrays lie in kept; count 0 and kept NULL: none
+    float *kept;
 };
 
 // What the session's options mean for the crop mode.
@@ -52,6 +54,10 @@ md_crop_options api_crop_options(lexmask_session *session);
 
 // Copies proposals [P,4] into a result.
 tn_status api_result_proposals(lexmask_result *result, const tn_tensor *boxes, tn_error *err);
+// Copies the scores of every box that could become a detection into a result; how: what they are
+// put together with.
+tn_status api_result_scores(const lexmask_session *session, const md_fvlm_result *found,
+                            const lexmask_scores *how, lexmask_result *result, tn_error *err);
 // What a session needs for an F-VLM: checked and, for the names, read from a file.
 tn_status api_fvlm_session(lexmask_session *session, tn_error *err);
 tn_status api_fvlm_run(lexmask_session *session, nn_ctx *cx, const tn_tensor *image,

@@ -131,6 +131,7 @@ void lexmask_result_free(lexmask_result *result) {
     tn_free(result->boxes.data);
     tn_free(result->masks.data);
     tn_free(result->proposals.data);
+    tn_free(result->kept);
     tn_free(result->image.data);
     kn_close(result->kn);
     tn_free(result);

@@ -168,6 +168,7 @@ typedef struct lexmask_session_options {
                         // others; negative: the model's own
     const char *novel;  // a file of names, one a line, that beta holds for, alpha for all others;
                         // NULL: alpha for those that the model says it was trained on
+    int keep_scores;    // 1: results keep both scores of every box (lexmask_result_scores)
 } lexmask_session_options;
 
 LEXMASK_API void lexmask_session_options_init(lexmask_session_options *options);
@@ -234,6 +235,23 @@ LEXMASK_API lexmask_status lexmask_result_rle(lexmask_result *result, size_t i, 
 // when i is past the end.
 LEXMASK_API size_t lexmask_result_proposal_count(const lexmask_result *result);
 LEXMASK_API int lexmask_result_proposal_at(const lexmask_result *result, size_t i, float box[4]);
+// Both scores of every box that had a name, before they were put together and chosen from, for
+// trying other weights: columns are the names and, with a background, that. Arrays belong to the
+// result. Besides, what they were put together with: fused = score1^(1-w) score2^w with w = alpha
+// for base names and beta for the others, rows brought to sum 1 if renormalise, times
+// objectness^power; kept over score, suppressed over nms, the best top.
+typedef struct lexmask_scores {
+    size_t count, columns;
+    const float *boxes;           // [count,4] x1, y1, x2, y2 in pixels of the picture
+    const float *objectness;      // [count]
+    const float *score1, *score2; // [count,columns]; score2 NULL without one
+    const unsigned char *base;    // [names] 1: alpha's
+    int background, renormalise;
+    double alpha, beta, power, score, nms;
+    int top;
+} lexmask_scores;
+// 0: the result has none (session option keep_scores, F-VLM alone).
+LEXMASK_API int lexmask_result_scores(const lexmask_result *result, lexmask_scores *scores);
 // The picture with boxes, masks and names drawn over it, as PNG. Written beside, then renamed.
 LEXMASK_API lexmask_status lexmask_result_draw(const lexmask_result *result, const char *path,
                                                lexmask_error *err);
