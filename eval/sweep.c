@@ -8,8 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SMALLEST 1e-2f // pixels a side of a box
-
 typedef struct span { // the boxes of one picture
     int64_t picture, from, to;
 } span;
@@ -141,7 +139,7 @@ static int64_t list_pairs(const ev_sweep *s, const span *at, pair *out) {
     float least = logf((float)s->how.score);
     for (int64_t i = at->from; i < at->to; i++) {
         const float *box = tn_f32(&s->scores->boxes) + 4 * i;
-        if (box[2] - box[0] < SMALLEST || box[3] - box[1] < SMALLEST) continue;
+        if (!(box[2] > box[0] && box[3] > box[1])) continue;
         const float *l1 = s->log1 + i * columns, *l2 = s->log2 ? s->log2 + i * columns : NULL;
         float shift = shift_of(s, i);
         for (int64_t t = 0; t < classes; t++) {

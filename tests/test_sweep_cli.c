@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // `lexmask eval --sweep` as a user types it.
+#include "io/coco.h"
 #include "io/image.h"
 #include "io/json.h"
 #include "io/scores.h"
@@ -17,6 +18,12 @@
     "{\"images\":[{\"id\":1},{\"id\":2}],\"categories\":[{\"id\":3,\"name\":\"cat\"},{\"id\":5,"   \
     "\"name\":\"dog\"}],\"annotations\":[" OBJECT(1, 1, 3, 10) "," OBJECT(2, 1, 5, 50) "," OBJECT( \
         3, 2, 3, 10) "," OBJECT(4, 2, 5, 50) "]}"
+
+#define PARTY                                                                                      \
+    "{\"images\":[{\"id\":1,\"file_name\":\"party.png\"}],\"categories\":[{\"id\":3,\"name\":"     \
+    "\"rocket\"},"                                                                                 \
+    "{\"id\":5,\"name\":\"guitar\"},{\"id\":8,\"name\":\"unicorn\"}],\"annotations\":"
+#define FVLM " --model tests/golden/fvlm_demo --pictures demo/pictures --no-cache --threads 1"
 
 static tn_error err;
 
@@ -154,6 +161,84 @@ static void what_does_not_fit_is_refused(void **state) {
     }
 }
 
+// True boxes are every third of the boxes that were found, moved a little.
+static const char *truth_of(const char *results) {
+    static char text[1 << 16];
+    io_coco *found;
+    size_t n = 0;
+    ASSERT_OK(io_coco_results_open(results, 0, &found, &err), err);
+    assert_true(found->object_count >= 30 && found->object_count < 200);
+    n += (size_t)sprintf(text + n, "%s", PARTY "[");
+    for (size_t i = 0; i < found->object_count; i += 3) {
+        const io_coco_object *o = &found->objects[i];
+        n += (size_t)sprintf(text + n,
+                             "%s{\"id\":%zu,\"image_id\":1,\"category_id\":%lld,\"bbox\":[%g,%g,%g,"
+                             "%g],\"area\":%g}",
+                             i ? "," : "", i + 1, (long long)o->category_id, o->box[0] + 2,
+                             o->box[1], o->box[2] * 0.9, o->box[3], o->box[2] * o->box[3]);
+    }
+    sprintf(text + n, "]}");
+    io_coco_close(found);
+    return file_of("found_truth.json", text);
+}
+
+static double number(const test_run *run, const char *list, const char *key) {
+    io_json document, values, one;
+    double value = NAN;
+    ASSERT_OK(io_json_parse(run->out, strlen(run->out), "printed", &document, &err), err);
+    ASSERT_OK(io_json_get(&document, list, IO_JSON_ARRAY, &values, &err), err);
+    ASSERT_OK(io_json_at(&values, 0, IO_JSON_ANY, &one, &err), err);
+    if (key)
+        ASSERT_OK(io_json_number(&one, key, &value, &err), err);
+    else
+        ASSERT_OK(io_json_as_number(&one, &value, &err), err);
+    io_json_close(&document);
+    return value;
+}
+
+// Tried with the weights that it was run with, kept scores give what the model found.
+static void a_models_scores_are_kept(void **state) {
+    (void)state;
+    char results[512];
+    snprintf(results, sizeof results, "%s/out.json", test_folder());
+    const char *gt = file_of("gt.json", PARTY "[]}");
+    test_run run = test_lexmask("eval --data %s" FVLM " --results-out %s --scores %s/kept --sweep "
+                                "--alphas 0.3 --betas 0.7",
+                                gt, results, test_folder());
+    ASSERT_CODE(run, 0);
+    ASSERT_SAYS(run.err, "1 settings in");
+    test_run_free(&run);
+    const char *truth = truth_of(results);
+    run = test_lexmask("eval --gt %s --results %s --json", truth, results);
+    ASSERT_CODE(run, 0);
+    double ap = number(&run, "stats", NULL);
+    assert_true(ap > 0.05);
+    test_run_free(&run);
+    run = test_lexmask("eval --gt %s --sweep --scores %s/kept --alphas 0.3 --betas 0.7 --json",
+                       truth, test_folder());
+    ASSERT_CODE(run, 0);
+    ASSERT_WITHIN(fabs(number(&run, "settings", "AP") - ap), 1e-4);
+    test_run_free(&run);
+    run = test_lexmask("eval --data %s" FVLM " --score2 none --results-out %s --scores %s/kept", gt,
+                       results, test_folder());
+    ASSERT_CODE(run, 0);
+    test_run_free(&run);
+    run = test_lexmask("eval --gt %s --sweep --scores %s/kept --scales1 1,2", gt, test_folder());
+    ASSERT_CODE(run, 0);
+    ASSERT_SAYS(run.err, "2 settings in"); // no weights without a second score
+    test_run_free(&run);
+    run = test_lexmask("eval --data %s --model demo/pair --pictures demo/pictures --no-cache "
+                       "--results-out %s --scores %s/no",
+                       gt, results, test_folder());
+    ASSERT_CODE(run, 2);
+    ASSERT_SAYS(run.err, "no two scores to keep");
+    test_run_free(&run);
+    run = test_lexmask("report --gt %s" FVLM, truth);
+    ASSERT_CODE(run, 0);
+    ASSERT_SAYS(run.out, "macro avg");
+    test_run_free(&run);
+}
+
 static void misuse_is_explained(void **state) {
     (void)state;
     static const char *const cases[][2] = {
@@ -177,6 +262,7 @@ int main(void) {
         cmocka_unit_test(weights_are_tried),
         cmocka_unit_test(other_things_are_tried_too),
         cmocka_unit_test(what_does_not_fit_is_refused),
+        cmocka_unit_test(a_models_scores_are_kept),
         cmocka_unit_test(misuse_is_explained),
     };
     return cmocka_run_group_tests(tests, NULL, test_folder_remove);

@@ -51,7 +51,7 @@ static const tool_option table[] = {
     {"base", TOOL_TEXT, "FILE", "the same with the base names in a file, one a line", &o.how.base},
     {"novel", TOOL_TEXT, "FILE", "with --base: the novel names; default: all others", &o.how.novel},
     {"scores", TOOL_TEXT, "DIR",
-     "kept scores of boxes: scores.json and arrays beside it (io/scores.h)", &o.sweep.scores},
+     "both scores of every box: an F-VLM's are kept here, and --sweep reads them", &o.sweep.scores},
     TOOL_SWEEP_OPTIONS(o.sweep),
     {"threads", TOOL_INT, "N", "default 0: one a processor", &o.threads, 0, 1024},
 };
@@ -106,6 +106,8 @@ static tn_status run_model(tool_eval_run *run, tn_error *err) {
     io_coco_split names = {0};
     tool_model model = {0};
     bool has_split;
+    o.model.novel = o.how.novel;
+    o.model.keep_scores = o.sweep.scores != NULL;
     tool_catch_signals();
     tn_status status = io_coco_open(o.gt, 0, &data, err);
     if (status == TN_OK) status = tool_eval_split(&o.how, data, &has_split, &names, err);
@@ -113,6 +115,7 @@ static tn_status run_model(tool_eval_run *run, tn_error *err) {
                            .split = status == TN_OK && has_split ? &names : NULL,
                            .pictures = o.pictures,
                            .results_out = o.results_out,
+                           .scores_out = o.sweep.scores,
                            .proposals = o.how.recall};
     if (status == TN_OK)
         status = tool_model_open(&o.model, data, run->split, o.threads, &model, err);
@@ -151,18 +154,21 @@ static tn_status evaluate(const tool_eval_run *run, tn_error *err) {
 
 static const char *misuse_of_sweep(bool model) {
     if (!o.sweep.scores) return "which scores? Give --scores DIR with --sweep";
-    if (o.results || model) return "--sweep makes its own results, of --scores";
+    if (o.results) return "--sweep makes its own results, of --scores";
+    if (model && o.how.json) return "--sweep with a model prints tables: --json for one at a time";
     if (!strcmp(o.how.type, "segm")) return "--sweep compares boxes: the kept scores have no masks";
-    if (o.how.lvis || o.how.agnostic || o.how.per_class || o.how.recall)
-        return "--sweep goes without --lvis, --agnostic, --per-class and --recall";
+    if (o.how.lvis || o.how.agnostic) return "--sweep goes without --lvis and --agnostic";
+    if (!model && (o.how.per_class || o.how.recall))
+        return "--sweep goes without --per-class and --recall";
     return tool_eval_misuse(&o.how);
 }
 
 static const char *misuse(void) {
     if (!o.gt) return "compare with what? Give --gt FILE, COCO annotations";
     bool model = tool_model_given(&o.model);
-    if (o.sweep.wanted) return misuse_of_sweep(model);
-    if (o.sweep.scores) return "--scores goes with --sweep";
+    const char *wrong = o.sweep.wanted ? misuse_of_sweep(model) : NULL;
+    if (wrong || (o.sweep.wanted && !model)) return wrong;
+    if (o.sweep.scores && !model) return "--scores goes with --sweep, or with an F-VLM";
     if (!o.results && !model)
         return "evaluate what? Give --results FILE, COCO results, or --model DIR --pictures DIR";
     if (o.results && model) return "--results or a model, not both";
@@ -170,7 +176,7 @@ static const char *misuse(void) {
         return "--pictures and --results-out go with a model";
     if (model && !o.pictures) return "where are the pictures? Give --pictures DIR";
     if (model && !o.results_out) return "where shall the results go? Give --results-out FILE";
-    const char *wrong = model ? tool_model_misuse(&o.model) : NULL;
+    if (model) wrong = tool_model_misuse(&o.model);
     return wrong ? wrong : tool_eval_misuse(&o.how);
 }
 
@@ -188,7 +194,7 @@ static int sweep(void) {
 }
 
 static int finish(void) {
-    if (o.sweep.wanted) return sweep();
+    if (o.sweep.wanted && !tool_model_given(&o.model)) return sweep();
     tn_error err = {0};
     tool_eval_run run = {0};
     tn_status status = TN_OK;
@@ -201,6 +207,10 @@ static int finish(void) {
     if (status != TN_OK) return tool_failed(&err);
     if (run.broken)
         tool_error("%zu pictures could not be read: nothing was found in them", run.broken);
+    if (o.sweep.wanted) {
+        printf("\n");
+        return sweep();
+    }
     return run.broken ? 1 : 0;
 }
 

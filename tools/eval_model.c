@@ -80,6 +80,41 @@ static tn_status keep_proposals(tool_eval_run *run, const tool_model *model, int
     return TN_OK;
 }
 
+// What is known when the first picture is done.
+static tn_status open_scores(tool_eval_run *run, const tool_model *model,
+                             const lexmask_scores *scores, tn_error *err) {
+    size_t names = lexmask_names_count(model->names);
+    int64_t *ids = tn_alloc_zero(names + 1, sizeof *ids);
+    if (!ids) return tn_fail(err, TN_ENOMEM, "out of memory for %zu categories", names);
+    for (size_t t = 0; t < names; t++) ids[t] = run->data->categories[model->category[t]].id;
+    io_scores_head head = {.classes = names,
+                           .category_ids = ids,
+                           .base = (uint8_t *)scores->base, // only read
+                           .background = scores->background,
+                           .has_score2 = scores->score2 != NULL,
+                           .alpha = scores->alpha,
+                           .beta = scores->beta,
+                           .objectness = scores->power,
+                           .renormalise = scores->renormalise,
+                           .score = scores->score,
+                           .nms = scores->nms,
+                           .top = scores->top};
+    tn_status status = io_scores_writer_open(&run->scores, run->scores_out, &head, err);
+    run->scores_open = status == TN_OK;
+    tn_free(ids);
+    return status;
+}
+
+static tn_status keep_scores(tool_eval_run *run, const tool_model *model, int64_t id,
+                             const lexmask_result *result, tn_error *err) {
+    lexmask_scores scores;
+    if (!lexmask_result_scores(result, &scores))
+        return tn_fail(err, TN_EINVAL, "this model has no two scores to keep: only an F-VLM has");
+    if (!run->scores_open) TN_TRY(open_scores(run, model, &scores, err));
+    return io_scores_writer_add(&run->scores, id, (int64_t)scores.count, scores.boxes,
+                                scores.objectness, scores.score1, scores.score2, err);
+}
+
 static tn_status run_one(tool_eval_run *run, const tool_model *model, const io_coco_image *image,
                          io_coco_writer *writer, tool_progress *progress, tn_error *err) {
     char path[4096];
@@ -95,6 +130,7 @@ static tn_status run_one(tool_eval_run *run, const tool_model *model, const io_c
     TN_TRY(tool_api_status(status, &failure, err));
     tn_status kept = write_results(run, model, image->id, result, writer, err);
     if (kept == TN_OK && run->proposals) kept = keep_proposals(run, model, image->id, result, err);
+    if (kept == TN_OK && run->scores_out) kept = keep_scores(run, model, image->id, result, err);
     tool_detail("%s: %zu found", path, lexmask_result_count(result));
     lexmask_result_free(result);
     run->done++;
@@ -112,6 +148,9 @@ static tn_status run_all(tool_eval_run *run, const tool_model *model, const int6
         status = run_one(run, model, &run->data->images[io_coco_find_image(run->data, ids[i])],
                          &writer, &progress, err);
     tool_progress_end(&progress);
+    // Arrays that end early would be taken for all there is.
+    if (run->scores_open && status == TN_OK) status = io_scores_writer_commit(&run->scores, err);
+    if (run->scores_open && status != TN_OK) io_scores_writer_abort(&run->scores);
     if (status != TN_OK && status != TN_ECANCELLED) {
         io_coco_writer_abort(&writer);
         return status;

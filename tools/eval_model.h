@@ -2,6 +2,7 @@
 // Running a model over the pictures of a data set, for evaluation.
 #pragma once
 
+#include "io/scores.h"
 #include "tools/eval_output.h"
 #include "tools/model_choice.h"
 
@@ -10,13 +11,17 @@ typedef struct tool_eval_run {
     const io_coco_split *split; // only its names, in pictures that hold one of them; NULL: all
     const char *pictures;       // folder
     const char *results_out;    // COCO results are written here
+    const char *scores_out;     // folder for both scores of every box; NULL: they are not kept
     bool proposals;             // keep them
     io_coco_object *proposal;   // [proposal_count] what was looked at; category: the first one's
     size_t proposal_count, room;
+    io_scores_writer scores;
+    bool scores_open;
     size_t done, broken; // pictures; broken ones are told and count as without results
 } tool_eval_run;
 
-// TN_EIO before any work when a picture is not there. TN_ECANCELLED: what is done is written.
-// Release proposals with tool_eval_run_deinit, whatever it returned.
+// TN_EIO before any work when a picture is not there. TN_EINVAL: a model without two scores to
+// keep. TN_ECANCELLED: what is done is written. Release proposals with tool_eval_run_deinit,
+// whatever it returned.
 tn_status tool_eval_run_model(tool_eval_run *run, const tool_model *model, tn_error *err);
 void tool_eval_run_deinit(tool_eval_run *run);

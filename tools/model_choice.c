@@ -7,7 +7,8 @@
 #include <string.h>
 
 void tool_model_defaults(tool_model_choice *choice) {
-    *choice = (tool_model_choice){.score = -1, .nms = -1, .objectness = -1};
+    *choice =
+        (tool_model_choice){.score = -1, .nms = -1, .objectness = -1, .alpha = -1, .beta = -1};
 }
 
 void tool_model_free(tool_model_choice *choice) {
@@ -98,6 +99,9 @@ static tn_status open_session(const tool_model_choice *c, int64_t threads, tool_
         options.crop_shape = strcmp(c->crop_shape, "tight") ? LEXMASK_SQUARE : LEXMASK_TIGHT;
     options.crop_context = c->crop_context, options.objectness = c->objectness;
     options.score = c->score, options.nms = c->nms, options.top = (int)c->top;
+    options.score2 = c->score2, options.alpha = c->alpha, options.beta = c->beta;
+    options.novel = lexmask_model_is_fvlm(out->model) ? c->novel : NULL;
+    options.keep_scores = c->keep_scores;
     options.progress = cancel_when_interrupted;
     lexmask_error failure = {0};
     return tool_api_status(

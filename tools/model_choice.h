@@ -11,8 +11,9 @@ typedef struct tool_model_choice {
     const char *model, *detector, *clip, *tokenizer, *background, *crop_shape, *activation;
     tool_list prompts;
     int64_t proposals, clip_batch, top, heads, text_heads;
-    double crop_context, objectness, score, nms;
-    bool no_cache;
+    double crop_context, objectness, score, nms, alpha, beta;
+    const char *score2, *novel; // F-VLM; novel: names that beta is for, not used by others
+    bool no_cache, keep_scores;
 } tool_model_choice;
 
 void tool_model_defaults(tool_model_choice *choice);
@@ -23,8 +24,8 @@ const char *tool_model_misuse(const tool_model_choice *choice);
 
 // Rows of an option table, to be put into a command's own.
 #define TOOL_MODEL_OPTIONS(choice)                                                                  \
-    {"model", TOOL_TEXT, "DIR", "a model: folder with detector.safetensors and clip/",              \
-     &(choice).model},                                                                              \
+    {"model", TOOL_TEXT, "DIR",                                                                     \
+     "a model: folder with detector.safetensors and clip/, or an F-VLM", &(choice).model},          \
         {"detector", TOOL_TEXT, "FILE", "instead: Mask R-CNN in torchvision's form",                \
          &(choice).detector},                                                                       \
         {"clip", TOOL_TEXT, "FILE|DIR", "and CLIP", &(choice).clip},                                \
@@ -51,6 +52,17 @@ const char *tool_model_misuse(const tool_model_choice *choice);
          &(choice).crop_context,                                                                    \
          1,                                                                                         \
          10},                                                                                       \
+        {"score2",         TOOL_CHOICE,                                                             \
+         "MODE",           "F-VLM: how CLIP scores a box; default the model's own",                 \
+         &(choice).score2, .choices = "none|crop|embed|dense|maskcls|attnpool"},                    \
+        {"alpha",                                                                                   \
+         TOOL_REAL,                                                                                 \
+         "W",                                                                                       \
+         "F-VLM: weight of that score for names it was trained on; default its own",                \
+         &(choice).alpha,                                                                           \
+         0,                                                                                         \
+         1},                                                                                        \
+        {"beta", TOOL_REAL, "W", "F-VLM: the same for all other names", &(choice).beta, 0, 1},      \
         {"heads",                                                                                   \
          TOOL_INT,                                                                                  \
          "N",                                                                                       \
