@@ -11,10 +11,10 @@ typedef struct ev_fusion {
     double alpha, beta;    // weight of score 2: for base names, for all others
     double scale1, scale2; // factors on what cosines were multiplied with before the softmax: 1 as
                            // it was, 2 half the temperature
-    double objectness; // power of the objectness
-    bool renormalise;  // rows are brought to sum 1
-    double score, nms; // thresholds
-    int64_t top;       // of a picture
+    double objectness;     // power of the objectness
+    bool renormalise;      // rows are brought to sum 1
+    double score, nms;     // thresholds
+    int64_t top;           // of a picture
 } ev_fusion;
 // As the scores were made.
 ev_fusion ev_fusion_of(const io_scores_head *head);

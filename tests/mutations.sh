@@ -125,6 +125,15 @@ mutation "data: crowds are learned" train/dataset.c 's/if (o->crowd) return TR_C
 mutation "data: one order for all epochs" train/order.c 's/TR_STREAM_ORDER, epoch)/TR_STREAM_ORDER, 0)/' test_augment
 mutation "loader: a resumed run begins at the front" train/loader.c 's/l->taken = l->next = options->position;//' test_loader
 
+mutation "evaluation: a crowd is found once" eval/coco_match.c \
+    's/return truth->object->crowd \&\& !w->job->lvis;/return false;/' test_cocoeval
+mutation "evaluation of LVIS: what is annotated in part counts against" eval/coco_match.c \
+    's/ || w->group->partial//' test_lvis
+mutation "evaluation of LVIS: any number of results" eval/lvis.c 's/#define MOST 300 /#define MOST 3000 /' test_lvis
+mutation "evaluation: report without weights" eval/report.c 's/weighted ? (double)r->rows\[i\]\.support : 1/1/' test_report
+mutation "evaluation: sweep weighs all names alike" eval/sweep.c \
+    's/s->base\[t\] ? s->how\.alpha : s->how\.beta/s->how.beta/' test_sweep
+
 [ "${#names[@]}" -gt 0 ] || { echo "no mutation is called '$only'"; exit 1; }
 
 # Less optimisation builds faster, and is as wrong.
