@@ -62,9 +62,10 @@ static const char *check_vit(const md_fvlm_config *c, const md_clip_config *clip
         if (c->pyramid_stride[i] * 4 != (double)(clip->patch << i))
             return "expected a quarter, a half, one and two of the CLIP's patch";
     *key = "pyramid.norm";
-    if (c->pyramid_norm == MD_NORM_GROUP && clip->width / 2 % MD_NORM_GROUPS &&
+    int64_t normed = c->pyramid_kind == MD_PYRAMID_SIMPLE ? clip->width / 2 : clip->width;
+    if (c->pyramid_norm == MD_NORM_GROUP && normed % MD_NORM_GROUPS &&
         c->pyramid_kind != MD_PYRAMID_SINGLE)
-        return "group, but the CLIP's width is no multiple of 64";
+        return "group, but the CLIP's width cannot be cut into 32 groups";
     *key = "pyramid.kind";
     if (c->pyramid_kind == MD_PYRAMID_SIMPLE && clip->width % 4)
         return "simple, but the CLIP's width is no multiple of 4";

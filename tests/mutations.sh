@@ -133,6 +133,21 @@ mutation "evaluation of LVIS: any number of results" eval/lvis.c 's/#define MOST
 mutation "evaluation: report without weights" eval/report.c 's/weighted ? (double)r->rows\[i\]\.support : 1/1/' test_report
 mutation "evaluation: sweep weighs all names alike" eval/sweep.c \
     's/s->base\[t\] ? s->how\.alpha : s->how\.beta/s->how.beta/' test_sweep
+mutation "F-VLM: the value path leaves out the MLP" nn/value_path.c \
+    's/return nn_mlp_into(cx, &block->mlp, &normed, x, x);/return TN_OK;/' test_fvlm
+mutation "F-VLM: positions are stretched as Pillow would" models/clip_scene.c 's/-0\.75/-0.5/' test_fvlm
+mutation "F-VLM: a class token sees the patches beside its box" models/clip_boxes.c \
+    's|ceil(low / stride - 0\.5)|ceil(low / stride - 1.5)|' test_fvlm
+mutation "F-VLM: regions with the scene's positions lose the class token's" models/clip_boxes.c \
+    's/own ? row\[k\] : row\[k\] + first\[k\]/row[k]/' test_fvlm
+mutation "F-VLM: the mean of keys is another place" models/clip_pool_regions.c \
+    's/memcpy(to, tn_f32(&mean) + i \* wide/memcpy(to, tn_f32(\&pooled) + i * cells * wide/' test_fvlm
+mutation "F-VLM: anchors at the corner of their cell" models/anchors.c 's/middle = 0\.5/middle = 0/' test_fvlm
+mutation "F-VLM: alpha and beta change places" models/fvlm_fuse.c 's/? cfg->alpha : cfg->beta/? cfg->beta : cfg->alpha/' \
+    test_fvlm
+mutation "F-VLM: windows are cut across rows" models/clip_scene.c 's|row % h \* w|row % h|' test_fvlm
+mutation "F-VLM: another CLIP is taken" models/fvlm_open.c 's/strcmp(hash, c->clip_sha256) != 0/false/' \
+    test_fvlm_files
 
 [ "${#names[@]}" -gt 0 ] || { echo "no mutation is called '$only'"; exit 1; }
 

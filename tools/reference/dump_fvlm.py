@@ -7,6 +7,8 @@
 vit.safetensors, resnet.safetensors   small CLIPs with OpenAI's names
 CASE/config.json, adapters.safetensors, case.safetensors
                                       a model folder, and every intermediate of one picture
+pair/config.json, adapters.safetensors
+                                      one on demo/pair/clip
 
 Weights are numbers that half precision holds exactly, and are stored so.
 """
@@ -101,6 +103,21 @@ CASES = {
     },
 }
 
+# A model on the small CLIP of the repository, which has words: for the API and the command line.
+ON_PAIR = {
+    "clip": {"path": "../../../../demo/pair/clip", "heads": 0, "text_heads": 0, "activation": "auto"},
+    "picture": {"size": 128},
+    "pyramid": {"kind": "single", "taps": [3], "strides": [4, 8, 16, 32], "channels": 8, "norm": "none"},
+    "anchors": {"sizes": [16, 24, 32, 48, 64]},
+    "rpn": {"convs": 1, "before": 20, "after": 20},
+    "box_head": {"convs": 0, "fcs": 1, "width": 16, "size": 3},
+    "mask_head": {"convs": 0},
+    "score1": {"scale": 10, "learned": False},
+    "score2": {"mode": "embed", "scale": 30},
+    "background": {"kind": "text", "text": "a random photo with no specific object"},
+    "limits": {"score": 0.02, "top": 30},
+}
+
 MODES = {"crop": "crop", "embed_own": "embed", "embed_scene": "embed", "dense": "dense", "maskcls": "maskcls", "attnpool": "attnpool"}
 
 
@@ -174,6 +191,17 @@ def case(name, change, out):
     print(name, len(found["scores"]), "found,", len(found["proposals"]), "boxes, score", float(found["scores"].min()), float(found["scores"].max()))
 
 
+def on_pair(out):
+    config = merged(ON_PAIR)
+    config["base_names"] = ["red heart"]
+    where = f"{out}/pair/{config['clip']['path']}"
+    os.makedirs(f"{out}/pair", exist_ok=True)
+    config["clip"]["sha256"] = file_hash(where)
+    model = Fvlm(config, Clip(where))
+    randomise(model, torch.Generator().manual_seed(9))
+    model.save(f"{out}/pair", half=True)
+
+
 @torch.no_grad()
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -185,6 +213,7 @@ def main():
         save_file({k: v.contiguous() for k, v in state.items()}, f"{out}/{name}.safetensors")
     for name, change in CASES.items():
         case(name, change, out)
+    on_pair(out)
 
 
 if __name__ == "__main__":
