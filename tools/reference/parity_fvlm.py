@@ -113,7 +113,7 @@ def boxes_of(count, width, height, generator):
     return box
 
 
-def one(folder, clip, config, photo, boxes, index):
+def one(folder, clip, config, photo, boxes, index, modes):
     generator = torch.Generator().manual_seed(100 + index)
     model = Fvlm(config, clip)
     randomise(model, torch.Generator().manual_seed(7))
@@ -131,7 +131,7 @@ def one(folder, clip, config, photo, boxes, index):
     dump = {k: found[k] for k in ("boxes", "scores", "objectness")} | {"names": found["names"].int(), "given": given, "text": text}
     dump["picture"] = torch.from_numpy(np.asarray(picture).copy())
     for key, mode in MODES.items():
-        if (mode == "attnpool") != clip.is_vit or mode == "crop":
+        if mode in modes and ((mode == "attnpool") != clip.is_vit or mode == "crop"):
             dump["unit." + key] = model.score2(mode, found["maps"], given, picture, frame, positions=key[6:] if mode == "embed" else None)
     save_file({k: v.contiguous() for k, v in dump.items()}, f"{folder}/case.safetensors")
     print(f"{folder}: {len(found['scores'])} detections, {len(found['proposals'])} boxes, {time.time() - start:.0f} s", flush=True)
@@ -144,6 +144,7 @@ def main():
     p.add_argument("--work", required=True)
     p.add_argument("--pictures", default="../shared/data/coco_mini/val2017")
     p.add_argument("--models", default="b32,b16,rn50")
+    p.add_argument("--modes", default="crop,embed,dense,maskcls,attnpool", help="crop and embed take PyTorch seconds a box")
     p.add_argument("--photos", type=int, default=4)
     p.add_argument("--boxes", type=int, default=200, help="over all photos of a model")
     p.add_argument("--quick", action="store_true", help="one photo, 50 boxes")
@@ -160,7 +161,7 @@ def main():
         config["clip"] |= {"path": path, "sha256": file_hash(path), "text_heads": 8}
         clip = Clip(path, config["clip"]["heads"], "quick_gelu")
         for i, photo in enumerate(photos):
-            one(f"{a.work}/{name}-{i}", clip, config, photo, a.boxes // a.photos, i)
+            one(f"{a.work}/{name}-{i}", clip, config, photo, a.boxes // a.photos, i, a.modes.split(","))
     here = os.path.dirname(os.path.abspath(__file__))
     return subprocess.run([os.path.abspath(a.test)], cwd=f"{here}/../..", env=dict(os.environ, LEXMASK_FVLM_DUMPS=os.path.abspath(a.work))).returncode
 
