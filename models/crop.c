@@ -2,6 +2,7 @@
 #include "models/crop.h"
 
 #include "models/mask_rcnn_parts.h"
+#include "models/pick.h"
 
 #include <math.h>
 #include <string.h>
@@ -226,44 +227,31 @@ static tn_status candidates(nn_ctx *cx, const regions *r, const naming *named, d
     return TN_OK;
 }
 
-// Rows of `from` that index names, as a new tensor.
-static tn_status pick(nn_ctx *cx, const tn_tensor *from, const tn_tensor *index, tn_tensor *to) {
-    tn_tensor shape = *from;
-    shape.dim[0] = index->dim[0];
-    TN_TRY(tn_new(cx->step, to, from->dtype, from->rank, shape.dim, cx->err));
-    size_t row = tn_dtype_size(from->dtype);
-    for (int i = 1; i < from->rank; i++) row *= (size_t)from->dim[i];
-    for (int64_t i = 0; i < index->dim[0]; i++)
-        memcpy((char *)to->data + (size_t)i * row,
-               (const char *)from->data + (size_t)tn_i32(index)[i] * row, row);
-    return TN_OK;
-}
-
 // Suppression within each name, in network coordinates; index int32 [R], best first.
 static tn_status suppress(nn_ctx *cx, const regions *r, const naming *named,
                           const md_thresholds *limits, tn_tensor *index) {
     tn_tensor may, boxes, scores, names, keep;
     TN_TRY(candidates(cx, r, named, limits->score, &may));
-    TN_TRY(pick(cx, &r->refined, &may, &boxes));
-    TN_TRY(pick(cx, &named->fused, &may, &scores));
-    TN_TRY(pick(cx, &named->names, &may, &names));
+    TN_TRY(md_pick_rows(cx, &r->refined, &may, &boxes));
+    TN_TRY(md_pick_rows(cx, &named->fused, &may, &scores));
+    TN_TRY(md_pick_rows(cx, &named->names, &may, &names));
     TN_TRY(tn_new(cx->step, &keep, TN_I32, TN_DIMS(may.dim[0]), cx->err));
     int64_t kept = kn_nms(cx->kn, limits->nms, &boxes, &scores, &names, &keep);
     keep = tn_slice(&keep, 0, kept < limits->top ? kept : limits->top);
-    return pick(cx, &may, &keep, index);
+    return md_pick_rows(cx, &may, &keep, index);
 }
 
 static tn_status choose(nn_ctx *cx, const md_mask_rcnn *detector, const regions *r,
                         const naming *named, const md_thresholds *limits, md_crop_result *out) {
     tn_tensor index, labels;
     TN_TRY(suppress(cx, r, named, limits, &index));
-    TN_TRY(pick(cx, &r->labels, &index, &labels));
-    TN_TRY(pick(cx, &r->refined, &index, &out->boxes));
-    TN_TRY(pick(cx, &named->fused, &index, &out->scores));
-    TN_TRY(pick(cx, &named->names, &index, &out->names));
-    TN_TRY(pick(cx, &r->objectness, &index, &out->objectness));
-    TN_TRY(pick(cx, &named->best, &index, &out->best));
-    TN_TRY(pick(cx, &named->best_scores, &index, &out->best_scores));
+    TN_TRY(md_pick_rows(cx, &r->labels, &index, &labels));
+    TN_TRY(md_pick_rows(cx, &r->refined, &index, &out->boxes));
+    TN_TRY(md_pick_rows(cx, &named->fused, &index, &out->scores));
+    TN_TRY(md_pick_rows(cx, &named->names, &index, &out->names));
+    TN_TRY(md_pick_rows(cx, &r->objectness, &index, &out->objectness));
+    TN_TRY(md_pick_rows(cx, &named->best, &index, &out->best));
+    TN_TRY(md_pick_rows(cx, &named->best_scores, &index, &out->best_scores));
     TN_TRY(md_mask_rcnn_masks(cx, detector, &r->features, &out->boxes, &labels, &out->masks));
     out->count = index.dim[0];
     md_frame_to_picture(&r->features.frame, &out->boxes);

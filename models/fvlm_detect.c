@@ -2,6 +2,7 @@
 // A picture through the whole model.
 #include "models/fvlm_parts.h"
 #include "models/mask_rcnn_parts.h"
+#include "models/pick.h"
 
 #include <math.h>
 #include <string.h>
@@ -202,19 +203,6 @@ static tn_status second_score(nn_ctx *cx, const md_fvlm *model, const md_vocabul
     return TN_OK;
 }
 
-// Rows of `from` that index names, as a new tensor.
-static tn_status pick(nn_ctx *cx, const tn_tensor *from, const tn_tensor *index, tn_tensor *to) {
-    tn_tensor shape = *from;
-    shape.dim[0] = index->dim[0];
-    TN_TRY(tn_new(cx->step, to, from->dtype, from->rank, shape.dim, cx->err));
-    size_t row = tn_dtype_size(from->dtype);
-    for (int i = 1; i < from->rank; i++) row *= (size_t)from->dim[i];
-    for (int64_t i = 0; i < index->dim[0]; i++)
-        memcpy((char *)to->data + (size_t)i * row,
-               (const char *)from->data + (size_t)tn_i32(index)[i] * row, row);
-    return TN_OK;
-}
-
 // Before what may be dear: only the boxes that score 1 takes for an object most of all.
 static tn_status keep_best(nn_ctx *cx, const md_vocabulary *vocabulary, int64_t most, found *f) {
     int64_t count = f->boxes.dim[0], columns = f->score1.dim[1];
@@ -229,10 +217,10 @@ static tn_status keep_best(nn_ctx *cx, const md_vocabulary *vocabulary, int64_t 
     kn_topk(cx->kn, &worth, &index);
     found best = {0};
     best.proposals = f->proposals; // all of them: how good the RPN is is asked of it alone
-    TN_TRY(pick(cx, &f->boxes, &index, &best.boxes));
-    TN_TRY(pick(cx, &f->objectness, &index, &best.objectness));
-    TN_TRY(pick(cx, &f->embedding, &index, &best.embedding));
-    TN_TRY(pick(cx, &f->score1, &index, &best.score1));
+    TN_TRY(md_pick_rows(cx, &f->boxes, &index, &best.boxes));
+    TN_TRY(md_pick_rows(cx, &f->objectness, &index, &best.objectness));
+    TN_TRY(md_pick_rows(cx, &f->embedding, &index, &best.embedding));
+    TN_TRY(md_pick_rows(cx, &f->score1, &index, &best.score1));
     *f = best;
     return TN_OK;
 }
@@ -296,12 +284,12 @@ static tn_status new_pairs(nn_ctx *cx, const found *f, int64_t classes, double l
         tn_tensor index;
         TN_TRY(tn_new(cx->step, &index, TN_I32, TN_DIMS(MOST_CANDIDATES), cx->err));
         kn_topk(cx->kn, &p->scores, &index);
-        TN_TRY(pick(cx, &p->box, &index, &best.box));
-        TN_TRY(pick(cx, &p->name, &index, &best.name));
-        TN_TRY(pick(cx, &p->scores, &index, &best.scores));
+        TN_TRY(md_pick_rows(cx, &p->box, &index, &best.box));
+        TN_TRY(md_pick_rows(cx, &p->name, &index, &best.name));
+        TN_TRY(md_pick_rows(cx, &p->scores, &index, &best.scores));
         *p = best;
     }
-    return pick(cx, &f->boxes, &p->box, &p->boxes);
+    return md_pick_rows(cx, &f->boxes, &p->box, &p->boxes);
 }
 
 // The five best names of the chosen boxes, larger first, earlier first among equals.
@@ -344,11 +332,11 @@ static tn_status choose(nn_ctx *cx, const found *f, int64_t classes, const md_th
     int64_t kept = kn_nms(cx->kn, limits->nms, &p.boxes, &p.scores, &p.name, &keep);
     keep = tn_slice(&keep, 0, kept < limits->top ? kept : limits->top);
     out->count = keep.dim[0];
-    TN_TRY(pick(cx, &p.box, &keep, &box));
-    TN_TRY(pick(cx, &p.boxes, &keep, &out->boxes));
-    TN_TRY(pick(cx, &p.scores, &keep, &out->scores));
-    TN_TRY(pick(cx, &p.name, &keep, &out->names));
-    TN_TRY(pick(cx, &f->objectness, &box, &out->objectness));
+    TN_TRY(md_pick_rows(cx, &p.box, &keep, &box));
+    TN_TRY(md_pick_rows(cx, &p.boxes, &keep, &out->boxes));
+    TN_TRY(md_pick_rows(cx, &p.scores, &keep, &out->scores));
+    TN_TRY(md_pick_rows(cx, &p.name, &keep, &out->names));
+    TN_TRY(md_pick_rows(cx, &f->objectness, &box, &out->objectness));
     return describe(cx, f, classes, &box, out);
 }
 
