@@ -16,6 +16,19 @@ static void check_dx(const char *op, const tn_tensor *x, const tn_tensor *dy, co
     kn_check_apart(op, "dy", dy, dx);
 }
 
+// The same for one that may be dy itself where it is written.
+static void check_dx_over(const char *op, const char *name, const tn_tensor *x, const tn_tensor *dy,
+                          double beta, const tn_tensor *dx) {
+    check_like(op, x, "dy", dy);
+    check_like(op, x, "dx", dx);
+    kn_check_beta(op, beta);
+    kn_check_apart(op, name, x, dx);
+    if (beta == 0)
+        kn_check_apart_or_same(op, "dy", dy, dx);
+    else
+        kn_check_apart(op, "dy", dy, dx);
+}
+
 // x and dy of a norm over rows, and its gradients.
 static void check_norm_bwd(const kn_ctx *cx, const char *op, const tn_tensor *x,
                            const tn_tensor *gamma, const tn_tensor *dy, double beta,
@@ -43,14 +56,7 @@ void kn_act_bwd(kn_ctx *cx, kn_act act, const tn_tensor *x, const tn_tensor *dy,
                 tn_tensor *dx) {
     kn_check_real(cx, __func__, "x", x);
     kn_check_act(__func__, act);
-    check_like(__func__, x, "dy", dy);
-    check_like(__func__, x, "dx", dx);
-    kn_check_beta(__func__, beta);
-    kn_check_apart(__func__, "x", x, dx);
-    if (beta == 0)
-        kn_check_apart_or_same(__func__, "dy", dy, dx);
-    else
-        kn_check_apart(__func__, "dy", dy, dx);
+    check_dx_over(__func__, "x", x, dy, beta, dx);
     if (tn_count(dx)) cx->table->act_bwd(cx, act, x, dy, beta, dx);
 }
 
@@ -121,14 +127,7 @@ void kn_softmax_bwd(kn_ctx *cx, double scale, const tn_tensor *y, const tn_tenso
                     tn_tensor *dx) {
     kn_check_real(cx, __func__, "y", y);
     TN_CHECK(y->rank >= 1, "%s: y has no dimension", __func__);
-    check_like(__func__, y, "dy", dy);
-    check_like(__func__, y, "dx", dx);
-    kn_check_beta(__func__, beta);
-    kn_check_apart(__func__, "y", y, dx);
-    if (beta == 0)
-        kn_check_apart_or_same(__func__, "dy", dy, dx);
-    else
-        kn_check_apart(__func__, "dy", dy, dx);
+    check_dx_over(__func__, "y", y, dy, beta, dx);
     if (tn_count(dx)) cx->table->softmax_bwd(cx, scale, y, dy, beta, dx);
 }
 
