@@ -52,9 +52,8 @@ static tn_status backward(nn_ctx *cx, const void *of) {
     int64_t c = s->y.dim[2];
     tn_tensor dy, dqkv;
     double beta;
-    TN_TRY(nn_tape_take(cx, &s->y, &dy));
+    TN_TRY(nn_tape_through(cx, &s->y, &s->qkv, &dy, &beta, &dqkv));
     if (!dy.data) return TN_OK;
-    TN_TRY(nn_tape_grad(cx, &s->qkv, &beta, &dqkv));
     TN_CHECK(beta == 0, "queries, keys and values serve one attention");
     tn_tensor q = part_of(&s->qkv, 0, c), dq = part_of(&dqkv, 0, c);
     tn_tensor k = part_of(&s->qkv, c, c), dk = part_of(&dqkv, c, c);

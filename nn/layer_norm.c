@@ -4,22 +4,14 @@
 #include "kernels/train.h"
 #include "nn/tape.h"
 
-static tn_status load_vector(const nn_loader *load, const char *name, int64_t channels, double made,
-                             nn_param **param, tn_tensor *out) {
-    if (!load->params) return nn_load(load, name, TN_DIMS(channels), out);
-    TN_TRY(nn_param_load(load, name, TN_DIMS(channels), false, (nn_init){.value = made}, param));
-    *out = (*param)->value;
-    return TN_OK;
-}
-
 tn_status nn_layer_norm_load(const nn_loader *load, const char *prefix, int64_t channels,
                              double eps, nn_layer_norm *norm) {
     char name[NN_NAME];
     *norm = (nn_layer_norm){.eps = eps};
-    TN_TRY(load_vector(load, nn_join(name, prefix, ".weight"), channels, 1, &norm->gamma_param,
-                       &norm->gamma));
-    return load_vector(load, nn_join(name, prefix, ".bias"), channels, 0, &norm->beta_param,
-                       &norm->beta);
+    TN_TRY(nn_param_load_vector(load, nn_join(name, prefix, ".weight"), channels, 1,
+                                &norm->gamma_param, &norm->gamma));
+    return nn_param_load_vector(load, nn_join(name, prefix, ".bias"), channels, 0,
+                                &norm->beta_param, &norm->beta);
 }
 
 typedef struct saved {
@@ -31,12 +23,10 @@ static tn_status backward(nn_ctx *cx, const void *of) {
     const saved *s = of;
     const nn_layer_norm *norm = s->norm;
     tn_tensor dy, dx;
-    double beta = 0;
-    TN_TRY(nn_tape_take(cx, &s->y, &dy));
+    double beta;
+    TN_TRY(nn_tape_through(cx, &s->y, &s->x, &dy, &beta, &dx));
     if (!dy.data) return TN_OK;
-    bool wanted = nn_tape_wants(cx, &s->x);
-    if (wanted) TN_TRY(nn_tape_grad(cx, &s->x, &beta, &dx));
-    kn_layer_norm_bwd(cx->kn, norm->eps, &s->x, &norm->gamma, &dy, beta, wanted ? &dx : NULL, 1,
+    kn_layer_norm_bwd(cx->kn, norm->eps, &s->x, &norm->gamma, &dy, beta, dx.data ? &dx : NULL, 1,
                       norm->gamma_param ? &norm->gamma_param->grad : NULL,
                       norm->beta_param ? &norm->beta_param->grad : NULL);
     return TN_OK;

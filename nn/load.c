@@ -87,3 +87,11 @@ tn_status nn_param_load(const nn_loader *load, const char *name, int rank, const
         nn_init_fill(init, load->seed, name, value);
     return TN_OK;
 }
+
+tn_status nn_param_load_vector(const nn_loader *load, const char *name, int64_t channels,
+                               double made, nn_param **param, tn_tensor *out) {
+    if (!load->params) return nn_load(load, name, TN_DIMS(channels), out);
+    TN_TRY(nn_param_load(load, name, TN_DIMS(channels), false, (nn_init){.value = made}, param));
+    *out = (*param)->value;
+    return TN_OK;
+}

@@ -26,14 +26,6 @@ nn_norm_kind nn_norm_found(const nn_loader *load, const char *prefix) {
 
 // ---- loading ----------------------------------------------------------------------------------
 
-static tn_status load_vector(const nn_loader *load, const char *name, int64_t channels, double made,
-                             nn_param **param, tn_tensor *out) {
-    if (!load->params) return nn_load(load, name, TN_DIMS(channels), out);
-    TN_TRY(nn_param_load(load, name, TN_DIMS(channels), false, (nn_init){.value = made}, param));
-    *out = (*param)->value;
-    return TN_OK;
-}
-
 static tn_status load_running(const nn_loader *load, const char *name, int64_t channels,
                               double made, tn_tensor *out) {
     nn_buffer *buffer;
@@ -81,10 +73,10 @@ tn_status nn_norm_load(const nn_loader *load, const char *prefix, int64_t channe
                        "%d groups of its norm",
                        load->file ? io_weights_path(load->file) : "a new model", prefix,
                        (long long)channels, norm->groups);
-    TN_TRY(load_vector(load, nn_join(name, prefix, ".weight"), channels, 1, &norm->gamma_param,
-                       &norm->gamma));
-    TN_TRY(load_vector(load, nn_join(name, prefix, ".bias"), channels, 0, &norm->beta_param,
-                       &norm->beta));
+    TN_TRY(nn_param_load_vector(load, nn_join(name, prefix, ".weight"), channels, 1,
+                                &norm->gamma_param, &norm->gamma));
+    TN_TRY(nn_param_load_vector(load, nn_join(name, prefix, ".bias"), channels, 0,
+                                &norm->beta_param, &norm->beta));
     if (norm->kind == NN_NORM_GROUP) return TN_OK;
     TN_TRY(load_running(load, nn_join(name, prefix, ".running_mean"), channels, 0, &norm->mean));
     TN_TRY(load_running(load, nn_join(name, prefix, ".running_var"), channels, 1, &norm->var));
@@ -107,20 +99,18 @@ static tn_status backward(nn_ctx *cx, const void *of) {
     const saved *s = of;
     const nn_norm *norm = s->norm;
     tn_tensor dy, dx;
-    double beta = 0;
-    TN_TRY(nn_tape_take(cx, &s->y, &dy));
+    double beta;
+    TN_TRY(nn_tape_through(cx, &s->y, &s->x, &dy, &beta, &dx));
     if (!dy.data) return TN_OK;
-    bool wanted = nn_tape_wants(cx, &s->x);
-    if (wanted) TN_TRY(nn_tape_grad(cx, &s->x, &beta, &dx));
     tn_tensor *dgamma = grad_of(norm->gamma_param), *dbeta = grad_of(norm->beta_param);
     if (norm->kind == NN_NORM_BATCH) {
         kn_batch_norm_train_bwd(cx->kn, norm->eps, &s->x, &norm->gamma, s->act, &s->mean, &s->var,
-                                &s->y, &dy, beta, wanted ? &dx : NULL, 1, dgamma, dbeta);
+                                &s->y, &dy, beta, dx.data ? &dx : NULL, 1, dgamma, dbeta);
         return TN_OK;
     }
     if (s->act != KN_LINEAR) kn_act_bwd(cx->kn, s->act, &s->y, &dy, 0, &dy);
     kn_group_norm_bwd(cx->kn, norm->groups, norm->eps, &s->x, &norm->gamma, &dy, beta,
-                      wanted ? &dx : NULL, 1, dgamma, dbeta);
+                      dx.data ? &dx : NULL, 1, dgamma, dbeta);
     return TN_OK;
 }
 

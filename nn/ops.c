@@ -54,9 +54,8 @@ static tn_status act_backward(nn_ctx *cx, const void *of) {
     const saved_one *s = of;
     tn_tensor dy, dx;
     double beta;
-    TN_TRY(nn_tape_take(cx, &s->y, &dy));
+    TN_TRY(nn_tape_through(cx, &s->y, &s->x, &dy, &beta, &dx));
     if (!dy.data) return TN_OK;
-    TN_TRY(nn_tape_grad(cx, &s->x, &beta, &dx));
     kn_act_bwd(cx->kn, s->act, nn_act_keeps_input(s->act) ? &s->x : &s->y, &dy, beta, &dx);
     return TN_OK;
 }
@@ -76,9 +75,8 @@ static tn_status normalize_backward(nn_ctx *cx, const void *of) {
     const saved_one *s = of;
     tn_tensor dy, dx;
     double beta;
-    TN_TRY(nn_tape_take(cx, &s->y, &dy));
+    TN_TRY(nn_tape_through(cx, &s->y, &s->x, &dy, &beta, &dx));
     if (!dy.data) return TN_OK;
-    TN_TRY(nn_tape_grad(cx, &s->x, &beta, &dx));
     kn_l2_normalize_bwd(cx->kn, s->number, &s->x, &dy, beta, &dx);
     return TN_OK;
 }
@@ -94,9 +92,8 @@ static tn_status softmax_backward(nn_ctx *cx, const void *of) {
     const saved_one *s = of;
     tn_tensor dy, dx;
     double beta;
-    TN_TRY(nn_tape_take(cx, &s->y, &dy));
+    TN_TRY(nn_tape_through(cx, &s->y, &s->x, &dy, &beta, &dx));
     if (!dy.data) return TN_OK;
-    TN_TRY(nn_tape_grad(cx, &s->x, &beta, &dx));
     kn_softmax_bwd(cx->kn, s->number, &s->y, &dy, beta, &dx);
     return TN_OK;
 }
@@ -172,9 +169,8 @@ static tn_status gather_backward(nn_ctx *cx, const void *of) {
     const saved_gather *s = of;
     tn_tensor dy, dx;
     double beta;
-    TN_TRY(nn_tape_take(cx, &s->y, &dy));
+    TN_TRY(nn_tape_through(cx, &s->y, &s->x, &dy, &beta, &dx));
     if (!dy.data) return TN_OK;
-    TN_TRY(nn_tape_grad(cx, &s->x, &beta, &dx));
     kn_gather_rows_bwd(cx->kn, &s->ids, &dy, beta, &dx);
     return TN_OK;
 }

@@ -15,9 +15,8 @@ static tn_status pool_backward(nn_ctx *cx, const void *of) {
     const saved_pool *s = of;
     tn_tensor dy, dx;
     double beta;
-    TN_TRY(nn_tape_take(cx, &s->y, &dy));
+    TN_TRY(nn_tape_through(cx, &s->y, &s->x, &dy, &beta, &dx));
     if (!dy.data) return TN_OK;
-    TN_TRY(nn_tape_grad(cx, &s->x, &beta, &dx));
     if (s->average)
         kn_avg_pool2d_bwd(cx->kn, &s->cfg, &dy, beta, &dx);
     else
@@ -69,9 +68,8 @@ static tn_status resize_backward(nn_ctx *cx, const void *of) {
     const saved_resize *s = of;
     tn_tensor dy, dx;
     double beta;
-    TN_TRY(nn_tape_take(cx, &s->y, &dy));
+    TN_TRY(nn_tape_through(cx, &s->y, &s->x, &dy, &beta, &dx));
     if (!dy.data) return TN_OK;
-    TN_TRY(nn_tape_grad(cx, &s->x, &beta, &dx));
     kn_resize_bwd(cx->kn, &s->cfg, &dy, beta, &dx);
     return TN_OK;
 }

@@ -69,3 +69,8 @@ tn_status nn_params_read(nn_params *params, const io_weights *file, tn_error *er
 // a file: no -1). Errors as nn_load.
 tn_status nn_param_load(const nn_loader *load, const char *name, int rank, const int64_t *dim,
                         bool decay, nn_init init, nn_param **out);
+// A norm's scale or shift [channels], which does not decay: frozen, or with load->params a
+// parameter
+// (*param), made as `made` where there is no file. *out is what kernels read. Errors as nn_load.
+tn_status nn_param_load_vector(const nn_loader *load, const char *name, int64_t channels,
+                               double made, nn_param **param, tn_tensor *out);

@@ -204,6 +204,14 @@ tn_status nn_tape_grad(nn_ctx *cx, const tn_tensor *x, double *beta, tn_tensor *
     return TN_OK;
 }
 
+tn_status nn_tape_through(nn_ctx *cx, const tn_tensor *y, const tn_tensor *x, tn_tensor *dy,
+                          double *beta, tn_tensor *dx) {
+    *dx = tn_view(NULL, x->dtype, x->rank, x->dim);
+    *beta = 0;
+    TN_TRY(nn_tape_take(cx, y, dy));
+    return dy->data && nn_tape_wants(cx, x) ? nn_tape_grad(cx, x, beta, dx) : TN_OK;
+}
+
 tn_status nn_tape_pass(nn_ctx *cx, const tn_tensor *x, const tn_tensor *dy) {
     double beta;
     tn_tensor dx;

@@ -54,6 +54,9 @@ tn_status nn_tape_take(nn_ctx *cx, const tn_tensor *y, tn_tensor *dy);
 // Where the gradient of x goes: with *beta 0 it is to be written, with 1 to be added to.
 // Only where nn_tape_wants(cx, x). TN_ENOMEM.
 tn_status nn_tape_grad(nn_ctx *cx, const tn_tensor *x, double *beta, tn_tensor *dx);
+// Both, for a record of one input. dx->data is NULL, too, where x's gradient is not wanted.
+tn_status nn_tape_through(nn_ctx *cx, const tn_tensor *y, const tn_tensor *x, tn_tensor *dy,
+                          double *beta, tn_tensor *dx);
 // Adds dy to the gradient of x, of equally many elements, if that is wanted.
 tn_status nn_tape_pass(nn_ctx *cx, const tn_tensor *x, const tn_tensor *dy);
 // Memory was out while recording.
