@@ -36,4 +36,11 @@ typedef struct bench_peak {
 } bench_peak;
 bench_peak bench_measure_peak(kn_ctx *cx);
 
-double bench_now(void); // seconds on a clock that only runs forward
+double bench_median(double *seconds, int runs); // sorts them; of an even number the upper one
+// Median seconds of run(of): once to warm caches and scratch, then at least 3 times, and on until
+// `enough` seconds or `most` runs (BENCH_RUNS or less) are over.
+#define BENCH_RUNS 25
+double bench_time(void (*run)(void *of), void *of, int most, double enough);
+// Uninitialised, and random in [low,high). Memory that is out ends the program with exit code 1.
+tn_tensor bench_make(tn_arena *arena, tn_dtype dtype, int rank, const int64_t *dim);
+tn_tensor bench_noise(tn_arena *arena, double low, double high, int rank, const int64_t *dim);

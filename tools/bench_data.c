@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // How fast training's data comes: annotations into memory, pictures into batches.
 #include "tools/bench.h"
+#include "tools/commands.h"
 #include "train/loader.h"
 
 #include <stdio.h>
@@ -29,14 +30,14 @@ static void print_counts(const tr_dataset *data, double seconds, bool json) {
 }
 
 static tn_status read_batches(tr_loader *loader, const bench_data *how, tn_error *err) {
-    double start = bench_now(), seconds = 0;
+    double start = tool_seconds(), seconds = 0;
     int64_t objects = 0, cut = 0;
     while (tr_loader_tally(loader).samples < PICTURES && seconds < SECONDS) {
         tr_batch batch;
         TN_TRY(tr_loader_next(loader, &batch, err));
         for (int64_t i = 0; i < batch.count; i++)
             objects += batch.samples[i].truth.boxes.dim[0], cut += batch.samples[i].cut;
-        seconds = bench_now() - start;
+        seconds = tool_seconds() - start;
     }
     tr_loader_counts t = tr_loader_tally(loader);
     double rate = (double)t.samples / seconds;
@@ -59,9 +60,9 @@ tn_status tool_bench_data(const bench_data *how, tn_error *err) {
     tr_dataset_options from = {.annotations = how->annotations,
                                .pictures = how->pictures ? how->pictures : "."};
     tr_dataset *data;
-    double start = bench_now();
+    double start = tool_seconds();
     TN_TRY(tr_dataset_open(&from, &data, err));
-    print_counts(data, bench_now() - start, how->json);
+    print_counts(data, tool_seconds() - start, how->json);
     tn_status status = TN_OK;
     if (how->pictures) {
         tr_loader_options options = {.data = data,

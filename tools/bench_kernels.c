@@ -38,27 +38,8 @@ struct shape {
 
 static tn_error fault;
 
-static tn_tensor make(bench *b, tn_dtype dtype, int rank, const int64_t *dim) {
-    tn_tensor t;
-    if (tn_new(&b->arena, &t, dtype, rank, dim, &fault) != TN_OK) {
-        fprintf(stderr, "lexmask: bench: %s\n", fault.text);
-        exit(1);
-    }
-    return t;
-}
-
-static tn_tensor noise(bench *b, double low, double high, int rank, const int64_t *dim) {
-    tn_tensor t = make(b, TN_F32, rank, dim);
-    uint32_t state = 12345;
-    for (int64_t i = 0; i < tn_count(&t); i++) {
-        state = state * 1664525u + 1013904223u;
-        tn_f32(&t)[i] = (float)(low + (high - low) * (state >> 8) / (1 << 24));
-    }
-    return t;
-}
-
 static tn_tensor bytes_of(bench *b, int rank, const int64_t *dim) {
-    tn_tensor t = make(b, TN_U8, rank, dim);
+    tn_tensor t = bench_make(&b->arena, TN_U8, rank, dim);
     for (int64_t i = 0; i < tn_count(&t); i++) tn_u8(&t)[i] = (uint8_t)(i * 31 + i / 997);
     return t;
 }
@@ -86,11 +67,11 @@ static void prepare_conv(bench *b) {
     const shape *s = b->shape;
     int64_t ho = kn_conv_out(s->h, s->kernel, s->stride, s->pad, s->pad, 1);
     int64_t wo = kn_conv_out(s->w, s->kernel, s->stride, s->pad, s->pad, 1);
-    b->in[0] = noise(b, -1, 1, TN_DIMS(s->n, s->h, s->w, s->c));
-    b->in[1] = noise(b, -0.1, 0.1, TN_DIMS(s->k, s->c, s->kernel, s->kernel));
-    b->in[2] = noise(b, -1, 1, TN_DIMS(s->k));
-    b->out = make(b, TN_F32, TN_DIMS(s->n, ho, wo, s->k));
-    if (s->residual) b->in[3] = noise(b, -1, 1, 4, b->out.dim);
+    b->in[0] = bench_noise(&b->arena, -1, 1, TN_DIMS(s->n, s->h, s->w, s->c));
+    b->in[1] = bench_noise(&b->arena, -0.1, 0.1, TN_DIMS(s->k, s->c, s->kernel, s->kernel));
+    b->in[2] = bench_noise(&b->arena, -1, 1, TN_DIMS(s->k));
+    b->out = bench_make(&b->arena, TN_F32, TN_DIMS(s->n, ho, wo, s->k));
+    if (s->residual) b->in[3] = bench_noise(&b->arena, -1, 1, 4, b->out.dim);
     pack(b, false);
     b->flop = 2.0 * (double)(s->n * ho * wo * s->k * s->c * s->kernel * s->kernel);
     count_bytes(b, s->residual ? 4 : 3);
@@ -105,10 +86,10 @@ static void run_conv(bench *b) {
 
 static void prepare_transposed(bench *b) {
     const shape *s = b->shape;
-    b->in[0] = noise(b, -1, 1, TN_DIMS(s->n, s->h, s->w, s->c));
-    b->in[1] = noise(b, -0.1, 0.1, TN_DIMS(s->c, s->k, 2, 2));
-    b->in[2] = noise(b, -1, 1, TN_DIMS(s->k));
-    b->out = make(b, TN_F32, TN_DIMS(s->n, 2 * s->h, 2 * s->w, s->k));
+    b->in[0] = bench_noise(&b->arena, -1, 1, TN_DIMS(s->n, s->h, s->w, s->c));
+    b->in[1] = bench_noise(&b->arena, -0.1, 0.1, TN_DIMS(s->c, s->k, 2, 2));
+    b->in[2] = bench_noise(&b->arena, -1, 1, TN_DIMS(s->k));
+    b->out = bench_make(&b->arena, TN_F32, TN_DIMS(s->n, 2 * s->h, 2 * s->w, s->k));
     pack(b, true);
     b->flop = 8.0 * (double)(s->n * s->h * s->w * s->k * s->c);
     count_bytes(b, 3);
@@ -121,9 +102,9 @@ static void run_transposed(bench *b) {
 
 static void prepare_matmul(bench *b) {
     const shape *s = b->shape;
-    b->in[0] = noise(b, -1, 1, TN_DIMS(s->n, s->c));
-    b->in[1] = noise(b, -1, 1, TN_DIMS(s->k, s->c));
-    b->out = make(b, TN_F32, TN_DIMS(s->n, s->k));
+    b->in[0] = bench_noise(&b->arena, -1, 1, TN_DIMS(s->n, s->c));
+    b->in[1] = bench_noise(&b->arena, -1, 1, TN_DIMS(s->k, s->c));
+    b->out = bench_make(&b->arena, TN_F32, TN_DIMS(s->n, s->k));
     b->flop = 2.0 * (double)(s->n * s->c * s->k);
     count_bytes(b, 2);
 }
@@ -135,8 +116,8 @@ static void run_matmul(bench *b) {
 // h heads, w tokens
 static void prepare_attention(bench *b) {
     const shape *s = b->shape;
-    b->in[0] = noise(b, -1, 1, TN_DIMS(s->n, s->w, 3 * s->c));
-    b->out = make(b, TN_F32, TN_DIMS(s->n, s->w, s->c));
+    b->in[0] = bench_noise(&b->arena, -1, 1, TN_DIMS(s->n, s->w, 3 * s->c));
+    b->out = bench_make(&b->arena, TN_F32, TN_DIMS(s->n, s->w, s->c));
     b->flop = 4.0 * (double)(s->n * s->w * s->w * s->c);
     if (s->pad) b->flop /= 2;
     count_bytes(b, 1);
@@ -163,7 +144,7 @@ static void prepare_conv_bwd(bench *b) {
         fprintf(stderr, "lexmask: bench: %s\n", fault.text);
         exit(1);
     }
-    b->in[4] = noise(b, -1, 1, 4, b->out.dim);
+    b->in[4] = bench_noise(&b->arena, -1, 1, 4, b->out.dim);
 }
 
 static void run_conv_bwd_x(bench *b) {
@@ -183,9 +164,9 @@ static void run_sum_rows(bench *b) {
 // As attention, and y, dy and the gradient of in[0]
 static void prepare_attention_bwd(bench *b) {
     prepare_attention(b);
-    b->in[1] = noise(b, -1, 1, 3, b->out.dim);
-    b->in[2] = noise(b, -1, 1, 3, b->out.dim);
-    b->in[3] = make(b, TN_F32, 3, b->in[0].dim);
+    b->in[1] = bench_noise(&b->arena, -1, 1, 3, b->out.dim);
+    b->in[2] = bench_noise(&b->arena, -1, 1, 3, b->out.dim);
+    b->in[3] = bench_make(&b->arena, TN_F32, 3, b->in[0].dim);
     b->flop *= 2.5; // five products of the size of the forward's two
     count_bytes(b, 4);
 }
@@ -208,9 +189,9 @@ static void run_attention_bwd(bench *b) {
 
 static void prepare_rows(bench *b) {
     const shape *s = b->shape;
-    b->in[0] = noise(b, -4, 4, TN_DIMS(s->n, s->c));
-    b->in[1] = noise(b, -1, 1, TN_DIMS(s->c));
-    b->out = make(b, TN_F32, TN_DIMS(s->n, s->c));
+    b->in[0] = bench_noise(&b->arena, -4, 4, TN_DIMS(s->n, s->c));
+    b->in[1] = bench_noise(&b->arena, -1, 1, TN_DIMS(s->c));
+    b->out = bench_make(&b->arena, TN_F32, TN_DIMS(s->n, s->c));
     count_bytes(b, 1);
 }
 
@@ -234,8 +215,8 @@ static void prepare_pool(bench *b) {
     const shape *s = b->shape;
     int64_t ho = kn_conv_out(s->h, s->kernel, s->stride, s->pad, s->pad, 1);
     int64_t wo = kn_conv_out(s->w, s->kernel, s->stride, s->pad, s->pad, 1);
-    b->in[0] = noise(b, -1, 1, TN_DIMS(s->n, s->h, s->w, s->c));
-    b->out = make(b, TN_F32, TN_DIMS(s->n, ho, wo, s->c));
+    b->in[0] = bench_noise(&b->arena, -1, 1, TN_DIMS(s->n, s->h, s->w, s->c));
+    b->out = bench_make(&b->arena, TN_F32, TN_DIMS(s->n, ho, wo, s->c));
     count_bytes(b, 1);
 }
 
@@ -248,9 +229,9 @@ static void run_max_pool(bench *b) {
 // in [n,h/2,w/2,c] and [n,h,w,c]
 static void prepare_upsample(bench *b) {
     const shape *s = b->shape;
-    b->in[0] = noise(b, -1, 1, TN_DIMS(s->n, s->h / 2, s->w / 2, s->c));
-    b->in[1] = noise(b, -1, 1, TN_DIMS(s->n, s->h, s->w, s->c));
-    b->out = make(b, TN_F32, TN_DIMS(s->n, s->h, s->w, s->c));
+    b->in[0] = bench_noise(&b->arena, -1, 1, TN_DIMS(s->n, s->h / 2, s->w / 2, s->c));
+    b->in[1] = bench_noise(&b->arena, -1, 1, TN_DIMS(s->n, s->h, s->w, s->c));
+    b->out = bench_make(&b->arena, TN_F32, TN_DIMS(s->n, s->h, s->w, s->c));
     count_bytes(b, 2);
 }
 
@@ -262,8 +243,8 @@ static void run_upsample(bench *b) {
 static void prepare_resize(bench *b) {
     const shape *s = b->shape;
     int64_t w = s->w * s->k / s->h;
-    b->in[0] = noise(b, 0, 1, TN_DIMS(1, s->h, s->w, 3));
-    b->out = make(b, TN_F32, TN_DIMS(1, s->k, w, 3));
+    b->in[0] = bench_noise(&b->arena, 0, 1, TN_DIMS(1, s->h, s->w, 3));
+    b->out = bench_make(&b->arena, TN_F32, TN_DIMS(1, s->k, w, 3));
     count_bytes(b, 1);
 }
 
@@ -275,7 +256,7 @@ static void run_resize(bench *b) {
 static void prepare_resize_u8(bench *b) {
     const shape *s = b->shape;
     b->in[0] = bytes_of(b, TN_DIMS(s->h, s->w, 3));
-    b->out = make(b, TN_U8, TN_DIMS(s->k, s->w * s->k / s->h, 3));
+    b->out = bench_make(&b->arena, TN_U8, TN_DIMS(s->k, s->w * s->k / s->h, 3));
     count_bytes(b, 1);
 }
 
@@ -286,7 +267,7 @@ static void run_resize_u8(bench *b) {
 static void prepare_normalize(bench *b) {
     const shape *s = b->shape;
     b->in[0] = bytes_of(b, TN_DIMS(s->h, s->w, 3));
-    b->out = make(b, TN_F32, TN_DIMS(s->h, s->w, 3));
+    b->out = bench_make(&b->arena, TN_F32, TN_DIMS(s->h, s->w, 3));
     count_bytes(b, 1);
 }
 
@@ -299,7 +280,7 @@ static void run_normalize(bench *b) {
 
 // Boxes of many sizes over a picture of h x w, crowded as proposals are.
 static tn_tensor boxes_of(bench *b, int64_t count, double h, double w) {
-    tn_tensor t = make(b, TN_F32, TN_DIMS(count, 4));
+    tn_tensor t = bench_make(&b->arena, TN_F32, TN_DIMS(count, 4));
     tn_rng rng = tn_rng_new(7, 1);
     for (int64_t i = 0; i < count; i++) {
         double size = 16 * exp(tn_rng_uniform(&rng, 0, 3.2)), x = tn_rng_uniform(&rng, 0, w);
@@ -321,8 +302,8 @@ static const double pyramid_scale[4] = {1 / 4., 1 / 8., 1 / 16., 1 / 32.};
 static void prepare_roi_align(bench *b) {
     const shape *s = b->shape;
     b->in[0] = boxes_of(b, s->n, 800, 1333);
-    b->in[1] = make(b, TN_I32, TN_DIMS(s->n));
-    b->in[2] = make(b, TN_I32, TN_DIMS(s->n));
+    b->in[1] = bench_make(&b->arena, TN_I32, TN_DIMS(s->n));
+    b->in[2] = bench_make(&b->arena, TN_I32, TN_DIMS(s->n));
     for (int64_t i = 0; i < s->n; i++) {
         const float *box = tn_f32(&b->in[0]) + 4 * i;
         double side = sqrt((double)((box[2] - box[0]) * (box[3] - box[1])));
@@ -330,8 +311,9 @@ static void prepare_roi_align(bench *b) {
         tn_i32(&b->in[1])[i] = 0;
         tn_i32(&b->in[2])[i] = (int32_t)fmin(3, fmax(0, level));
     }
-    for (int i = 0; i < 4; i++) pyramid[i] = noise(b, -1, 1, TN_DIMS(1, 200 >> i, 336 >> i, s->c));
-    b->out = make(b, TN_F32, TN_DIMS(s->n, s->k, s->k, s->c));
+    for (int i = 0; i < 4; i++)
+        pyramid[i] = bench_noise(&b->arena, -1, 1, TN_DIMS(1, 200 >> i, 336 >> i, s->c));
+    b->out = bench_make(&b->arena, TN_F32, TN_DIMS(s->n, s->k, s->k, s->c));
     b->flop = (double)tn_count(&b->out) * 4 * 8; // 4 samples of a bin, each of 4 products
     b->bytes = (double)tn_bytes(&b->out);
 }
@@ -345,10 +327,10 @@ static void run_roi_align(bench *b) {
 static void prepare_nms(bench *b) {
     const shape *s = b->shape;
     b->in[0] = boxes_of(b, s->n, 800, 1333);
-    b->in[1] = noise(b, 0, 1, TN_DIMS(s->n));
-    b->in[2] = make(b, TN_I32, TN_DIMS(s->n));
+    b->in[1] = bench_noise(&b->arena, 0, 1, TN_DIMS(s->n));
+    b->in[2] = bench_make(&b->arena, TN_I32, TN_DIMS(s->n));
     for (int64_t i = 0; i < s->n; i++) tn_i32(&b->in[2])[i] = (int32_t)(i % s->k);
-    b->out = make(b, TN_I32, TN_DIMS(s->n));
+    b->out = bench_make(&b->arena, TN_I32, TN_DIMS(s->n));
     count_bytes(b, 3);
 }
 
@@ -357,8 +339,8 @@ static void run_nms(bench *b) {
 }
 
 static void prepare_topk(bench *b) {
-    b->in[0] = noise(b, -8, 2, TN_DIMS(b->shape->n));
-    b->out = make(b, TN_I32, TN_DIMS(b->shape->k));
+    b->in[0] = bench_noise(&b->arena, -8, 2, TN_DIMS(b->shape->n));
+    b->out = bench_make(&b->arena, TN_I32, TN_DIMS(b->shape->k));
     count_bytes(b, 1);
 }
 
@@ -368,8 +350,8 @@ static void run_topk(bench *b) {
 
 static void prepare_decode(bench *b) {
     b->in[0] = boxes_of(b, b->shape->n, 800, 1333);
-    b->in[1] = noise(b, -1, 1, TN_DIMS(b->shape->n, 4 * b->shape->k));
-    b->out = make(b, TN_F32, TN_DIMS(b->shape->n, 4 * b->shape->k));
+    b->in[1] = bench_noise(&b->arena, -1, 1, TN_DIMS(b->shape->n, 4 * b->shape->k));
+    b->out = bench_make(&b->arena, TN_F32, TN_DIMS(b->shape->n, 4 * b->shape->k));
     count_bytes(b, 2);
 }
 
@@ -379,9 +361,9 @@ static void run_decode(bench *b) {
 
 static void prepare_paste(bench *b) {
     const shape *s = b->shape;
-    b->in[0] = noise(b, 0, 1, TN_DIMS(s->n, s->k, s->k));
+    b->in[0] = bench_noise(&b->arena, 0, 1, TN_DIMS(s->n, s->k, s->k));
     b->in[1] = boxes_of(b, s->n, (double)s->h, (double)s->w);
-    b->out = make(b, TN_U8, TN_DIMS(s->n, s->h, s->w));
+    b->out = bench_make(&b->arena, TN_U8, TN_DIMS(s->n, s->h, s->w));
     count_bytes(b, 2);
 }
 
@@ -447,22 +429,9 @@ static const shape shapes[] = {
 };
 #define SHAPES ((int)(sizeof shapes / sizeof shapes[0]))
 
-static int ascending(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median_seconds(bench *b) {
-    double seconds[MOST_RUNS], total = 0;
-    int runs = 0;
-    b->shape->run(b); // warms caches and scratch
-    while (runs < MOST_RUNS && (runs < 3 || total < ENOUGH)) {
-        double start = bench_now();
-        b->shape->run(b);
-        total += seconds[runs++] = bench_now() - start;
-    }
-    qsort(seconds, (size_t)runs, sizeof seconds[0], ascending);
-    return seconds[runs / 2];
+static void run_once(void *of) {
+    bench *b = of;
+    b->shape->run(b);
 }
 
 static void print_row(const bench *b, double seconds, bench_peak peak, bool json, bool last) {
@@ -503,7 +472,7 @@ int tool_bench_kernels(kn_ctx *cx, bool json) {
         b.shape = &shapes[i];
         b.flop = b.bytes = 0;
         b.shape->prepare(&b);
-        print_row(&b, median_seconds(&b), peak, json, i == SHAPES - 1);
+        print_row(&b, bench_time(run_once, &b, MOST_RUNS, ENOUGH), peak, json, i == SHAPES - 1);
         tn_arena_reset(&b.arena, mark);
     }
     if (json) printf("]}\n");

@@ -168,11 +168,6 @@ static void make_clip(maker *m) {
 
 // ---- timing ------------------------------------------------------------------------------------
 
-static int by_value(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return x < y ? -1 : x > y;
-}
-
 #define RUNS 5 // odd: the median is one of them
 
 typedef struct row {
@@ -282,8 +277,7 @@ static tn_status bench_detector(nn_ctx *cx, const char *path, row rows[PARTS + 1
     TN_TRY(status);
     double all = 0;
     for (int p = 0; p <= PARTS; p++) {
-        qsort(seconds[p], RUNS, sizeof(double), by_value);
-        double gmac = p < PARTS ? detector_gmac[p] : all, median = seconds[p][RUNS / 2];
+        double gmac = p < PARTS ? detector_gmac[p] : all, median = bench_median(seconds[p], RUNS);
         all += gmac;
         rows[p] = (row){names[p], "pictures/s", median, 2 * gmac, 1 / median};
     }
@@ -312,8 +306,7 @@ static tn_status bench_clip(nn_ctx *cx, const char *path, row rows[2], tn_error 
             if (run >= 0) seconds[run] = tool_seconds() - start;
         }
         if (status != TN_OK) break;
-        qsort(seconds, RUNS, sizeof(double), by_value);
-        double median = seconds[RUNS / 2];
+        double median = bench_median(seconds, RUNS);
         rows[b] = (row){names[b], "pictures/s", median, 2 * 4.41 * batches[b], batches[b] / median};
         tn_arena_reset(cx->step, mark);
     }

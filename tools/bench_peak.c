@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/bench.h"
+#include "tools/commands.h"
 
 #include <string.h>
-#include <time.h>
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -12,12 +12,6 @@
 #define STEPS 400000 // a round of a few milliseconds
 #define LOOK 0.3     // seconds; the best round counts
 #define COPY_MB 48   // for each thread; well over the caches
-
-double bench_now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static volatile float sink; // so that nothing is left out
 
@@ -92,10 +86,10 @@ static void copy_task(void *job, int64_t task, int worker) {
 
 static double best_of(kn_ctx *cx, tn_task run, peak_job *job) {
     double best = 1e30;
-    double end = bench_now() + LOOK;
-    for (double start = bench_now(); start < end; start = bench_now()) {
+    double end = tool_seconds() + LOOK;
+    for (double start = tool_seconds(); start < end; start = tool_seconds()) {
         tn_pool_run(kn_pool(cx), kn_threads(cx), run, job);
-        double seconds = bench_now() - start;
+        double seconds = tool_seconds() - start;
         if (seconds < best) best = seconds;
     }
     return best;

@@ -31,27 +31,8 @@ struct work {
 
 static tn_error fault;
 
-static tn_tensor make(work *w, tn_dtype dtype, int rank, const int64_t *dim) {
-    tn_tensor t;
-    if (tn_new(&w->arena, &t, dtype, rank, dim, &fault) != TN_OK) {
-        fprintf(stderr, "lexmask: bench: %s\n", fault.text);
-        exit(1);
-    }
-    return t;
-}
-
-static tn_tensor noise(work *w, double low, double high, int rank, const int64_t *dim) {
-    tn_tensor t = make(w, TN_F32, rank, dim);
-    uint32_t state = 12345;
-    for (int64_t i = 0; i < tn_count(&t); i++) {
-        state = state * 1664525u + 1013904223u;
-        tn_f32(&t)[i] = (float)(low + (high - low) * (state >> 8) / (1 << 24));
-    }
-    return t;
-}
-
 static tn_tensor index_below(work *w, int64_t count, int64_t below) {
-    tn_tensor t = make(w, TN_I32, TN_DIMS(count));
+    tn_tensor t = bench_make(&w->arena, TN_I32, TN_DIMS(count));
     for (int64_t i = 0; i < count; i++) tn_i32(&t)[i] = (int32_t)(i * 7919 % below);
     return t;
 }
@@ -59,13 +40,13 @@ static tn_tensor index_below(work *w, int64_t count, int64_t below) {
 // x, dy, dx of [n,h,w,c] and four vectors [c].
 static void prepare_map(work *w) {
     const row *r = w->row;
-    w->x = noise(w, -1, 1, TN_DIMS(r->n, r->h, r->w, r->c));
-    w->dy = noise(w, -1, 1, TN_DIMS(r->n, r->h, r->w, r->c));
-    w->dx = noise(w, -1, 1, TN_DIMS(r->n, r->h, r->w, r->c));
-    w->a = noise(w, 0.5, 1, TN_DIMS(r->c));
-    w->b = noise(w, -1, 1, TN_DIMS(r->c));
-    w->c = noise(w, -1, 1, TN_DIMS(r->c));
-    w->d = noise(w, 0.5, 1, TN_DIMS(r->c));
+    w->x = bench_noise(&w->arena, -1, 1, TN_DIMS(r->n, r->h, r->w, r->c));
+    w->dy = bench_noise(&w->arena, -1, 1, TN_DIMS(r->n, r->h, r->w, r->c));
+    w->dx = bench_noise(&w->arena, -1, 1, TN_DIMS(r->n, r->h, r->w, r->c));
+    w->a = bench_noise(&w->arena, 0.5, 1, TN_DIMS(r->c));
+    w->b = bench_noise(&w->arena, -1, 1, TN_DIMS(r->c));
+    w->c = bench_noise(&w->arena, -1, 1, TN_DIMS(r->c));
+    w->d = bench_noise(&w->arena, 0.5, 1, TN_DIMS(r->c));
     w->bytes = 3 * (double)tn_bytes(&w->x);
 }
 
@@ -80,7 +61,7 @@ static void run_batch_norm(work *w) {
 
 static void prepare_batch_norm_bwd(work *w) {
     prepare_map(w);
-    tn_tensor x = w->x, y = make(w, TN_F32, x.rank, x.dim);
+    tn_tensor x = w->x, y = bench_make(&w->arena, TN_F32, x.rank, x.dim);
     kn_batch_norm_train_fwd(w->cx, 1e-5, &x, &w->a, &w->b, KN_RELU, &w->c, &w->d, &y);
     w->level[0] = y;
     w->bytes = 4 * (double)tn_bytes(&x);
@@ -124,8 +105,8 @@ static void run_l2_normalize_bwd(work *w) {
 static void prepare_gather(work *w) {
     const row *r = w->row;
     w->a = index_below(w, r->n, r->h);
-    w->dy = noise(w, -1, 1, TN_DIMS(r->n, r->c));
-    w->dx = noise(w, -1, 1, TN_DIMS(r->h, r->c));
+    w->dy = bench_noise(&w->arena, -1, 1, TN_DIMS(r->n, r->c));
+    w->dx = bench_noise(&w->arena, -1, 1, TN_DIMS(r->h, r->c));
     w->bytes = (double)(tn_bytes(&w->dy) + tn_bytes(&w->dx));
 }
 
@@ -137,9 +118,9 @@ static void run_gather(work *w) {
 static void prepare_sizes(work *w) {
     const row *r = w->row;
     int64_t h = r->k > 0 ? r->h * r->k : r->h / -r->k, wide = r->k > 0 ? r->w * r->k : r->w / -r->k;
-    w->x = noise(w, -1, 1, TN_DIMS(r->n, r->h, r->w, r->c));
-    w->dx = noise(w, -1, 1, TN_DIMS(r->n, r->h, r->w, r->c));
-    w->dy = noise(w, -1, 1, TN_DIMS(r->n, h, wide, r->c));
+    w->x = bench_noise(&w->arena, -1, 1, TN_DIMS(r->n, r->h, r->w, r->c));
+    w->dx = bench_noise(&w->arena, -1, 1, TN_DIMS(r->n, r->h, r->w, r->c));
+    w->dy = bench_noise(&w->arena, -1, 1, TN_DIMS(r->n, h, wide, r->c));
     w->bytes = (double)(tn_bytes(&w->dx) + tn_bytes(&w->dy)) + (r->k < 0 ? tn_bytes(&w->x) : 0);
 }
 
@@ -159,9 +140,9 @@ static void run_resize(work *w) {
 // n regions of two pictures to k x k bins, on levels of h, h/2, … elements over a picture of w.
 static void prepare_roi_align(work *w) {
     const row *r = w->row;
-    w->x = noise(w, 0, 1, TN_DIMS(r->n, 4));
+    w->x = bench_noise(&w->arena, 0, 1, TN_DIMS(r->n, 4));
     w->a = index_below(w, r->n, 2);
-    w->b = make(w, TN_I32, TN_DIMS(r->n));
+    w->b = bench_make(&w->arena, TN_I32, TN_DIMS(r->n));
     for (int64_t i = 0; i < r->n; i++) { // as proposals: many small, few large ones
         float *box = tn_f32(&w->x) + 4 * i;
         float width = (float)r->w * (0.03f + 0.7f * box[2] * box[2] * box[2]);
@@ -171,10 +152,10 @@ static void prepare_roi_align(work *w) {
         box[0] *= (float)r->w - width, box[1] *= (float)r->w - height;
         box[2] = box[0] + width, box[3] = box[1] + height;
     }
-    w->dy = noise(w, -1, 1, TN_DIMS(r->n, r->k, r->k, r->c));
+    w->dy = bench_noise(&w->arena, -1, 1, TN_DIMS(r->n, r->k, r->k, r->c));
     w->bytes = (double)tn_bytes(&w->dy);
     for (int i = 0; i < LEVELS; i++) {
-        w->level[i] = noise(w, -1, 1, TN_DIMS(2, r->h >> i, r->h >> i, r->c));
+        w->level[i] = bench_noise(&w->arena, -1, 1, TN_DIMS(2, r->h >> i, r->h >> i, r->c));
         w->scale[i] = (double)(r->h >> i) / (double)r->w;
         w->bytes += (double)tn_bytes(&w->level[i]);
     }
@@ -187,9 +168,9 @@ static void run_roi_align(work *w) {
 
 static void prepare_rows(work *w) {
     const row *r = w->row;
-    w->x = noise(w, -4, 4, TN_DIMS(r->n, r->c));
-    w->dx = noise(w, -1, 1, TN_DIMS(r->n, r->c));
-    w->dy = noise(w, 0, 1, TN_DIMS(r->n, r->c));
+    w->x = bench_noise(&w->arena, -4, 4, TN_DIMS(r->n, r->c));
+    w->dx = bench_noise(&w->arena, -1, 1, TN_DIMS(r->n, r->c));
+    w->dy = bench_noise(&w->arena, 0, 1, TN_DIMS(r->n, r->c));
     w->a = index_below(w, r->n, r->c);
     w->bytes = 2 * (double)tn_bytes(&w->x);
 }
@@ -208,10 +189,10 @@ static void run_smooth_l1(work *w) {
 
 static void prepare_flat(work *w) {
     const row *r = w->row;
-    w->x = noise(w, -1, 1, TN_DIMS(r->n));
-    w->dx = noise(w, -1, 1, TN_DIMS(r->n));
-    w->a = noise(w, -1, 1, TN_DIMS(r->n));
-    w->b = noise(w, 0, 1, TN_DIMS(r->n));
+    w->x = bench_noise(&w->arena, -1, 1, TN_DIMS(r->n));
+    w->dx = bench_noise(&w->arena, -1, 1, TN_DIMS(r->n));
+    w->a = bench_noise(&w->arena, -1, 1, TN_DIMS(r->n));
+    w->b = bench_noise(&w->arena, 0, 1, TN_DIMS(r->n));
     w->bytes = 7 * (double)tn_bytes(&w->x);
 }
 
@@ -221,7 +202,7 @@ static void run_adamw(work *w) {
 }
 
 static void prepare_squares(work *w) {
-    w->x = noise(w, -1, 1, TN_DIMS(w->row->n));
+    w->x = bench_noise(&w->arena, -1, 1, TN_DIMS(w->row->n));
     w->bytes = (double)tn_bytes(&w->x);
 }
 
@@ -263,22 +244,9 @@ static const row rows[] = {
 };
 #define ROWS ((int)(sizeof rows / sizeof rows[0]))
 
-static int ascending(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median_seconds(work *w) {
-    double seconds[MOST_RUNS], total = 0;
-    int runs = 0;
-    w->row->run(w); // warms caches and scratch
-    while (runs < MOST_RUNS && (runs < 3 || total < ENOUGH)) {
-        double start = bench_now();
-        w->row->run(w);
-        total += seconds[runs++] = bench_now() - start;
-    }
-    qsort(seconds, (size_t)runs, sizeof seconds[0], ascending);
-    return seconds[runs / 2];
+static void run_once(void *of) {
+    work *w = of;
+    w->row->run(w);
 }
 
 int tool_bench_training(kn_ctx *cx, bool json) {
@@ -296,7 +264,8 @@ int tool_bench_training(kn_ctx *cx, bool json) {
         size_t mark = tn_arena_mark(&w.arena);
         w.row = &rows[i];
         w.row->prepare(&w);
-        double seconds = median_seconds(&w), gbytes = w.bytes / seconds / 1e9;
+        double seconds = bench_time(run_once, &w, MOST_RUNS, ENOUGH),
+               gbytes = w.bytes / seconds / 1e9;
         if (json)
             printf("  {\"preset\": \"%s\", \"kernel\": \"%s\", \"ms\": %.4f, \"gbytes\": %.3f}%s\n",
                    w.row->preset, w.row->name, seconds * 1e3, gbytes, i + 1 < ROWS ? "," : "");
