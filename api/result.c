@@ -67,58 +67,63 @@ tn_status api_result_closed(const lexmask_session *session, const tn_tensor *ima
     return TN_OK;
 }
 
-_Static_assert(MD_CROP_BEST <= LEXMASK_TOP, "more names than a detection has room for");
+_Static_assert(MD_CROP_BEST <= LEXMASK_TOP && MD_FVLM_BEST <= LEXMASK_TOP,
+               "more names than a detection has room for");
 
-tn_status api_result_crop(const lexmask_session *session, const tn_tensor *image,
-                          const md_crop_result *found, lexmask_result **out, tn_error *err) {
-    TN_TRY(new_result(session, image, found->count, &found->boxes, &found->masks, out, err));
-    tn_status status = api_result_proposals(*out, &found->proposals, err);
+// new_result with the proposals that it was chosen from.
+static tn_status new_from_proposals(const lexmask_session *session, const tn_tensor *image,
+                                    int64_t count, const tn_tensor *boxes, const tn_tensor *masks,
+                                    const tn_tensor *proposals, lexmask_result **out,
+                                    tn_error *err) {
+    TN_TRY(new_result(session, image, count, boxes, masks, out, err));
+    tn_status status = api_result_proposals(*out, proposals, err);
     if (status != TN_OK) {
         (*out)->image = (tn_tensor){0}; // stays the caller's
         lexmask_result_free(*out);
-        return status;
     }
+    return status;
+}
+
+// Detection i is called names[i]; row i of best [R,K] are its likeliest names, -1 after the last.
+static void set_names(const lexmask_session *session, int64_t i, const tn_tensor *names,
+                      const tn_tensor *best, const tn_tensor *best_scores, lexmask_detection *d) {
+    int64_t most = best->dim[1];
+    const int32_t *label = tn_i32(best) + i * most;
+    d->label = tn_i32(names)[i];
+    d->name = lexmask_names_at(session->names, (size_t)d->label);
+    for (int64_t k = 0; k < most && label[k] >= 0; k++) {
+        d->top_label[k] = label[k];
+        d->top_score[k] = tn_f32(best_scores)[i * most + k];
+        d->top_count = (int)k + 1;
+    }
+}
+
+tn_status api_result_crop(const lexmask_session *session, const tn_tensor *image,
+                          const md_crop_result *found, lexmask_result **out, tn_error *err) {
+    TN_TRY(new_from_proposals(session, image, found->count, &found->boxes, &found->masks,
+                              &found->proposals, out, err));
     for (int64_t i = 0; i < found->count; i++) {
         lexmask_detection *d = &(*out)->detection[i];
         d->score = tn_f32(&found->scores)[i];
         d->objectness = tn_f32(&found->objectness)[i];
         d->score1 = d->score2 = -1;
         d->name_score = tn_f32(&found->best_scores)[i * MD_CROP_BEST];
-        d->label = tn_i32(&found->names)[i];
-        d->name = lexmask_names_at(session->names, (size_t)d->label);
-        for (int k = 0; k < MD_CROP_BEST && tn_i32(&found->best)[i * MD_CROP_BEST + k] >= 0; k++) {
-            d->top_label[k] = tn_i32(&found->best)[i * MD_CROP_BEST + k];
-            d->top_score[k] = tn_f32(&found->best_scores)[i * MD_CROP_BEST + k];
-            d->top_count = k + 1;
-        }
+        set_names(session, i, &found->names, &found->best, &found->best_scores, d);
     }
     return TN_OK;
 }
 
-_Static_assert(MD_FVLM_BEST <= LEXMASK_TOP, "more names than a detection has room for");
-
 tn_status api_result_fvlm(const lexmask_session *session, const tn_tensor *image,
                           const md_fvlm_result *found, lexmask_result **out, tn_error *err) {
-    TN_TRY(new_result(session, image, found->count, &found->boxes, &found->masks, out, err));
-    tn_status status = api_result_proposals(*out, &found->proposals, err);
-    if (status != TN_OK) {
-        (*out)->image = (tn_tensor){0}; // stays the caller's
-        lexmask_result_free(*out);
-        return status;
-    }
+    TN_TRY(new_from_proposals(session, image, found->count, &found->boxes, &found->masks,
+                              &found->proposals, out, err));
     for (int64_t i = 0; i < found->count; i++) {
         lexmask_detection *d = &(*out)->detection[i];
         d->score = d->name_score = tn_f32(&found->scores)[i];
         d->objectness = tn_f32(&found->objectness)[i];
         d->score1 = tn_f32(&found->score1)[i];
         d->score2 = session->score2 == MD_SCORE2_NONE ? -1 : tn_f32(&found->score2)[i];
-        d->label = tn_i32(&found->names)[i];
-        d->name = lexmask_names_at(session->names, (size_t)d->label);
-        for (int k = 0; k < MD_FVLM_BEST && tn_i32(&found->best)[i * MD_FVLM_BEST + k] >= 0; k++) {
-            d->top_label[k] = tn_i32(&found->best)[i * MD_FVLM_BEST + k];
-            d->top_score[k] = tn_f32(&found->best_scores)[i * MD_FVLM_BEST + k];
-            d->top_count = k + 1;
-        }
+        set_names(session, i, &found->names, &found->best, &found->best_scores, d);
     }
     return TN_OK;
 }

@@ -5,6 +5,7 @@
 #include "lexmask.h"
 #include "tensor/alloc.h"
 #include "tools/commands.h"
+#include "tools/model_choice.h"
 #include "tools/outputs.h"
 
 #include <string.h>
@@ -134,19 +135,6 @@ static void set_defaults(void) {
     o.score = o.nms = o.objectness = o.bn_eps = o.alpha = o.beta = -1;
 }
 
-static void print_log(void *user, lexmask_log_level level, const char *text) {
-    (void)user;
-    if (level == LEXMASK_LOG_DETAIL)
-        tool_detail("%s", text);
-    else
-        tool_note("%s", text);
-}
-
-static int cancel_when_interrupted(void *user, double done) {
-    (void)user, (void)done;
-    return tool_interrupted();
-}
-
 // The C API's errors are the library's own, number for number.
 static int api_failed(const lexmask_error *err) {
     tool_error("%s", err->text);
@@ -187,7 +175,7 @@ static int open_model(lexmask_model **model) {
     options.dtype = o.dtype ? o.dtype : options.dtype;
     options.threads = (int)o.threads;
     options.heads = (int)o.heads, options.text_heads = (int)o.text_heads;
-    options.activation = o.activation, options.bn_eps = o.bn_eps, options.log = print_log;
+    options.activation = o.activation, options.bn_eps = o.bn_eps, options.log = tool_api_log;
     options.detector_only = closed();
     lexmask_error err = {0};
     return lexmask_model_open(&options, model, &err) == LEXMASK_OK ? 0 : api_failed(&err);
@@ -200,7 +188,7 @@ static int make_names(const lexmask_model *model, lexmask_names **names) {
     options.prompts = o.prompts.word, options.prompt_count = o.prompts.count;
     options.background = o.background, options.embeddings = o.embeddings;
     options.use_cache = !o.no_cache, options.threads = (int)o.threads;
-    options.log = print_log;
+    options.log = tool_api_log;
     lexmask_error err = {0};
     return lexmask_names_new(model, &options, names, &err) == LEXMASK_OK ? 0 : api_failed(&err);
 }
@@ -221,7 +209,7 @@ static int open_session(const lexmask_model *model, const lexmask_names *names,
     options.score = o.score, options.nms = o.nms, options.top = (int)o.top;
     options.score2 = o.score2, options.novel = o.novel;
     options.alpha = o.alpha, options.beta = o.beta;
-    options.progress = cancel_when_interrupted, options.log = print_log;
+    options.progress = tool_api_cancelled, options.log = tool_api_log;
     lexmask_error err = {0};
     return lexmask_session_new(model, names, &options, session, &err) == LEXMASK_OK
                ? 0

@@ -32,7 +32,7 @@ tn_status tool_api_status(lexmask_status status, const lexmask_error *from, tn_e
     return tn_fail(to, (tn_status)status, "%s", from->text);
 }
 
-static void print_log(void *user, lexmask_log_level level, const char *text) {
+void tool_api_log(void *user, lexmask_log_level level, const char *text) {
     (void)user;
     if (level == LEXMASK_LOG_DETAIL)
         tool_detail("%s", text);
@@ -40,7 +40,7 @@ static void print_log(void *user, lexmask_log_level level, const char *text) {
         tool_note("%s", text);
 }
 
-static int cancel_when_interrupted(void *user, double done) {
+int tool_api_cancelled(void *user, double done) {
     (void)user, (void)done;
     return tool_interrupted();
 }
@@ -52,7 +52,7 @@ static tn_status open_model(const tool_model_choice *c, int64_t threads, tool_mo
     options.folder = c->model, options.detector = c->detector, options.clip = c->clip;
     options.tokenizer = c->tokenizer, options.activation = c->activation;
     options.heads = (int)c->heads, options.text_heads = (int)c->text_heads;
-    options.threads = (int)threads, options.bn_eps = -1, options.log = print_log;
+    options.threads = (int)threads, options.bn_eps = -1, options.log = tool_api_log;
     lexmask_error failure = {0};
     return tool_api_status(lexmask_model_open(&options, &out->model, &failure), &failure, err);
 }
@@ -83,7 +83,7 @@ static tn_status make_names(const tool_model_choice *c, const char *const *list,
     options.names = list, options.count = count;
     options.prompts = c->prompts.word, options.prompt_count = c->prompts.count;
     options.background = c->background, options.use_cache = !c->no_cache;
-    options.threads = (int)threads, options.log = print_log;
+    options.threads = (int)threads, options.log = tool_api_log;
     lexmask_error failure = {0};
     return tool_api_status(lexmask_names_new(out->model, &options, &out->names, &failure), &failure,
                            err);
@@ -93,7 +93,7 @@ static tn_status open_session(const tool_model_choice *c, int64_t threads, tool_
                               tn_error *err) {
     lexmask_session_options options;
     lexmask_session_options_init(&options);
-    options.threads = (int)threads, options.log = print_log;
+    options.threads = (int)threads, options.log = tool_api_log;
     options.proposals = (int)c->proposals, options.clip_batch = (int)c->clip_batch;
     if (c->crop_shape)
         options.crop_shape = strcmp(c->crop_shape, "tight") ? LEXMASK_SQUARE : LEXMASK_TIGHT;
@@ -102,7 +102,7 @@ static tn_status open_session(const tool_model_choice *c, int64_t threads, tool_
     options.score2 = c->score2, options.alpha = c->alpha, options.beta = c->beta;
     options.novel = lexmask_model_is_fvlm(out->model) ? c->novel : NULL;
     options.keep_scores = c->keep_scores;
-    options.progress = cancel_when_interrupted;
+    options.progress = tool_api_cancelled;
     lexmask_error failure = {0};
     return tool_api_status(
         lexmask_session_new(out->model, out->names, &options, &out->session, &failure), &failure,

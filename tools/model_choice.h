@@ -98,3 +98,6 @@ void tool_model_close(tool_model *model); // fine on one that is all 0
 
 // The public API's errors are the library's own, number for number.
 tn_status tool_api_status(lexmask_status status, const lexmask_error *from, tn_error *to);
+// Its callbacks: messages as the command's own, and Ctrl-C as a wish to stop. user is not used.
+void tool_api_log(void *user, lexmask_log_level level, const char *text);
+int tool_api_cancelled(void *user, double done);
