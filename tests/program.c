@@ -113,3 +113,12 @@ void test_run_free(test_run *run) {
     free(run->err);
     *run = (test_run){0};
 }
+
+void test_misuse(const char *const cases[][2], size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        test_run run = test_lexmask("%s", cases[i][0]);
+        ASSERT_CODE(run, 2);
+        ASSERT_SAYS(run.err, cases[i][1]);
+        test_run_free(&run);
+    }
+}

@@ -30,6 +30,10 @@ void test_run_free(test_run *run);
         if (!strstr((text), (part))) fail_msg("'%s' is not in:\n%s", (part), (text));              \
     } while (0)
 
+// Each command line must end with exit code 2 and a message on standard error that holds the second
+// text.
+void test_misuse(const char *const cases[][2], size_t count);
+
 // A temporary folder that is removed, with all in it, by test_folder_remove.
 const char *test_folder(void);
 int test_folder_remove(void **state);

@@ -375,12 +375,7 @@ static void misuse_is_explained(void **state) {
         {"eval --gt a --result b", "did you mean --results?"},
         {"eval a.json b.json", "no such argument"},
     };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        test_run run = test_lexmask("%s", cases[i][0]);
-        ASSERT_CODE(run, 2);
-        ASSERT_SAYS(run.err, cases[i][1]);
-        test_run_free(&run);
-    }
+    test_misuse(cases, sizeof cases / sizeof *cases);
 }
 
 int main(void) {

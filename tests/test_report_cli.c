@@ -158,12 +158,7 @@ static void misuse_is_explained(void **state) {
         {"report --gt a --named b --digits 99", "--digits"},
         {"report --gt a --results b --iou 2", "--iou"},
     };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        test_run run = test_lexmask("%s", cases[i][0]);
-        ASSERT_CODE(run, 2);
-        ASSERT_SAYS(run.err, cases[i][1]);
-        test_run_free(&run);
-    }
+    test_misuse(cases, sizeof cases / sizeof *cases);
 }
 
 int main(void) {

@@ -249,12 +249,7 @@ static void misuse_is_explained(void **state) {
         {"eval --gt a --sweep --scores b --lvis", "goes without --lvis"},
         {"eval --gt a --sweep --scores b --split coco-ovd --base c", "not both"},
     };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        test_run run = test_lexmask("%s", cases[i][0]);
-        ASSERT_CODE(run, 2);
-        ASSERT_SAYS(run.err, cases[i][1]);
-        test_run_free(&run);
-    }
+    test_misuse(cases, sizeof cases / sizeof *cases);
 }
 
 int main(void) {
