@@ -204,12 +204,15 @@ static void a_part_that_no_loss_reaches_is_zero(void **state) {
     nn_conv conv;
     conv_load("c", 5, 4, &conv);
     tn_tensor x = random_map(1, 2, 9, 4), y, dx;
-    nn_tape_watch(&cx, &x);
-    ASSERT_OK(nn_conv_fwd(&cx, &conv, &x, NULL, &y), err);
-    tn_tensor second = tn_slice(&y, 1, 1);
-    start(&second, 1);
-    ASSERT_OK(nn_tape_backward(&cx), err);
-    assert_true(nn_tape_gradient(&cx, &x, &dx));
+    for (int turn = 0; turn < 2; turn++) { // the first leaves its gradients in the tape's memory
+        fresh();
+        nn_tape_watch(&cx, &x);
+        ASSERT_OK(nn_conv_fwd(&cx, &conv, &x, NULL, &y), err);
+        tn_tensor second = tn_slice(&y, 1, 1);
+        start(turn ? &second : &y, 1);
+        ASSERT_OK(nn_tape_backward(&cx), err);
+        assert_true(nn_tape_gradient(&cx, &x, &dx));
+    }
     double first_sum = 0, second_sum = 0;
     for (int64_t i = 0; i < tn_count(&dx); i++)
         *(i < tn_count(&dx) / 2 ? &first_sum : &second_sum) += fabs((double)tn_f32(&dx)[i]);
