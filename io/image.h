@@ -18,3 +18,7 @@ tn_status io_image_decode(const void *bytes, size_t count, const char *name, int
 // uint8 [H,W,3] (RGB), [H,W,4] (RGBA) or [H,W] (grey), or int32 [H,W] label map in 0..65535 (16-bit
 // grey). Written beside, synced, renamed: the file is there whole or not at all.
 tn_status io_png_write(const char *path, const tn_tensor *image, tn_error *err);
+// Baseline JPEG of uint8 [H,W,3] in memory, as libjpeg's defaults write it. quality: 1..100;
+// full_colour: 4:4:4 in place of 4:2:0. *bytes from tn_alloc. TN_ENOMEM.
+tn_status io_jpeg_encode(const tn_tensor *image, int quality, bool full_colour, uint8_t **bytes,
+                         size_t *count, tn_error *err);
