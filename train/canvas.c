@@ -24,23 +24,29 @@ void tr_pose_box(const tr_pose *pose, const tr_glyph *glyph, double box[4]) {
     }
 }
 
-// What is needed to walk over the pixels of a square under a pose.
+// What is needed to walk over the pixels of a square of side x side texels under a pose.
 typedef struct walk {
     int x1, y1, x2, y2; // pixels that it may touch
-    double inverse[6];  // pixel centre -> -1..1
+    double to_texel[6]; // a pixel's number -> texels, whose centres are whole numbers
 } walk;
 
-static walk walk_of(const tr_canvas *canvas, const tr_pose *pose, double margin) {
-    const double *m = pose->m, det = m[0] * m[4] - m[1] * m[3];
-    double rx = (fabs(m[0]) + fabs(m[1])) + margin, ry = (fabs(m[3]) + fabs(m[4])) + margin;
+static walk walk_of(const tr_canvas *canvas, const tr_pose *pose, int side) {
+    const double *m = pose->m, det = m[0] * m[4] - m[1] * m[3], k = side / 2.0 / det;
+    double rx = fabs(m[0]) + fabs(m[1]) + 1, ry = fabs(m[3]) + fabs(m[4]) + 1;
     walk w = {.x1 = (int)fmax(floor(fmin(m[2] - rx, canvas->w)), 0),
               .y1 = (int)fmax(floor(fmin(m[5] - ry, canvas->h)), 0),
               .x2 = (int)fmin(ceil(fmax(m[2] + rx, 0)), canvas->w),
               .y2 = (int)fmin(ceil(fmax(m[5] + ry, 0)), canvas->h)};
-    double *n = w.inverse;
-    n[0] = m[4] / det, n[1] = -m[1] / det, n[3] = -m[3] / det, n[4] = m[0] / det;
-    n[2] = -(n[0] * m[2] + n[1] * m[5]), n[5] = -(n[3] * m[2] + n[4] * m[5]);
+    double *t = w.to_texel, dx = 0.5 - m[2], dy = 0.5 - m[5], middle = (side - 1) / 2.0;
+    t[0] = k * m[4], t[1] = -k * m[1], t[3] = -k * m[3], t[4] = k * m[0];
+    t[2] = t[0] * dx + t[1] * dy + middle, t[5] = t[3] * dx + t[4] * dy + middle;
     return w;
+}
+static inline float texel_x(const walk *w, int x, int y) {
+    return (float)(w->to_texel[0] * x + w->to_texel[1] * y + w->to_texel[2]);
+}
+static inline float texel_y(const walk *w, int x, int y) {
+    return (float)(w->to_texel[3] * x + w->to_texel[4] * y + w->to_texel[5]);
 }
 
 // The smallest level that has about a pixel for each of the canvas.
@@ -56,32 +62,30 @@ static int level_for(const tr_pose *pose, double sharpness) {
 static bool sample(const uint8_t *pixels, int side, float x, float y, float out[4]) {
     if (!(x > -1 && y > -1 && x < (float)side && y < (float)side)) return false;
     int x0 = (int)(x + 1) - 1, y0 = (int)(y + 1) - 1; // floor, for what is over -1
-    float fx = x - (float)x0, fy = y - (float)y0;
-    const float weight[4] = {(1 - fx) * (1 - fy), fx * (1 - fy), (1 - fx) * fy, fx * fy};
-    out[0] = out[1] = out[2] = out[3] = 0;
-    for (int k = 0; k < 4; k++) {
-        int px = x0 + (k & 1), py = y0 + (k >> 1);
-        if (px < 0 || py < 0 || px >= side || py >= side) continue;
-        const uint8_t *at = pixels + 4 * ((ptrdiff_t)py * side + px);
-        for (int c = 0; c < 4; c++) out[c] += weight[k] * (float)at[c];
-    }
-    for (int c = 0; c < 4; c++) out[c] *= 1 / 255.0f;
-    return out[3] > 0;
+    static const uint8_t nothing[4];
+    const uint8_t *at = pixels + 4 * ((ptrdiff_t)y0 * side + x0);
+    bool left = x0 >= 0, right = x0 + 1 < side, top = y0 >= 0, below = y0 + 1 < side;
+    const uint8_t *a = left && top ? at : nothing, *b = right && top ? at + 4 : nothing;
+    const uint8_t *c = left && below ? at + 4 * side : nothing;
+    const uint8_t *d = right && below ? at + 4 * side + 4 : nothing;
+    if (!(a[3] | b[3] | c[3] | d[3])) return false;
+    float fx = x - (float)x0, fy = y - (float)y0, gx = 1 - fx, gy = (1 - fy) / 255, hy = fy / 255;
+    for (int k = 0; k < 4; k++)
+        out[k] =
+            ((float)a[k] * gx + (float)b[k] * fx) * gy + ((float)c[k] * gx + (float)d[k] * fx) * hy;
+    return true;
 }
 
 void tr_paint_glyph(tr_canvas *canvas, const tr_glyph *glyph, const tr_pose *pose,
                     const tr_look *look, uint16_t owner) {
     int level = level_for(pose, look->sharpness), side = TR_GLYPH_SIDE >> level;
     const uint8_t *pixels = glyph->level[level];
-    walk w = walk_of(canvas, pose, 1);
-    float opacity = (float)look->opacity, half = (float)side / 2;
+    walk w = walk_of(canvas, pose, side);
+    float opacity = (float)look->opacity;
     for (int y = w.y1; y < w.y2; y++)
         for (int x = w.x1; x < w.x2; x++) {
-            double px = x + 0.5, py = y + 0.5;
-            float u = (float)(w.inverse[0] * px + w.inverse[1] * py + w.inverse[2]);
-            float v = (float)(w.inverse[3] * px + w.inverse[4] * py + w.inverse[5]), texel[4];
-            if (!sample(pixels, side, (u + 1) * half - 0.5f, (v + 1) * half - 0.5f, texel))
-                continue;
+            float texel[4];
+            if (!sample(pixels, side, texel_x(&w, x, y), texel_y(&w, x, y), texel)) continue;
             float *to = canvas->rgb + 3 * ((size_t)y * canvas->w + x), alpha = texel[3] * opacity;
             for (int c = 0; c < 3; c++)
                 to[c] = to[c] * (1 - alpha) +
@@ -95,16 +99,12 @@ void tr_paint_shadow(tr_canvas *canvas, const tr_glyph *glyph, const tr_pose *po
     int side = TR_GLYPH_SIDE >> (TR_GLYPH_LEVELS - 1);
     tr_pose away = *pose;
     away.m[2] += dx, away.m[5] += dy;
-    walk w = walk_of(canvas, &away, 1);
-    float half = (float)side / 2;
+    const uint8_t *pixels = glyph->level[TR_GLYPH_LEVELS - 1];
+    walk w = walk_of(canvas, &away, side);
     for (int y = w.y1; y < w.y2; y++)
         for (int x = w.x1; x < w.x2; x++) {
-            double px = x + 0.5, py = y + 0.5;
-            float u = (float)(w.inverse[0] * px + w.inverse[1] * py + w.inverse[2]);
-            float v = (float)(w.inverse[3] * px + w.inverse[4] * py + w.inverse[5]), texel[4];
-            if (!sample(glyph->level[TR_GLYPH_LEVELS - 1], side, (u + 1) * half - 0.5f,
-                        (v + 1) * half - 0.5f, texel))
-                continue;
+            float texel[4];
+            if (!sample(pixels, side, texel_x(&w, x, y), texel_y(&w, x, y), texel)) continue;
             float keep = 1 - texel[3] * (float)strength;
             float *to = canvas->rgb + 3 * ((size_t)y * canvas->w + x);
             for (int c = 0; c < 3; c++) to[c] *= keep;

@@ -68,14 +68,14 @@ static double distance(const tr_shape *s, double u, double v) {
 }
 
 static float covered(double pixels) { // of a pixel whose centre is so far outside the edge
-    return (float)fmin(fmax(0.5 - pixels, 0), 1);
+    return (float)(pixels > 0.5 ? 0 : pixels < -0.5 ? 1 : 0.5 - pixels);
 }
 
 static void shape_pixel(const tr_canvas *canvas, const tr_shape *s, size_t at, double d, double u,
                         uint16_t owner) {
     float fill = s->hollow ? 0 : covered(d);
     float line = s->outline > 0 ? covered(fabs(d) - s->outline / 2) : 0;
-    float t = (float)fmin(fmax((u + 1) / 2, 0), 1), *to = canvas->rgb + 3 * at;
+    float t = (float)(u < -1 ? 0 : u > 1 ? 1 : (u + 1) / 2), *to = canvas->rgb + 3 * at;
     for (int c = 0; c < 3; c++) {
         float ink = s->colour[0][c] + (s->colour[1][c] - s->colour[0][c]) * t;
         to[c] += (ink - to[c]) * fill * (float)s->opacity;
@@ -87,6 +87,7 @@ static void shape_pixel(const tr_canvas *canvas, const tr_shape *s, size_t at, d
 void tr_paint_shape(tr_canvas *canvas, const tr_shape *s, const tr_pose *pose, uint16_t owner) {
     const double *m = pose->m, det = m[0] * m[4] - m[1] * m[3], unit = sqrt(fabs(det));
     double rx = fabs(m[0]) + fabs(m[1]) + s->outline, ry = fabs(m[3]) + fabs(m[4]) + s->outline;
+    double reach = 1.2 + (1 + s->outline) / unit;
     int x1 = (int)fmax(floor(fmin(m[2] - rx, canvas->w)), 0);
     int y1 = (int)fmax(floor(fmin(m[5] - ry, canvas->h)), 0);
     int x2 = (int)fmin(ceil(fmax(m[2] + rx, 0)), canvas->w);
@@ -95,6 +96,7 @@ void tr_paint_shape(tr_canvas *canvas, const tr_shape *s, const tr_pose *pose, u
         for (int x = x1; x < x2; x++) {
             double dx = x + 0.5 - m[2], dy = y + 0.5 - m[5];
             double u = (m[4] * dx - m[1] * dy) / det, v = (m[0] * dy - m[3] * dx) / det;
+            if (u * u + v * v > reach * reach) continue; // no kind goes further than the corners
             double d = distance(s, u, v) * unit;
             if (d < 0.5 + s->outline / 2)
                 shape_pixel(canvas, s, (size_t)y * canvas->w + x, d, u, owner);

@@ -160,7 +160,10 @@ tn_status tr_wear_apply(tr_canvas *canvas, const tr_wear *wear, tn_rng *rng, tn_
         tn_free(scratch);
     }
     if (wear->noise > 0 || wear->colour_noise > 0) add_noise(canvas, wear, rng);
-    for (size_t i = 0; i < values; i++) canvas->rgb[i] = fminf(fmaxf(canvas->rgb[i], 0), 1);
+    for (size_t i = 0; i < values; i++) {
+        float v = canvas->rgb[i];
+        canvas->rgb[i] = v < 0 ? 0 : v > 1 ? 1 : v;
+    }
     return TN_OK;
 }
 
