@@ -86,11 +86,13 @@ void tr_paint_glyph(tr_canvas *canvas, const tr_glyph *glyph, const tr_pose *pos
         for (int x = w.x1; x < w.x2; x++) {
             float texel[4];
             if (!sample(pixels, side, texel_x(&w, x, y), texel_y(&w, x, y), texel)) continue;
-            float *to = canvas->rgb + 3 * ((size_t)y * canvas->w + x), alpha = texel[3] * opacity;
+            size_t at = (size_t)y * canvas->w + x;
+            if (canvas->owner && texel[3] > 0.5f) canvas->owner[at] = owner;
+            if (!canvas->rgb) continue;
+            float *to = canvas->rgb + 3 * at, alpha = texel[3] * opacity;
             for (int c = 0; c < 3; c++)
                 to[c] = to[c] * (1 - alpha) +
                         (texel[c] * look->gain[c] + look->lift * texel[3]) * opacity;
-            if (canvas->owner && texel[3] > 0.5f) canvas->owner[(size_t)y * canvas->w + x] = owner;
         }
 }
 

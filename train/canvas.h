@@ -10,7 +10,7 @@
 // of a thing sets it where the thing is solid.
 typedef struct tr_canvas {
     int h, w;
-    float *rgb;      // [h,w,3]
+    float *rgb;      // [h,w,3]; NULL for glyphs: owners alone are set
     uint16_t *owner; // [h,w], or NULL
 } tr_canvas;
 

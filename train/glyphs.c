@@ -148,6 +148,9 @@ static tn_status load_glyph(reader *r, uint32_t code, tr_glyph *glyph, bool *the
     for (int i = 0; i + 1 < TR_GLYPH_LEVELS; i++)
         halve(pixels[i], TR_GLYPH_SIDE >> i, pixels[i + 1]);
     find_hull(r, pixels[0], glyph);
+    int solid = 0;
+    for (int i = 0; i < TR_GLYPH_SIDE * TR_GLYPH_SIDE; i++) solid += pixels[0][4 * i + 3] > SOLID;
+    glyph->solid = (float)solid / (TR_GLYPH_SIDE * TR_GLYPH_SIDE);
     return TN_OK;
 }
 

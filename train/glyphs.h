@@ -22,6 +22,7 @@ typedef struct tr_glyph {
     bool novel;   // by a hash of the name, a quarter of all
     // Premultiplied RGBA [side,side,4] on a square canvas, of sides 136, 68, 34, 17.
     const uint8_t *level[TR_GLYPH_LEVELS];
+    float solid; // share of the canvas that is more than half covered
     // The outermost solid point in each direction; the canvas spans -1..1 along both axes.
     float hull[TR_GLYPH_HULL][2];
 } tr_glyph;
