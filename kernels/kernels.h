@@ -13,6 +13,9 @@
 typedef struct kn_table kn_table; // kernels/table.h
 typedef struct kn_ctx kn_ctx;     // a backend, its threads and its scratch memory
 
+// TN_EDEVICE for a device that this build does not know, naming those that it does.
+tn_status kn_device_check(const char *device, tn_error *err);
+
 // device: "cpu". level: NULL for the best that the processor has (or LEXMASK_CPU, if set), else
 // ref|portable|avx2|avx512. threads: 0 = all processors. One context belongs to one thread at a
 // time. TN_EDEVICE for an unknown device or a level that this processor lacks, naming the choices.

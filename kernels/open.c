@@ -100,11 +100,15 @@ static tn_status choose(const char *name, const kn_table **out, tn_error *err) {
     return TN_OK;
 }
 
+tn_status kn_device_check(const char *device, tn_error *err) {
+    if (!strcmp(device, "cpu")) return TN_OK;
+    return tn_fail(err, TN_EDEVICE, "device '%s' is not known: this build offers cpu", device);
+}
+
 tn_status kn_open(const char *device, const char *level_name, int threads, kn_ctx **out,
                   tn_error *err) {
     const kn_table *table = NULL;
-    if (device && strcmp(device, "cpu") != 0)
-        return tn_fail(err, TN_EDEVICE, "device '%s' is not known: this build offers cpu", device);
+    if (device) TN_TRY(kn_device_check(device, err));
     TN_TRY(choose(level_name, &table, err));
     kn_ctx *cx = tn_alloc_zero(1, sizeof *cx);
     if (!cx) return tn_fail(err, TN_ENOMEM, "out of memory for a context");

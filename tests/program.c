@@ -99,6 +99,39 @@ test_run test_lexmask(const char *format, ...) {
     return run_line(line, 0);
 }
 
+// Everything that comes out of the terminal until its last user is gone.
+static char *read_terminal(int terminal) {
+    size_t room = 1 << 20, used = 0;
+    char *text = malloc(room);
+    assert_non_null(text);
+    for (ssize_t n; (n = read(terminal, text + used, room - 1 - used)) > 0;) used += (size_t)n;
+    text[used] = 0;
+    close(terminal);
+    return text;
+}
+
+test_run test_lexmask_at_terminal(const char *format, ...) {
+    char line[8192], out[256];
+    va_list args;
+    va_start(args, format);
+    make_line(line, sizeof line, format, args);
+    va_end(args);
+    snprintf(out, sizeof out, "%s/stdout", test_folder());
+    int terminal = posix_openpt(O_RDWR | O_NOCTTY);
+    assert_true(terminal >= 0 && grantpt(terminal) == 0 && unlockpt(terminal) == 0);
+    int user = open(ptsname(terminal), O_RDWR | O_NOCTTY); // never without one until it has ended
+    fflush(stdout);
+    pid_t child = fork();
+    if (child == 0) become(line, out, ptsname(terminal));
+    close(user);
+    test_run run = {.err = read_terminal(terminal)};
+    int how = 0;
+    waitpid(child, &how, 0);
+    run.code = WIFEXITED(how) ? WEXITSTATUS(how) : 128 + WTERMSIG(how);
+    run.out = read_all(out);
+    return run;
+}
+
 test_run test_lexmask_interrupted(double seconds, const char *format, ...) {
     char line[8192];
     va_list args;

@@ -16,6 +16,8 @@ test_run test_lexmask(const char *format, ...) __attribute__((format(printf, 1, 
 // The same; sends SIGINT after the given seconds.
 test_run test_lexmask_interrupted(double seconds, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+// The same with a terminal as standard error; err is what it was sent.
+test_run test_lexmask_at_terminal(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void test_run_free(test_run *run);
 
 // Fails with both outputs unless the exit code is as wanted.

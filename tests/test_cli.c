@@ -205,18 +205,48 @@ static void a_broken_picture_is_skipped(void **state) {
     test_run_free(&run);
 }
 
-static void control_c_keeps_what_is_done(void **state) {
-    (void)state;
+static void fill(const char *folder, int pictures) {
     tn_error err = {0};
-    const char *folder = in_folder("many");
-    ASSERT_OK(io_make_folder(folder, &err), err);
     char *absolute = realpath(picture, NULL);
-    for (int i = 0; i < 500; i++) {
+    ASSERT_OK(io_make_folder(folder, &err), err);
+    for (int i = 0; i < pictures; i++) {
         char link[600];
         snprintf(link, sizeof link, "%s/%03d%s", folder, i, strrchr(picture, '.'));
         assert_int_equal(symlink(absolute, link), 0);
     }
     free(absolute);
+}
+
+// The bar leaves its line to messages and to nothing else, and results are printed beside it.
+static void a_terminal_is_shown_a_bar(void **state) {
+    (void)state;
+    const char *folder = in_folder("seven");
+    char broken[600], clean[700];
+    fill(folder, 6);
+    snprintf(broken, sizeof broken, "%s/003a.png", folder);
+    FILE *file = fopen(broken, "w");
+    fputs("this is no picture", file);
+    fclose(file);
+    test_run run = test_lexmask_at_terminal(DETECT " --proposals 10", folder);
+    ASSERT_CODE(run, 1);
+    ASSERT_SAYS(run.err, "] 4/7  ");
+    ASSERT_SAYS(run.err, "/s  0:0");
+    ASSERT_SAYS(run.err, "left  ");
+    snprintf(clean, sizeof clean, "\r\033[Klexmask: %s: ", broken);
+    ASSERT_SAYS(run.err, clean);
+    assert_int_equal(occurrences(run.out, ".png\n"), 6);
+    test_run_free(&run);
+    run = test_lexmask(DETECT " --proposals 10", folder);
+    ASSERT_CODE(run, 1);
+    assert_int_equal(occurrences(run.err, "\n"), 1); // the broken one: no bar in a log
+    assert_int_equal(occurrences(run.out, ".png\n"), 6);
+    test_run_free(&run);
+}
+
+static void control_c_keeps_what_is_done(void **state) {
+    (void)state;
+    const char *folder = in_folder("many");
+    fill(folder, 500);
     test_run run = test_lexmask_interrupted(3, DETECT " --proposals 10 --json %s/many.json", folder,
                                             test_folder());
     ASSERT_CODE(run, 1);
@@ -309,7 +339,10 @@ static void misuse_is_told_and_helped(void **state) {
         {"detect tensor --model demo/pair --names a", "tensor: no picture", 2},
         {"detect demo/pictures --model demo/none --names a", "demo/none: no such model folder", 1},
         {"detect demo/pictures --model docs --names a", "not a model folder", 1},
-        {"detect demo/pictures --model demo/pair --names a --device cuda", "cuda", 1},
+        {"detect demo/pictures --model demo/pair --names a --device cuda", "cuda", 2},
+        {"tokenize --tokenizer demo/pair/clip --device=tpu hello",
+         "device 'tpu' is not known: this build offers cpu", 2},
+        {"info --device", "--device: a value is missing (NAME)", 2},
         {"detect demo/pictures --model demo/pair --names a --dtype f16", "expected f32", 2},
         {"detect demo/pictures --model demo/pair --names a,,b", "name", 2},
         {"detect demo/pictures --model demo/pair --names a --prompt cat", "{}", 2},
@@ -319,6 +352,7 @@ static void misuse_is_told_and_helped(void **state) {
          "lexmask pull", 1},
         {"tokenize hello", "which vocabulary", 2},
         {"tokenize --tokenizer demo/pair/clip", "which TEXT", 2},
+        {"tokenize --tokenizer demo/pair/clip --context 1 hello", "--context 1: expected 0", 2},
         {"embed --clip demo/pair/clip --out x.npy", "what to embed", 2},
         {"embed --clip demo/pair/clip --texts a", "where to", 2},
         {"info", "expected one FILE", 2},
@@ -360,6 +394,7 @@ int main(void) {
         cmocka_unit_test(ids_come_from_annotations),
         cmocka_unit_test(closed_mode_needs_no_names),
         cmocka_unit_test(a_broken_picture_is_skipped),
+        cmocka_unit_test(a_terminal_is_shown_a_bar),
         cmocka_unit_test(control_c_keeps_what_is_done),
         cmocka_unit_test(preprocess_and_embed_write_arrays),
         cmocka_unit_test(convert_and_info_agree),

@@ -8,8 +8,7 @@ static tn_status open_all(const tool_clip_choice *choice, bool with_tokenizer, t
     char path[4096], vocabulary[4096];
     if (!choice->clip) return tn_fail(err, TN_EINVAL, "which CLIP? Give --clip FILE or DIR");
     TN_TRY(md_published_resolve(choice->clip, path, sizeof path, err));
-    TN_TRY(kn_open(choice->device ? choice->device : "cpu", NULL, (int)choice->threads, &out->kn,
-                   err));
+    TN_TRY(kn_open(tool_device, NULL, (int)choice->threads, &out->kn, err));
     TN_TRY(tn_arena_init_large(&out->step, err));
     md_clip_options options = {choice->heads, choice->text_heads, choice->activation};
     TN_TRY(md_clip_open(path, &options, out->kn, &out->clip, err));

@@ -7,7 +7,7 @@
 #include "tools/options.h"
 
 typedef struct tool_clip_choice {
-    const char *clip, *tokenizer, *activation, *device;
+    const char *clip, *tokenizer, *activation;
     int64_t heads, text_heads, threads;
 } tool_clip_choice;
 
@@ -33,7 +33,7 @@ typedef struct tool_clip_choice {
          "gelu or quick_gelu, where the file does not tell",                                        \
          &(choice).activation,                                                                      \
          .choices = "gelu|quick_gelu"},                                                             \
-        {"device", TOOL_TEXT, "NAME", "cpu (the default)", &(choice).device}, {                     \
+    {                                                                                               \
         "threads", TOOL_INT, "N", "default: all processors", &(choice).threads, 1, 1024             \
     }
 

@@ -33,7 +33,7 @@ static const tool_option *options(size_t *count) {
 static int bench(const char *what, tn_error *err) {
     kn_ctx *kn;
     int code = 0;
-    if (kn_open("cpu", NULL, (int)o.threads, &kn, err) != TN_OK) return tool_failed(err);
+    if (kn_open(tool_device, NULL, (int)o.threads, &kn, err) != TN_OK) return tool_failed(err);
     if (!strcmp(what, "kernels"))
         code = tool_bench_kernels(kn, o.json);
     else if (!strcmp(what, "training"))

@@ -13,7 +13,7 @@
 
 static struct {
     const char *names, *names_file, *model, *detector, *clip, *tokenizer, *mode, *background;
-    const char *crop_shape, *objectness_of, *dtype, *device, *embeddings, *activation;
+    const char *crop_shape, *objectness_of, *dtype, *embeddings, *activation;
     const char *out, *json, *ids, *jsonl, *masks, *score2, *novel;
     tool_list prompts;
     int64_t proposals, clip_batch, top, threads, heads, text_heads, max_megapixels;
@@ -108,7 +108,6 @@ static const tool_option table[] = {
      &o.jsonl},
     {"masks", TOOL_TEXT, "DIR", "write one PNG an instance and a label map a picture", &o.masks},
     {"threads", TOOL_INT, "N", "default: all processors", &o.threads, 1, 1024},
-    {"device", TOOL_TEXT, "NAME", "cpu (the default)", &o.device},
     {"dtype", TOOL_TEXT, "TYPE", "f32 (the default)", &o.dtype},
     {"heads", TOOL_INT, "N", "attention heads of CLIP's image tower, where its file does not tell",
      &o.heads, 1, 1024},
@@ -171,7 +170,7 @@ static int open_model(lexmask_model **model) {
     lexmask_model_options_init(&options);
     options.folder = o.model, options.detector = o.detector, options.tokenizer = o.tokenizer;
     options.clip = closed() ? NULL : o.clip;
-    options.device = o.device ? o.device : options.device;
+    options.device = tool_device;
     options.dtype = o.dtype ? o.dtype : options.dtype;
     options.threads = (int)o.threads;
     options.heads = (int)o.heads, options.text_heads = (int)o.text_heads;
@@ -218,8 +217,9 @@ static int open_session(const lexmask_model *model, const lexmask_names *names,
 
 // One picture; a broken one is reported and the others go on. Returns an exit code, or -1 when
 // Ctrl-C ended it.
-static int detect_one(lexmask_session *session, const char *path, size_t index, bool table_wanted,
+static int detect_one(lexmask_session *session, const tool_paths *paths, size_t index,
                       tool_outputs *outputs) {
+    const char *path = paths->path[index];
     lexmask_error err = {0};
     lexmask_result *result;
     double start = tool_seconds();
@@ -232,7 +232,12 @@ static int detect_one(lexmask_session *session, const char *path, size_t index, 
     tn_error failure = {0};
     tn_status written = tool_outputs_add(outputs, path, index, result, &failure);
     size_t found = lexmask_result_count(result);
-    if (written == TN_OK && table_wanted) tool_print_table(result);
+    bool lines_there = o.jsonl && !strcmp(o.jsonl, "-"); // not mixed with the table
+    if (written == TN_OK && !lines_there && tool_verbosity >= 0) {
+        tool_progress_hide();
+        if (paths->count > 1) printf("%s\n", path);
+        tool_print_table(result);
+    }
     tool_detail("%s: %zu found in %.2f s", path, found, tool_seconds() - start);
     lexmask_result_free(result);
     return written == TN_OK ? 0 : tool_failed(&failure);
@@ -240,19 +245,16 @@ static int detect_one(lexmask_session *session, const char *path, size_t index, 
 
 static int detect_all(lexmask_session *session, const tool_paths *paths, tool_outputs *outputs) {
     int worst = 0;
-    bool to_stdout = o.jsonl && !strcmp(o.jsonl, "-");
     tool_progress progress = tool_progress_start(paths->count);
     size_t done = 0;
     for (size_t i = 0; i < paths->count && !tool_interrupted(); i++) {
-        bool table_wanted = !to_stdout && tool_verbosity >= 0 && !progress.bar;
-        if (table_wanted && paths->count > 1) printf("%s\n", paths->path[i]);
-        int code = detect_one(session, paths->path[i], i, table_wanted, outputs);
+        int code = detect_one(session, paths, i, outputs);
         if (code < 0) break;
         if (code > worst) worst = code;
         done++;
         tool_progress_step(&progress, paths->path[i]);
     }
-    tool_progress_end(&progress);
+    tool_progress_hide();
     if (tool_interrupted()) {
         tool_note("interrupted: %zu of %zu pictures done; what they gave is kept", done,
                   paths->count);

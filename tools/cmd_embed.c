@@ -58,7 +58,7 @@ static tn_status embed_pictures(tool_clip *open, const tool_paths *paths, tn_ten
         tn_arena_reset(&open->step, mark);
         done += (size_t)batch;
     }
-    tool_progress_end(&progress);
+    tool_progress_hide();
     return TN_OK;
 }
 

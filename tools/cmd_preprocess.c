@@ -71,7 +71,7 @@ static tn_status for_detector(const tn_tensor *image, tn_error *err) {
                                   .max_size = 1333,
                                   .image_mean = {0.485f, 0.456f, 0.406f},
                                   .image_std = {0.229f, 0.224f, 0.225f}};
-    TN_TRY(kn_open(o.clip.device ? o.clip.device : "cpu", NULL, (int)o.clip.threads, &kn, err));
+    TN_TRY(kn_open(tool_device, NULL, (int)o.clip.threads, &kn, err));
     tn_status status = TN_OK;
     if (o.detector) {
         status = md_published_resolve(o.detector, path, sizeof path, err);

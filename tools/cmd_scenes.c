@@ -127,7 +127,7 @@ static tn_status write_set(const tr_scene_maker *maker, const choice *c, tn_pool
                         .user = &progress};
     int64_t things;
     tn_status status = tr_scene_set_write(maker, &how, &set, pool, &things, err);
-    tool_progress_end(&progress);
+    tool_progress_hide();
     if (status == TN_OK)
         tool_note("%s: %lld pictures, %lld objects", o.out, (long long)o.count, (long long)things);
     return status;

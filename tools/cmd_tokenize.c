@@ -81,6 +81,8 @@ static int run(const tool_command *self, int argc, char **argv) {
     } else if (parsed == TOOL_GO && (!o.tokenizer || !words.count)) {
         tool_error(o.tokenizer ? "which TEXT? Give one or more, or - for standard input"
                                : "which vocabulary? Give --tokenizer FILE");
+    } else if (parsed == TOOL_GO && o.context == 1) {
+        tool_error("--context 1: expected 0, or 2 and more: start and end tokens are always there");
     } else if (parsed == TOOL_GO) {
         tn_status status = md_bpe_open(o.tokenizer, &bpe, &err);
         if (status == TN_OK) status = read_texts(&words, &texts, &buffer, &err);

@@ -24,8 +24,9 @@ void tool_stem(const char *path, char *out, size_t bytes);
 void tool_catch_signals(void);
 bool tool_interrupted(void);
 
-// A bar with rate and time left where stderr is a terminal; nothing in a log (a command prints its
-// own line an item there), with -q, or for a handful of items.
+// A bar with rate and time left where stderr is a terminal; nothing in a log, with -q, or for a
+// handful of items. Messages (tool_error …) take it off their line; who prints results to standard
+// output hides it before. The next step draws it again.
 typedef struct tool_progress {
     size_t total, done;
     double start, shown; // seconds, monotonic
@@ -34,7 +35,7 @@ typedef struct tool_progress {
 double tool_seconds(void);
 tool_progress tool_progress_start(size_t total);
 void tool_progress_step(tool_progress *progress, const char *item);
-void tool_progress_end(tool_progress *progress); // clears the bar's line
+void tool_progress_hide(void);
 
 // A text file's lines (or standard input's, for "-"): byte order mark and carriage
 // returns dropped, a zero byte is refused. words point into *text; release

@@ -147,7 +147,7 @@ static tn_status run_all(tool_eval_run *run, const tool_model *model, const int6
     for (size_t i = 0; status == TN_OK && i < count; i++)
         status = run_one(run, model, &run->data->images[io_coco_find_image(run->data, ids[i])],
                          &writer, &progress, err);
-    tool_progress_end(&progress);
+    tool_progress_hide();
     // Arrays that end early would be taken for all there is.
     if (run->scores_open && status == TN_OK) status = io_scores_writer_commit(&run->scores, err);
     if (run->scores_open && status != TN_OK) io_scores_writer_abort(&run->scores);

@@ -63,8 +63,10 @@ static void print_man(void) {
     printf(".TH LEXMASK 1 \"\" \"lexmask %s\"\n.SH NAME\n"
            "lexmask \\- find what you can name in a picture: boxes, masks, scores\n"
            ".SH SYNOPSIS\n.B lexmask\n.I COMMAND\n[\\fIOPTIONS\\fR]\n.SH DESCRIPTION\n%s"
-           ".SH COMMANDS\n",
+           ".SH OPTIONS OF EVERY COMMAND\n",
            lexmask_version(), about);
+    tool_print_common_man(stdout);
+    fputs(".SH COMMANDS\n", stdout);
     for (int i = 0; i < COMMANDS; i++) tool_print_man(commands[i], stdout);
     fputs(".SH EXIT STATUS\n0 done, 1 failed (one picture of many, too), 2 misused.\n"
           ".SH ENVIRONMENT\n.TP\n.B LEXMASK_CPU\n"

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/options.h"
 
+#include "kernels/kernels.h"
 #include "tensor/alloc.h"
+#include "tools/commands.h"
 
 #include <errno.h>
 #include <math.h>
@@ -10,8 +12,21 @@
 #include <string.h>
 
 int tool_verbosity;
+const char *tool_device = "cpu";
+
+// What every command takes besides its own options.
+static const struct {
+    const char *name, *metavar, *help;
+} common[] = {
+    {"--device", "NAME", "cpu (the default)"},
+    {"-q, --quiet", NULL, "only errors"},
+    {"-v, --verbose", NULL, "say more"},
+    {"-h, --help", NULL, "this text"},
+};
+enum { COMMON = sizeof common / sizeof *common };
 
 static void say(const char *format, va_list args) {
+    tool_progress_hide();
     fputs("lexmask: ", stderr);
     vfprintf(stderr, format, args);
     fputc('\n', stderr);
@@ -164,6 +179,22 @@ static bool is_one_of(const char *word, const char *a, const char *b) {
     return !strcmp(word, a) || !strcmp(word, b);
 }
 
+static tool_parsed missing(const table *t, const char *name, const char *metavar) {
+    tool_error("--%s: a value is missing (%s)", name, metavar);
+    return misused(t);
+}
+
+static tool_parsed set_device(const table *t, const char *name) {
+    tn_error err = {0};
+    if (!name) return missing(t, "device", "NAME");
+    if (kn_device_check(name, &err) != TN_OK) {
+        tool_error("%s", err.text);
+        return misused(t);
+    }
+    tool_device = name;
+    return TOOL_GO;
+}
+
 // One option at argv[*at] with its values; *at moves to the last word that it took.
 static tool_parsed parse_option(const table *t, int argc, char **argv, int *at) {
     const char *word = argv[*at];
@@ -179,6 +210,8 @@ static tool_parsed parse_option(const table *t, int argc, char **argv, int *at) 
     if (strncmp(word, "--", 2)) return unknown(t, word);
     const char *equals = strchr(word, '=');
     size_t length = equals ? (size_t)(equals - word - 2) : strlen(word + 2);
+    if (length == strlen("device") && !strncmp(word + 2, "device", length))
+        return set_device(t, equals ? equals + 1 : *at + 1 < argc ? argv[++*at] : NULL);
     const tool_option *option = find(t, word + 2, length);
     if (!option) return unknown(t, word);
     if (option->kind == TOOL_FLAG) {
@@ -186,10 +219,7 @@ static tool_parsed parse_option(const table *t, int argc, char **argv, int *at) 
         tool_error("--%s takes no value", option->name);
         return misused(t);
     }
-    if (!equals && *at + 1 >= argc) {
-        tool_error("--%s: a value is missing (%s)", option->name, option->metavar);
-        return misused(t);
-    }
+    if (!equals && *at + 1 >= argc) return missing(t, option->name, option->metavar);
     if (!set(option, equals ? equals + 1 : argv[++*at])) return misused(t);
     while (option->many && !equals && *at + 1 < argc && strncmp(argv[*at + 1], "-", 1))
         if (!set(option, argv[++*at])) return misused(t);
@@ -253,9 +283,8 @@ void tool_print_help(const tool_command *command, FILE *out) {
         snprintf(name, sizeof name, "--%s", t.option[i].name);
         print_option(name, t.option[i].metavar, t.option[i].help, out);
     }
-    print_option("-q, --quiet", NULL, "only errors", out);
-    print_option("-v, --verbose", NULL, "say more", out);
-    print_option("-h, --help", NULL, "this text", out);
+    for (int i = 0; i < COMMON; i++)
+        print_option(common[i].name, common[i].metavar, common[i].help, out);
     if (command->details) fprintf(out, "\n%s", command->details);
     fprintf(out, "\nexamples:\n%s", command->examples);
 }
@@ -275,6 +304,27 @@ static void roff(FILE *out, const char *text) {
     }
 }
 
+static void man_option(const char *dashes, const char *name, const char *metavar, const char *help,
+                       FILE *out) {
+    fputs(".TP\n\\fB", out);
+    roff(out, dashes);
+    roff(out, name);
+    fputs("\\fR", out);
+    if (metavar) {
+        fputs(" \\fI", out);
+        roff(out, metavar);
+        fputs("\\fR", out);
+    }
+    fputc('\n', out);
+    roff(out, help);
+    fputc('\n', out);
+}
+
+void tool_print_common_man(FILE *out) {
+    for (int i = 0; i < COMMON; i++)
+        man_option("", common[i].name, common[i].metavar, common[i].help, out);
+}
+
 void tool_print_man(const tool_command *command, FILE *out) {
     table t = table_of(command);
     fprintf(out, ".SS lexmask %s ", command->name);
@@ -282,19 +332,8 @@ void tool_print_man(const tool_command *command, FILE *out) {
     fputc('\n', out);
     roff(out, command->summary);
     fputc('\n', out);
-    for (size_t i = 0; i < t.count; i++) {
-        fputs(".TP\n\\fB\\-\\-", out);
-        roff(out, t.option[i].name);
-        fputs("\\fR", out);
-        if (t.option[i].metavar) {
-            fputs(" \\fI", out);
-            roff(out, t.option[i].metavar);
-            fputs("\\fR", out);
-        }
-        fputc('\n', out);
-        roff(out, t.option[i].help);
-        fputc('\n', out);
-    }
+    for (size_t i = 0; i < t.count; i++)
+        man_option("--", t.option[i].name, t.option[i].metavar, t.option[i].help, out);
     if (command->details) {
         fputs(".PP\n", out);
         roff(out, command->details);

@@ -45,15 +45,17 @@ typedef enum tool_parsed { TOOL_GO, TOOL_HELPED, TOOL_MISUSED } tool_parsed;
 
 // Reads argv (what follows the command's name) into the options' values; other words go to rest
 // (NULL if the command takes none). Prints help or what is wrong, and what to do next.
-// -h --help, -q --quiet, -v --verbose and -- are known to every command.
+// -h --help, -q --quiet, -v --verbose, --device and -- are known to every command.
 tool_parsed tool_parse(const tool_command *command, int argc, char **argv, tool_list *rest);
 void tool_print_help(const tool_command *command, FILE *out);
 void tool_print_man(const tool_command *command, FILE *out); // a subsection in roff
+void tool_print_common_man(FILE *out); // the options of every command, in roff
 
 bool tool_list_add(tool_list *list, const char *word); // false when memory is out
 void tool_list_free(tool_list *list);
 
-extern int tool_verbosity; // -1 quiet, 0 usual, 1 verbose
+extern int tool_verbosity;      // -1 quiet, 0 usual, 1 verbose
+extern const char *tool_device; // "cpu", the only one so far
 
 // Messages to people, on stderr: "lexmask: …". tool_note is silent with -q, tool_detail needs -v.
 void tool_error(const char *format, ...) __attribute__((format(printf, 1, 2)));

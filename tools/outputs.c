@@ -21,6 +21,7 @@ void tool_print_table(const lexmask_result *result) {
         printf("%-24s %.3f  %7.1f %7.1f %7.1f %7.1f\n", d->name, d->score, d->box[0], d->box[1],
                d->box[2], d->box[3]);
     }
+    fflush(stdout); // who reads a pipe sees each picture when it is done
 }
 
 // ---- overlays and masks ------------------------------------------------------------------------

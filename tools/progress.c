@@ -8,6 +8,8 @@
 
 #define HANDFUL 5 // items; fewer need no bar
 
+static bool drawn; // a bar stands on the terminal's last line
+
 double tool_seconds(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
@@ -45,17 +47,20 @@ static void draw_bar(const tool_progress *progress, const char *item) {
              progress->total, rate, left, item);
     fprintf(stderr, "\r\033[K%.*s", terminal_width() - 1, line);
     fflush(stderr);
+    drawn = true;
+}
+
+void tool_progress_hide(void) {
+    if (drawn) fputs("\r\033[K", stderr);
+    drawn = false;
 }
 
 void tool_progress_step(tool_progress *progress, const char *item) {
     progress->done++;
     double now = tool_seconds();
-    if (progress->bar && (now - progress->shown > 0.1 || progress->done == progress->total)) {
+    bool due = !drawn || now - progress->shown > 0.1 || progress->done == progress->total;
+    if (progress->bar && due) {
         progress->shown = now;
         draw_bar(progress, item);
     }
-}
-
-void tool_progress_end(tool_progress *progress) {
-    if (progress->bar) fputs("\r\033[K", stderr);
 }

@@ -106,7 +106,7 @@ static tn_status name_all(naming *n, tn_error *err) {
         }
         for (size_t i = from; i < to; i++) tool_progress_step(&progress, path);
     }
-    tool_progress_end(&progress);
+    tool_progress_hide();
     return status;
 }
 
