@@ -153,6 +153,7 @@ static void train(nn_ctx *cx, const nn_norm *norm, kn_act act, const tn_tensor *
         move_running(cx, norm, &s);
     }
     nn_tape_push(cx, backward, &s, sizeof s, y);
+    if (act == KN_RELU) nn_tape_relu(cx, y);
 }
 
 void nn_norm_act_into(nn_ctx *cx, const nn_norm *norm, kn_act act, const tn_tensor *x,

@@ -9,6 +9,7 @@ bool nn_act_keeps_input(kn_act act) {
 
 bool nn_record_pre(nn_ctx *cx, kn_act act, tn_tensor *y, tn_tensor *pre) {
     *pre = *y;
+    if (act == KN_RELU) nn_tape_relu(cx, y);
     if (!nn_act_keeps_input(act)) return false;
     if (tn_new(cx->step, pre, y->dtype, y->rank, y->dim, NULL) == TN_OK) return true;
     nn_tape_lost(cx);

@@ -39,7 +39,9 @@ struct nn_tape {
     int64_t activations, activation_room;
     block *spare;
     int64_t spares, spare_room;
-    bool lost;
+    tn_tensor *relu; // listed
+    int64_t relus, relu_room;
+    bool list_relus, lost;
 };
 
 tn_status nn_tape_new(nn_tape **out, tn_error *err) {
@@ -61,6 +63,7 @@ void nn_tape_free(nn_tape *tape) {
     tn_arena_deinit(&tape->grads);
     tn_free(tape->activation);
     tn_free(tape->spare);
+    tn_free(tape->relu);
     tn_free(tape);
 }
 
@@ -68,8 +71,8 @@ void nn_tape_reset(nn_tape *tape) {
     tn_arena_reset(&tape->records, 0);
     tn_arena_reset(&tape->grads, 0);
     tape->last = NULL;
-    tape->count = tape->activations = tape->spares = 0;
-    tape->lost = false;
+    tape->count = tape->activations = tape->spares = tape->relus = 0;
+    tape->list_relus = tape->lost = false;
 }
 
 int64_t nn_tape_records(const nn_tape *tape) {
@@ -148,6 +151,26 @@ void nn_tape_watch(nn_ctx *cx, const tn_tensor *x) {
     activation *a = find(cx->tape, x);
     if (!a) a = insert(cx->tape, x);
     if (a) a->keep = true;
+}
+
+// ---- ReLUs ------------------------------------------------------------------------------------
+
+void nn_tape_list_relus(nn_tape *tape) {
+    tape->list_relus = true;
+}
+
+void nn_tape_relu(nn_ctx *cx, const tn_tensor *y) {
+    nn_tape *tape = cx->tape;
+    if (!tape->list_relus || !tn_bytes(y)) return;
+    if (grow((void **)&tape->relu, &tape->relu_room, tape->relus, sizeof *tape->relu))
+        tape->relu[tape->relus++] = *y;
+    else
+        tape->lost = true;
+}
+
+const tn_tensor *nn_tape_relus(const nn_tape *tape, int64_t *count) {
+    *count = tape->relus;
+    return tape->relu;
 }
 
 // ---- memory of gradients ----------------------------------------------------------------------

@@ -35,6 +35,11 @@ tn_status nn_tape_start(nn_ctx *cx, const tn_tensor *x, tn_tensor *dx);
 // for what was missing while recording.
 tn_status nn_tape_backward(nn_ctx *cx);
 
+// For comparisons with another implementation, which by rounding may come out on the other side of
+// a ReLU: from now on the outputs of all ReLUs are listed as they are made, until the next reset.
+void nn_tape_list_relus(nn_tape *tape);
+const tn_tensor *nn_tape_relus(const nn_tape *tape, int64_t *count);
+
 // ---- for modules ------------------------------------------------------------------------------
 
 // Reads `saved` and adds to the gradients of inputs and parameters.
@@ -59,5 +64,7 @@ tn_status nn_tape_through(nn_ctx *cx, const tn_tensor *y, const tn_tensor *x, tn
                           double *beta, tn_tensor *dx);
 // Adds dy to the gradient of x, of equally many elements, if that is wanted.
 tn_status nn_tape_pass(nn_ctx *cx, const tn_tensor *x, const tn_tensor *dy);
+// y is the output of a ReLU.
+void nn_tape_relu(nn_ctx *cx, const tn_tensor *y);
 // Memory was out while recording.
 void nn_tape_lost(nn_ctx *cx);

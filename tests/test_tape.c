@@ -98,6 +98,29 @@ static void frozen_modules_record_nothing(void **state) {
     io_weights_close(stored);
 }
 
+static void relus_are_listed_when_asked_for(void **state) {
+    (void)state;
+    nn_conv conv, bare;
+    int64_t count;
+    conv_load("c", 4, 4, &conv);
+    conv_load("d", 4, 4, &bare);
+    bare.act = KN_LINEAR;
+    tn_tensor x = random_map(1, 1, 9, 4), y[3];
+    for (int listed = 0; listed < 2; listed++) {
+        fresh();
+        if (listed) nn_tape_list_relus(cx.tape);
+        for (int i = 0; i < 3; i++)
+            ASSERT_OK(nn_conv_fwd(&cx, i == 1 ? &bare : &conv, i ? &y[i - 1] : &x, NULL, &y[i]),
+                      err);
+        const tn_tensor *relu = nn_tape_relus(cx.tape, &count);
+        assert_int_equal(count, listed ? 2 : 0);
+        for (int i = 0; i < count; i++) assert_ptr_equal(relu[i].data, y[2 * i].data);
+    }
+    fresh();
+    nn_tape_relus(cx.tape, &count);
+    assert_int_equal(count, 0);
+}
+
 static void scopes_keep_what_is_recorded(void **state) {
     (void)state;
     nn_conv conv;
@@ -289,11 +312,11 @@ static void running_out_of_memory_is_told(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(frozen_modules_record_nothing),       TEST(scopes_keep_what_is_recorded),
-        TEST(what_no_loss_reaches_costs_nothing),  TEST(no_regions_are_no_fault),
-        TEST(run_twice_is_twice_the_gradient),     TEST(parts_make_up_the_whole),
-        TEST(a_part_that_no_loss_reaches_is_zero), TEST(memory_of_gradients_is_used_again),
-        TEST(running_out_of_memory_is_told),
+        TEST(frozen_modules_record_nothing),     TEST(relus_are_listed_when_asked_for),
+        TEST(scopes_keep_what_is_recorded),      TEST(what_no_loss_reaches_costs_nothing),
+        TEST(no_regions_are_no_fault),           TEST(run_twice_is_twice_the_gradient),
+        TEST(parts_make_up_the_whole),           TEST(a_part_that_no_loss_reaches_is_zero),
+        TEST(memory_of_gradients_is_used_again), TEST(running_out_of_memory_is_told),
     };
     if (temporary_setup(NULL)) return 1;
     int failed = cmocka_run_group_tests(tests, levels_setup, levels_teardown);

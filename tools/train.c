@@ -102,13 +102,14 @@ static tn_status gradients(void *self, int64_t step, int64_t *position, int64_t 
     (void)pictures;
     if (!t->loader || t->position != *position) TN_TRY(open_loader(t, *position));
     TN_TRY(tr_loader_next(t->loader, &batch, err));
-    TN_TRY(tr_fvlm_learn(&t->task, &batch, NULL, share, &own, &seen, err));
+    bool dump = t->options->dump != NULL;
+    TN_TRY(tr_fvlm_learn(&t->task, &batch, NULL, share, &own, dump ? &seen : NULL, err));
     for (int i = 0; i < TR_LOSSES; i++) measure->loss[i] += own.loss[i];
     measure->pictures += own.pictures;
     measure->regions += own.regions;
     measure->positives += own.positives;
     *position = t->position = batch.position;
-    if (!t->options->dump) return TN_OK;
+    if (!dump) return TN_OK;
     return tool_train_dump(t->options->dump, step, &t->task, &t->params, batch.count, &seen,
                            own.loss, err);
 }

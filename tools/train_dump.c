@@ -52,6 +52,22 @@ static void put_picture(dump *d, int64_t n, const tr_choices *c) {
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) put(d, kind, all[i].name, all[i].t);
 }
 
+// Which side of each ReLU its input was on: rounding may take another implementation to the other.
+static tn_status put_relus(dump *d, tn_arena *arena, const tr_fvlm_seen *seen, tn_error *err) {
+    for (int64_t i = 0; i < seen->relus; i++) {
+        const tn_tensor *y = &seen->relu[i];
+        tn_tensor sides;
+        char name[24];
+        TN_TRY(tn_new(arena, &sides, TN_U8, y->rank, y->dim, err));
+        for (int64_t k = 0; k < tn_count(y); k++)
+            tn_u8(&sides)[k] =
+                y->dtype == TN_F64 ? ((const double *)y->data)[k] > 0 : tn_f32(y)[k] > 0;
+        snprintf(name, sizeof name, "%lld", (long long)i);
+        put(d, "relu.", name, &sides);
+    }
+    return TN_OK;
+}
+
 static void put_step(dump *d, const tr_fvlm *task, int64_t pictures, const tr_fvlm_seen *seen,
                      const tn_tensor *losses) {
     char name[16];
@@ -68,14 +84,15 @@ tn_status tool_train_dump(const char *folder, int64_t step, const tr_fvlm *task,
                           const nn_params *params, int64_t pictures, const tr_fvlm_seen *seen,
                           const double loss[TR_LOSSES], tn_error *err) {
     char path[PATH_MAX];
-    size_t room =
-        ROOM + EACH * (size_t)pictures + 2 * (size_t)params->count + (size_t)params->buffers;
+    size_t room = ROOM + EACH * (size_t)pictures + 2 * (size_t)params->count +
+                  (size_t)params->buffers + (size_t)seen->relus;
     dump d = {.meta = tn_alloc_zero((size_t)params->count + 1, sizeof *d.meta),
               .item = tn_alloc_zero(room, sizeof *d.item),
               .name = tn_alloc_zero(room, sizeof *d.name)};
     tn_status status = TN_OK;
     if (!d.meta || !d.item || !d.name)
         status = tn_fail(err, TN_ENOMEM, "%s: out of memory", folder);
+    if (status == TN_OK) status = put_relus(&d, task->step, seen, err);
     if (status == TN_OK) {
         tn_tensor losses = tn_view((void *)loss, TN_F64, TN_DIMS(TR_LOSSES));
         put_step(&d, task, pictures, seen, &losses);

@@ -250,11 +250,14 @@ tn_status tr_fvlm_learn(tr_fvlm *task, const tr_batch *batch, const tr_choices *
     tn_arena_reset(task->step, 0);
     nn_tape_reset(task->tape);
     task->suspect[0] = 0;
+    if (seen) nn_tape_list_relus(task->tape);
     p.frozen = (nn_ctx){.kn = task->kn, .step = task->step, .err = err};
     p.cx = (nn_ctx){task->kn, task->step, err, task->tape};
     if (given) choices = *given;
     TN_TRY(learn(&p, given != NULL));
-    if (seen) *seen = (tr_fvlm_seen){p.features, choices};
+    if (!seen) return TN_OK;
+    *seen = (tr_fvlm_seen){.features = p.features, .choices = choices};
+    seen->relu = nn_tape_relus(task->tape, &seen->relus);
     return TN_OK;
 }
 

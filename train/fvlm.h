@@ -41,6 +41,8 @@ void tr_fvlm_configure(tr_fvlm *task, const md_fvlm *model, uint64_t seed);
 typedef struct tr_fvlm_seen {
     md_fvlm_features features; // in the parameters' type
     tr_choices choices;
+    const tn_tensor *relu; // [relus] outputs of all ReLUs, in the order in which they were made
+    int64_t relus;
 } tr_fvlm_seen;
 
 // Losses of the batch, each times share, are added to measure, and their gradients to the

@@ -2,16 +2,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """Training beside PyTorch: every step that `lexmask train --dump DIR` wrote is done again by
 tools/reference/fvlm.py with autograd and torch.optim.AdamW, on the same features and with the same
-choices of the sampler.
+choices.
 
-    train_reference.py RUN DIR [--json]
+    train_reference.py RUN DIR [--double] [--own-sides] [--json]
 
 1. Each step by itself, from the dumped values: the five losses, and the gradient of every tensor
    (largest difference over largest value).
 2. All steps in a row, from the first one's values by PyTorch's own updates: how far both have gone
    from each other, over how far they have gone: |dW - dW'| / |dW'|.
 
+The choices are the sampler's, and the side of every ReLU (which of its inputs are over 0). A side
+is chosen by the sign of a sum, so where the sum is 0 but for rounding two implementations choose
+differently, and the gradient jumps by all that comes through there. How many would have been chosen
+differently, and how far from 0 the farthest of them is (over the layer's largest), is printed: that
+has to be rounding. --own-sides leaves each implementation its own.
+
 The dump decides the type: float32, or float64 (lexmask train --dtype f64 with LEXMASK_CPU=ref).
+--double compares a float32 dump also with the gradients in double at the same values: how far
+lexmask's and PyTorch's float32 are from the truth.
 One step more has to be dumped than is compared, since values are those before the step.
 """
 
@@ -114,6 +122,40 @@ def forward(model, step, share):
     return loss
 
 
+class Sides:
+    """Takes the place of F.relu: the sides are those of the dump, in the order of the forward."""
+
+    def __init__(self, step):
+        self.side = [step[f"relu.{i}"] for i in range(sum(1 for k in step if k.startswith("relu.")))]
+        self.next, self.places, self.other, self.farthest = 0, 0, 0, 0.0
+
+    def __call__(self, x, inplace=False):
+        side = self.side[self.next]
+        self.next += 1
+        side = (side.permute(0, 3, 1, 2) if x.dim() == 4 else side).bool()
+        with torch.no_grad():
+            other = (x > 0) != side
+            self.places += x.numel()
+            self.other += int(other.sum())
+            if other.any():
+                self.farthest = max(self.farthest, float(x[other].abs().max() / x.abs().max()))
+        return torch.where(side, x, torch.zeros((), dtype=x.dtype))
+
+
+def gradients(model, step, share, sides):
+    """Losses, and the gradients of all parameters by name."""
+    relu = F.relu
+    model.zero_grad()
+    F.relu = sides or relu
+    try:
+        losses = forward(model, step, share)
+    finally:
+        F.relu = relu
+    sum(losses.values()).backward()
+    assert not sides or sides.next == len(sides.side), "another number of ReLUs"
+    return losses
+
+
 def relative(a, b):
     top = b.abs().max()
     return float((a - b).abs().max() / top) if top > 0 else float(a.abs().max())
@@ -126,37 +168,51 @@ def rate(training, step):
     return lr * (1 + math.cos(math.pi * (step - warmup) / (steps - warmup))) / 2
 
 
-def main():
-    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("run")
-    p.add_argument("dump")
-    p.add_argument("--json", action="store_true")
-    a = p.parse_args()
-    files = sorted(glob.glob(os.path.join(a.dump, "step-*.safetensors")))
-    first, meta = read(files[0])
-    model = Fvlm.open(a.run)
-    if first["text"].dtype == torch.float64:
-        model.double()
-    model.train()
-    model.clip.eval()
-    training = model.config["training"]
+def in_double(step):
+    return {k: v.double() if v.dtype == torch.float32 else v for k, v in step.items()}
+
+
+class Worst:
+    """The largest of each kind of error, and of which tensor."""
+
+    def __init__(self):
+        self.error, self.of = {}, {}
+
+    def take(self, kind, error, of=""):
+        if not error <= self.error.get(kind, -1):
+            self.error[kind], self.of[kind] = error, of
+
+
+def step_errors(a, model, truth, step, worst):
+    """One step from the dumped values."""
+    share = 1 / len(step["map.0"])
+    names = values_into(model, step)
+    sides = None if a.own_sides else Sides(step)
+    losses = gradients(model, step, share, sides)
+    grad = {n: p.grad for n, p in model.named_parameters()}
+    for name, theirs in zip(LOSSES, step["losses"].tolist()):
+        ours = float(losses[name].detach())
+        worst.take("losses", abs(ours - theirs) / max(1.0, abs(ours)), name)
+    for name in names:
+        worst.take("gradients", relative(step["grad/" + name].reshape(grad[name].shape), grad[name]), name)
+    if sides:
+        worst.take("other side", sides.other / sides.places)
+        worst.take("farthest", sides.farthest)
+    if not truth:
+        return
+    step = in_double(step)
+    values_into(truth, step)
+    gradients(truth, step, share, None if a.own_sides else Sides(step))
+    for name, p in truth.named_parameters():
+        if name in names:
+            worst.take("lexmask to double", relative(step["grad/" + name].reshape(p.grad.shape), p.grad), name)
+            worst.take("PyTorch to double", relative(grad[name].double(), p.grad), name)
+
+
+def path_error(a, model, files, first, meta):
+    """All steps in a row, by PyTorch's own updates."""
+    training, share = model.config["training"], 1 / len(first["map.0"])
     parameters = dict(model.named_parameters())
-    worst_loss, worst_gradient, worst_name, share = 0.0, 0.0, "", 0.0
-    for path in files[:-1]:
-        step, _ = read(path)
-        names = values_into(model, step)
-        share = 1 / len(step["map.0"])
-        model.zero_grad()
-        losses = forward(model, step, share)
-        sum(losses.values()).backward()
-        for name, theirs in zip(LOSSES, step["losses"].tolist()):
-            ours = float(losses[name].detach())
-            worst_loss = max(worst_loss, abs(ours - theirs) / max(1.0, abs(ours)))
-        for name in names:
-            grad = parameters[name].grad
-            error = relative(step["grad/" + name].reshape(grad.shape), grad)
-            if error > worst_gradient:
-                worst_gradient, worst_name = error, name
     names = values_into(model, first)
     start = {n: parameters[n].detach().clone() for n in names}
     groups = [{"params": [parameters[n] for n in names if meta[n] == "decay"], "weight_decay": training["decay"]},
@@ -164,24 +220,44 @@ def main():
     adamw = torch.optim.AdamW(groups, lr=training["lr"])
     for i, path in enumerate(files[:-1]):
         step, _ = read(path)
-        adamw.zero_grad()
         for group in adamw.param_groups:
             group["lr"] = rate(training, i)
-        sum(forward(model, step, share).values()).backward()
+        gradients(model, step, share, None if a.own_sides else Sides(step))
         if training["clip"] > 0:
             torch.nn.utils.clip_grad_norm_([parameters[n] for n in names], training["clip"])
         adamw.step()
     last, _ = read(files[-1])
     apart = sum(float(((last["value/" + n].reshape(start[n].shape) - parameters[n].detach()) ** 2).sum()) for n in names)
     gone = sum(float(((parameters[n].detach() - start[n]) ** 2).sum()) for n in names)
-    out = {"steps": len(files) - 1, "dtype": str(first["text"].dtype)[6:], "tensors": len(names), "loss": worst_loss,
-           "gradient": worst_gradient, "gradient_of": worst_name, "path": math.sqrt(apart / gone)}
+    return math.sqrt(apart / gone)
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("run")
+    p.add_argument("dump")
+    p.add_argument("--double", action="store_true")
+    p.add_argument("--own-sides", action="store_true")
+    p.add_argument("--json", action="store_true")
+    a = p.parse_args()
+    files = sorted(glob.glob(os.path.join(a.dump, "step-*.safetensors")))
+    first, meta = read(files[0])
+    model, truth = Fvlm.open(a.run), Fvlm.open(a.run).double() if a.double else None
+    if first["text"].dtype == torch.float64:
+        model.double()
+    for m in (model, truth) if truth else (model,):
+        m.train()
+        m.clip.eval()
+    worst = Worst()
+    for path in files[:-1]:
+        step_errors(a, model, truth, read(path)[0], worst)
+    worst.take("path", path_error(a, model, files, first, meta))
     if a.json:
-        print(json.dumps(out))
-    else:
-        print(f"{out['steps']} steps in {out['dtype']}, {len(names)} tensors\n"
-              f"losses     {worst_loss:.2e}\ngradients  {worst_gradient:.2e} ({worst_name})\n"
-              f"path       {out['path']:.2e}")
+        print(json.dumps({"steps": len(files) - 1, "dtype": str(first["text"].dtype)[6:]} | worst.error))
+        return
+    print(f"{len(files) - 1} steps in {str(first['text'].dtype)[6:]}")
+    for kind, error in worst.error.items():
+        print(f"{kind:18} {error:.2e}  {worst.of[kind]}")
 
 
 if __name__ == "__main__":
