@@ -3,6 +3,7 @@
 
 #include "kernels/train.h"
 #include "nn/ops.h"
+#include "nn/pack.h"
 #include "nn/record.h"
 
 // y = act(conv(x) + bias + residual), as it was recorded.
@@ -25,10 +26,10 @@ static tn_status backward(nn_ctx *cx, const void *of) {
         kn_conv2d_bwd_w(cx->kn, &conv->cfg, &s->x, &dy, 1, &trained->weight[0]->grad);
     }
     if (!nn_tape_wants(cx, &s->x)) return TN_OK;
-    TN_CHECK(trained, "a gradient through a frozen convolution [%lld,%lld]", (long long)conv->w.out,
-             (long long)conv->w.in);
+    const kn_weight *adjoint = trained ? &trained->adjoint : &conv->adjoint;
+    nn_check_through(&conv->w, adjoint);
     TN_TRY(nn_tape_grad(cx, &s->x, &beta, &dx));
-    kn_conv2d_bwd_x(cx->kn, &conv->cfg, &dy, &trained->adjoint, beta, &dx);
+    kn_conv2d_bwd_x(cx->kn, &conv->cfg, &dy, adjoint, beta, &dx);
     return TN_OK;
 }
 

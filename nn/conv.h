@@ -13,6 +13,7 @@ typedef struct nn_conv {
     nn_norm norm; // between convolution and activation, where it is not folded; kind NN_NORM_NONE
                   // for none
     nn_trained *trained; // NULL: frozen
+    kn_weight adjoint;   // of a frozen weight, where a gradient goes through
 } nn_conv;
 
 // Prefixes have no dot at their end: "visual.conv1" reads "visual.conv1.weight" and, if the file

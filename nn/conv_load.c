@@ -30,7 +30,7 @@ tn_status nn_conv_load(const nn_loader *load, const char *prefix, const int64_t 
     *out = (nn_conv){.cfg = cfg, .act = act};
     if (!dim) dim = any_kernel;
     if (load->params) return train(load, prefix, dim, out);
-    TN_TRY(nn_pack(load, nn_join(name, prefix, ".weight"), 4, dim, NULL, &out->w));
+    TN_TRY(nn_pack(load, nn_join(name, prefix, ".weight"), 4, dim, NULL, &out->w, &out->adjoint));
     if (!nn_has(load, nn_join(name, prefix, ".bias"))) return TN_OK;
     return nn_load(load, name, TN_DIMS(out->w.out), &out->bias);
 }
@@ -77,7 +77,7 @@ static tn_status load_folded(const nn_loader *load, tn_arena *room, const char *
             nn_real_set(&out->bias, k, nn_real(&out->bias, k) + moved);
         }
     }
-    return nn_pack(load, nn_join(name, prefix, ".weight"), 4, dim, &scale, &out->w);
+    return nn_pack(load, nn_join(name, prefix, ".weight"), 4, dim, &scale, &out->w, &out->adjoint);
 }
 
 tn_status nn_conv_bn_load(const nn_loader *load, const char *prefix, const char *bn_prefix,
@@ -93,7 +93,8 @@ tn_status nn_conv_bn_load(const nn_loader *load, const char *prefix, const char 
         return nn_norm_load(load, bn_prefix, out->w.out, eps, act, &out->norm);
     }
     TN_TRY(nn_find(load, nn_join(name, prefix, ".weight"), &weight));
-    if (weight->rank != 4) return nn_pack(load, name, 4, dim, NULL, &out->w); // says what is wrong
+    if (weight->rank != 4)
+        return nn_pack(load, name, 4, dim, NULL, &out->w, &out->adjoint); // says what is wrong
     size_t vector, bytes;
     if (!tn_mul_size((size_t)weight->dim[0], tn_dtype_size(load->dtype), &vector) ||
         !tn_mul_size(vector + TN_ALIGN, 4, &bytes))

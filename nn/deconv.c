@@ -2,6 +2,7 @@
 #include "nn/deconv.h"
 
 #include "kernels/train.h"
+#include "nn/pack.h"
 #include "nn/record.h"
 
 // ---- loading ----------------------------------------------------------------------------------
@@ -34,6 +35,8 @@ static tn_status pack(const nn_loader *load, const char *weight, const int64_t *
     if (status == TN_OK)
         status =
             kn_weight_pack_transpose2x2(load->kn, load->arena, &w, NULL, &deconv->w, load->err);
+    if (status == TN_OK && load->through)
+        status = kn_weight_pack(load->kn, load->arena, &w, NULL, &deconv->adjoint, load->err);
     tn_arena_deinit(&room);
     return status;
 }
@@ -66,13 +69,16 @@ static tn_status backward(nn_ctx *cx, const void *of) {
     double beta;
     TN_TRY(nn_record_take(cx, s->deconv->act, &s->pre, &s->y, NULL, &dy));
     if (!dy.data) return TN_OK;
-    TN_CHECK(trained, "a gradient through a frozen transposed convolution");
-    nn_trained_bias_bwd(cx->kn, trained, &dy);
-    kn_conv2d_bwd_w(cx->kn, &cfg, &dy, &s->x, 1, &trained->weight[0]->grad);
+    if (trained) {
+        nn_trained_bias_bwd(cx->kn, trained, &dy);
+        kn_conv2d_bwd_w(cx->kn, &cfg, &dy, &s->x, 1, &trained->weight[0]->grad);
+    }
     if (!nn_tape_wants(cx, &s->x)) return TN_OK;
+    const kn_weight *adjoint = trained ? &trained->adjoint : &s->deconv->adjoint;
+    nn_check_through(&s->deconv->w, adjoint);
     TN_TRY(nn_tape_grad(cx, &s->x, &beta, &dx));
     kn_epilogue add = {.residual = beta != 0 ? &dx : NULL};
-    kn_conv2d_fwd(cx->kn, &cfg, &dy, &trained->adjoint, &add, &dx);
+    kn_conv2d_fwd(cx->kn, &cfg, &dy, adjoint, &add, &dx);
     return TN_OK;
 }
 

@@ -9,6 +9,7 @@ typedef struct nn_deconv {
     tn_tensor bias; // [K]
     kn_act act;
     nn_trained *trained; // NULL: frozen
+    kn_weight adjoint;   // of a frozen weight, where a gradient goes through
 } nn_deconv;
 
 // "prefix.weight" [channels,out,2,2], PyTorch's ConvTranspose2d, and "prefix.bias" [out]; out: -1

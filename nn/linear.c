@@ -2,6 +2,7 @@
 #include "nn/linear.h"
 
 #include "kernels/train.h"
+#include "nn/pack.h"
 #include "nn/record.h"
 
 #include <string.h>
@@ -21,10 +22,10 @@ static tn_status backward(nn_ctx *cx, const void *of) {
     if (!dy.data) return TN_OK;
     if (linear->trained) nn_trained_linear_bwd(cx->kn, linear->trained, &s->x, &dy);
     if (!nn_tape_wants(cx, &s->x)) return TN_OK;
-    TN_CHECK(linear->trained, "a gradient through a frozen linear layer [%lld,%lld]",
-             (long long)linear->w.out, (long long)linear->w.in);
+    const kn_weight *adjoint = linear->trained ? &linear->trained->adjoint : &linear->adjoint;
+    nn_check_through(&linear->w, adjoint);
     TN_TRY(nn_tape_grad(cx, &s->x, &beta, &dx));
-    kn_linear_bwd_x(cx->kn, &dy, &linear->trained->adjoint, beta, &dx);
+    kn_linear_bwd_x(cx->kn, &dy, adjoint, beta, &dx);
     return TN_OK;
 }
 

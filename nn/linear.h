@@ -9,6 +9,7 @@ typedef struct nn_linear {
     tn_tensor bias; // [K]; data is NULL where there is none
     kn_act act;
     nn_trained *trained; // NULL: frozen
+    kn_weight adjoint;   // of a frozen weight, where a gradient goes through
 } nn_linear;
 
 // "prefix.weight" [out,in] and, if the file has it, "prefix.bias" [out]; -1 for any size.

@@ -50,7 +50,7 @@ tn_status nn_linear_load_named(const nn_loader *load, const char *weight, const 
         if (bias) TN_TRY(add_bias(load, bias, parts.weight[0]->value.dim[0], &parts.bias[0]));
         return finish(load, &parts, linear);
     }
-    TN_TRY(nn_pack(load, weight, 2, (int64_t[]){out, in}, NULL, &linear->w));
+    TN_TRY(nn_pack(load, weight, 2, (int64_t[]){out, in}, NULL, &linear->w, &linear->adjoint));
     return bias ? nn_load(load, bias, TN_DIMS(linear->w.out), &linear->bias) : TN_OK;
 }
 
@@ -93,7 +93,7 @@ static tn_status pack_transposed(const nn_loader *load, tn_arena *room, const ch
     for (int64_t i = 0; i < rows; i++)
         for (int64_t k = 0; k < columns; k++)
             copy_element(&stored, i * columns + k, &turned, k * rows + i);
-    return kn_weight_pack(load->kn, load->arena, &turned, NULL, &linear->w, load->err);
+    return nn_pack_tensor(load, &turned, NULL, &linear->w, &linear->adjoint);
 }
 
 tn_status nn_linear_load_matrix(const nn_loader *load, const char *name, int64_t in, int64_t out,
@@ -106,7 +106,8 @@ tn_status nn_linear_load_matrix(const nn_loader *load, const char *name, int64_t
         return finish(load, &parts, linear);
     }
     TN_TRY(nn_find(load, name, &found));
-    if (found->rank != 2) return nn_pack(load, name, 2, (int64_t[]){in, out}, NULL, &linear->w);
+    if (found->rank != 2)
+        return nn_pack(load, name, 2, (int64_t[]){in, out}, NULL, &linear->w, &linear->adjoint);
     tn_arena room;
     TN_TRY(room_for(load, name, (size_t)found->dim[0], (size_t)found->dim[1], &room));
     tn_status status = pack_transposed(load, &room, name, in, out, linear);
@@ -130,7 +131,7 @@ static tn_status join(const nn_loader *load, tn_arena *room, int count, const ch
         tn_arena_reset(room, mark);
         biased = biased || nn_has(load, nn_join(name, prefix[i], ".bias"));
     }
-    TN_TRY(kn_weight_pack(load->kn, load->arena, &w, NULL, &linear->w, load->err));
+    TN_TRY(nn_pack_tensor(load, &w, NULL, &linear->w, &linear->adjoint));
     if (!biased) return TN_OK;
     TN_TRY(tn_new(load->arena, &linear->bias, load->dtype, TN_DIMS(count * out), load->err));
     for (int i = 0; i < count; i++) {
@@ -178,7 +179,7 @@ static tn_status pack_turned(const nn_loader *load, tn_arena *room, const char *
     TN_TRY(nn_load_into(load, room, name, flat ? 2 : 4, flat ? shape->flat : shape->dim, &w));
     TN_TRY(tn_new(room, &turned, w.dtype, TN_DIMS(w.dim[0], bins * channels), load->err));
     turn_columns(&w, channels, bins, &turned);
-    return kn_weight_pack(load->kn, load->arena, &turned, NULL, &linear->w, load->err);
+    return nn_pack_tensor(load, &turned, NULL, &linear->w, &linear->adjoint);
 }
 
 static tn_status load_regions(const nn_loader *load, const char *name, const region_shape *shape,

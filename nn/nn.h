@@ -58,6 +58,7 @@ typedef struct nn_loader {
     tn_error *err;
     tn_dtype dtype;    // of frozen values: TN_F32, or TN_F64 for `ref`
     nn_params *params; // NULL: frozen
+    bool through;      // frozen, but a gradient is to go through: weights are packed twice
     nn_init init;      // of weights, where there is no file
     uint64_t seed;     // of init: a value depends on seed, name and place alone
     bool bias;         // without a file: linear layers and bare convolutions have a bias

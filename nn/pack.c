@@ -1,8 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "nn/pack.h"
 
+#include "kernels/train.h"
+#include "nn/real.h"
+
+tn_status nn_pack_tensor(const nn_loader *load, tn_tensor *w, const tn_tensor *scale,
+                         kn_weight *out, kn_weight *adjoint) {
+    *adjoint = (kn_weight){0};
+    TN_TRY(kn_weight_pack(load->kn, load->arena, w, scale, out, load->err));
+    if (!load->through) return TN_OK;
+    int64_t rows = w->dim[0], columns = rows ? tn_count(w) / rows : 0;
+    for (int64_t k = 0; scale && k < rows; k++)
+        for (int64_t i = 0; i < columns; i++)
+            nn_real_set(w, k * columns + i, nn_real(w, k * columns + i) * nn_real(scale, k));
+    return kn_weight_pack_adjoint(load->kn, load->arena, w, adjoint, load->err);
+}
+
+void nn_check_through(const kn_weight *w, const kn_weight *adjoint) {
+    TN_CHECK(adjoint->table,
+             "a gradient through a frozen layer [%lld,%lld] that was loaded without `through`",
+             (long long)w->out, (long long)w->in);
+}
+
 tn_status nn_pack(const nn_loader *load, const char *name, int rank, const int64_t *dim,
-                  const tn_tensor *scale, kn_weight *out) {
+                  const tn_tensor *scale, kn_weight *out, kn_weight *adjoint) {
     const io_tensor *found;
     TN_TRY(nn_find(load, name, &found));
     size_t count, bytes;
@@ -17,7 +38,7 @@ tn_status nn_pack(const nn_loader *load, const char *name, int rank, const int64
     if (status == TN_OK && count == 0)
         status = tn_fail(load->err, TN_EFORMAT, "%s: tensor '%s' is empty",
                          io_weights_path(load->file), found->name);
-    if (status == TN_OK) status = kn_weight_pack(load->kn, load->arena, &w, scale, out, load->err);
+    if (status == TN_OK) status = nn_pack_tensor(load, &w, scale, out, adjoint);
     tn_arena_deinit(&room);
     return status;
 }

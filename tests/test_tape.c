@@ -2,6 +2,7 @@
 // The tape itself: what is recorded and what is not, views, sums, memory, and running out of it.
 #include "io/safetensors.h"
 #include "nn/block.h"
+#include "nn/deconv.h"
 #include "nn/fpn.h"
 #include "nn/ops.h"
 #include "nn/roi_pool.h"
@@ -95,6 +96,86 @@ static void frozen_modules_record_nothing(void **state) {
     ASSERT_OK(nn_tape_backward(&cx), err);
     assert_false(nn_tape_gradient(&cx, &z, &dx));
     assert_false(nn_tape_gradient(&cx, &x, &dx));
+    io_weights_close(stored);
+}
+
+// The layers with weights, trained or frozen, over [2,4,4,8].
+typedef struct layers {
+    nn_conv conv, folded;
+    nn_deconv deconv;
+    nn_linear plain, joined, matrix, regions;
+} layers;
+#define LAYERS 7
+
+static void load_layers(const nn_loader *from, layers *l) {
+    static const char *const two[] = {"a", "b"};
+    const kn_conv same = kn_conv_same(1, 1);
+    ASSERT_OK(nn_conv_load(from, "conv", (int64_t[]){6, 8, 3, 3}, same, KN_RELU, &l->conv), err);
+    ASSERT_OK(nn_conv_bn_load(from, "bare", "norm", 0, (int64_t[]){6, 8, 3, 3}, same, KN_LINEAR,
+                              &l->folded),
+              err);
+    ASSERT_OK(nn_deconv_load(from, "up", 8, 6, KN_LINEAR, &l->deconv), err);
+    ASSERT_OK(nn_linear_load(from, "plain", 5, 8, KN_GELU, &l->plain), err);
+    ASSERT_OK(nn_linear_load_joined(from, 2, two, 5, 8, KN_LINEAR, &l->joined), err);
+    ASSERT_OK(nn_linear_load_matrix(from, "matrix", 8, 5, &l->matrix), err);
+    ASSERT_OK(nn_linear_load_regions(from, "whole", 5, 8, 4, KN_LINEAR, &l->regions), err);
+}
+
+// The gradient of x through layer i, where y's is 1.
+static tn_tensor through(const layers *l, int i, const tn_tensor *x) {
+    const nn_linear *linear[] = {&l->plain, &l->joined, &l->matrix};
+    tn_tensor y, dx, region = tn_reshape(x, TN_DIMS(2, 4 * 4 * 8));
+    fresh();
+    nn_tape_watch(&cx, x);
+    if (i < 2)
+        ASSERT_OK(nn_conv_fwd(&cx, i ? &l->folded : &l->conv, x, NULL, &y), err);
+    else if (i == 2)
+        ASSERT_OK(nn_deconv_fwd(&cx, &l->deconv, x, &y), err);
+    else if (i < 6)
+        ASSERT_OK(nn_linear_fwd(&cx, linear[i - 3], x, NULL, &y), err);
+    else
+        ASSERT_OK(nn_linear_fwd(&cx, &l->regions, &region, NULL, &y), err);
+    start(&y, 1);
+    ASSERT_OK(nn_tape_backward(&cx), err);
+    assert_true(nn_tape_gradient(&cx, x, &dx));
+    return dx;
+}
+
+// Batch norm of a trained layer takes the batch's statistics, so its layer is compared by the
+// product alone: folded with gamma 3, mean 0 and variance 1, the gradient is 3 times that.
+static void a_gradient_goes_through_frozen_layers(void **state) {
+    (void)state;
+    layers trained, frozen;
+    load_layers(&load, &trained);
+    trained.folded.norm.kind = NN_NORM_NONE;
+    io_tensor file[32];
+    size_t count = (size_t)params.count + (size_t)params.buffers;
+    assert_true(count <= sizeof file / sizeof *file);
+    for (int64_t k = 0; k < 6; k++)
+        for (int i = 0; i < params.count; i++)
+            if (!strcmp(params.param[i]->name, "norm.weight"))
+                tn_f32(&params.param[i]->value)[k] = 3;
+    nn_params_tensors(&params, file);
+    const char *path = temporary_path("through.safetensors");
+    io_weights *stored;
+    ASSERT_OK(io_safetensors_write(path, file, count, NULL, 0, IO_AS_STORED, &err), err);
+    ASSERT_OK(io_weights_open(path, &stored, &err), err);
+    nn_loader as_frozen = load;
+    as_frozen.file = stored, as_frozen.params = NULL, as_frozen.through = true;
+    load_layers(&as_frozen, &frozen);
+    tn_tensor x = random_map(1, 2, 4, 8), want = random_map(2, 2, 4, 8);
+    for (int i = 0; i < LAYERS; i++) {
+        tn_tensor dx = through(&trained, i, &x);
+        memcpy(want.data, dx.data, tn_bytes(&want));
+        dx = through(&frozen, i, &x);
+        for (int64_t k = 0; k < tn_count(&x); k++) {
+            float was = tn_f32(&want)[k], is = tn_f32(&dx)[k];
+            if (i == 1) was *= 3;
+            if (!(fabsf(is - was) <= (i == 1 ? 1e-5F : 0.F)))
+                fail_msg("layer %d, place %lld: %g, trained %g", i, (long long)k, (double)is,
+                         (double)was);
+        }
+    }
     io_weights_close(stored);
 }
 
@@ -312,11 +393,12 @@ static void running_out_of_memory_is_told(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(frozen_modules_record_nothing),     TEST(relus_are_listed_when_asked_for),
-        TEST(scopes_keep_what_is_recorded),      TEST(what_no_loss_reaches_costs_nothing),
-        TEST(no_regions_are_no_fault),           TEST(run_twice_is_twice_the_gradient),
-        TEST(parts_make_up_the_whole),           TEST(a_part_that_no_loss_reaches_is_zero),
-        TEST(memory_of_gradients_is_used_again), TEST(running_out_of_memory_is_told),
+        TEST(frozen_modules_record_nothing),       TEST(a_gradient_goes_through_frozen_layers),
+        TEST(relus_are_listed_when_asked_for),     TEST(scopes_keep_what_is_recorded),
+        TEST(what_no_loss_reaches_costs_nothing),  TEST(no_regions_are_no_fault),
+        TEST(run_twice_is_twice_the_gradient),     TEST(parts_make_up_the_whole),
+        TEST(a_part_that_no_loss_reaches_is_zero), TEST(memory_of_gradients_is_used_again),
+        TEST(running_out_of_memory_is_told),
     };
     if (temporary_setup(NULL)) return 1;
     int failed = cmocka_run_group_tests(tests, levels_setup, levels_teardown);
