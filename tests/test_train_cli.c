@@ -183,10 +183,11 @@ static void stopped_and_resumed_it_ends_in_the_same_bits(void **state) {
         char name[32];
         snprintf(name, sizeof name, "parts%d", stop);
         for (int part = 0; part < 3; part++) {
-            run = test_lexmask("%s --steps %d --average 0.9 --threads %d --workers %d --stop-after "
-                               "%d --resume",
-                               words(name), STEPS, 1 + (stop + part) % 2, part,
-                               part < 2 ? stop : STEPS);
+            char begin[2048];
+            snprintf(begin, sizeof begin, "%s --steps %d --average 0.9", words(name), STEPS);
+            if (part) snprintf(begin, sizeof begin, "train --resume --out %s", in_folder(name));
+            run = test_lexmask("%s --threads %d --workers %d --stop-after %d", begin,
+                               1 + (stop + part) % 2, part, part < 2 ? stop : STEPS);
             ASSERT_CODE(run, 0);
             test_run_free(&run);
         }
@@ -202,6 +203,9 @@ static void ctrl_c_saves_first(void **state) {
     assert_int_equal(run.code, 1);
     test_run_free(&run);
     run = test_lexmask("%s --steps 100000 --warmup 5 --resume --stop-after 1", words("long"));
+    ASSERT_CODE(run, 0);
+    test_run_free(&run);
+    run = test_lexmask("train --resume --out %s --stop-after 1", in_folder("long"));
     ASSERT_CODE(run, 0);
     test_run_free(&run);
 }
@@ -255,6 +259,81 @@ static void a_run_is_not_overwritten(void **state) {
     test_run_free(&run);
 }
 
+// A run knows what it was told; what is given again has to agree.
+static void what_contradicts_a_run_is_named(void **state) {
+    (void)state;
+    static const char *const cases[][2] = {
+        {"--lr 0.5", "--lr"},
+        {"--batch 1", "--batch"},
+        {"--accumulate 3", "--accumulate"},
+        {"--steps 9", "--steps"},
+        {"--seed 2", "--seed"},
+        {"--average 0.5", "--average"},
+        {"--jitter 0.5,1", "--jitter"},
+        {"--warmup 1", "--warmup"},
+        {"--decay 0", "--decay"},
+        {"--size 64", "--size"},
+        {"--loss cosine", "--loss"},
+        {"--clip-norm 9", "--clip-norm"},
+        {"--data /no/such", "/no/such"},
+    };
+    test_run run = test_lexmask("%s --steps 1 --seed 1", words("told"));
+    ASSERT_CODE(run, 0);
+    test_run_free(&run);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        run = test_lexmask("train --resume --out %s %s", in_folder("told"), cases[i][0]);
+        if (run.code != 1 && run.code != 2) fail_msg("%s: exit code %d", cases[i][0], run.code);
+        ASSERT_SAYS(run.err, cases[i][1]);
+        test_run_free(&run);
+    }
+    run = test_lexmask("train --resume --out %s", in_folder("told"));
+    ASSERT_CODE(run, 0); // and is as it was
+    test_run_free(&run);
+}
+
+static void broken_settings_of_a_run_are_named(void **state) {
+    (void)state;
+#define BOTH "\"data\":\"d\",\"pictures\":\"p\""
+    static const char *const cases[][2] = {
+        {"", "run.json"},
+        {"{", "run.json: line 1"},
+        {"[]", "expected an object"},
+        {"{}", "no \"data\""},
+        {"{\"data\":\"d\"}", "no \"pictures\""},
+        {"{\"data\":1}", "data: expected a string"},
+        {"{\"data\":null}", "data: expected a string"},
+        {"{" BOTH ",\"speed\":1}", "speed: no such setting"},
+        {"{" BOTH ",\"batch\":0}", "batch: "},
+        {"{" BOTH ",\"batch\":65}", "batch: "},
+        {"{" BOTH ",\"batch\":1.5}", "batch: expected an integer"},
+        {"{" BOTH ",\"accumulate\":1e9}", "accumulate: "},
+        {"{" BOTH ",\"average\":\"a\"}", "average: expected a number"},
+        {"{" BOTH ",\"seed\":-1}", "seed: "},
+        {"{" BOTH ",\"workers\":1000}", "workers: "},
+        {"{" BOTH ",\"data\":\"d\"}", "run.json: line 1"}, // twice
+        {"{" BOTH "}", "d: "},                             // no such annotations
+    };
+#undef BOTH
+    test_run run = test_lexmask("%s --steps 1", words("hurt"));
+    ASSERT_CODE(run, 0);
+    test_run_free(&run);
+    char path[512];
+    snprintf(path, sizeof path, "%s/run.json", in_folder("hurt"));
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        FILE *file = fopen(path, "wb");
+        assert_true(file && fputs(cases[i][0], file) >= 0 && fclose(file) == 0);
+        run = test_lexmask("train --resume --out %s", in_folder("hurt"));
+        if (run.code != 1) fail_msg("%s: exit code %d\n%s", cases[i][0], run.code, run.err);
+        ASSERT_SAYS(run.err, cases[i][1]);
+        test_run_free(&run);
+    }
+    assert_int_equal(remove(path), 0);
+    run = test_lexmask("train --resume --out %s", in_folder("hurt"));
+    ASSERT_CODE(run, 2);
+    ASSERT_SAYS(run.err, "no run to go on with");
+    test_run_free(&run);
+}
+
 // Two more pictures in the annotations: one is broken, one is not there.
 static void a_broken_picture_is_left_out_and_named(void **state) {
     (void)state;
@@ -298,6 +377,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_missing_is_said),
         cmocka_unit_test(a_run_is_not_overwritten),
+        cmocka_unit_test(what_contradicts_a_run_is_named),
+        cmocka_unit_test(broken_settings_of_a_run_are_named),
         cmocka_unit_test(a_broken_picture_is_left_out_and_named),
         cmocka_unit_test(stopped_and_resumed_it_ends_in_the_same_bits),
         cmocka_unit_test(ctrl_c_saves_first),

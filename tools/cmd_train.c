@@ -6,6 +6,7 @@
 #include <string.h>
 
 static tool_train_options o;
+static tool_train_recalled recalled;
 
 static const tool_option table[] = {
     {"preset", TOOL_CHOICE, "NAME",
@@ -19,7 +20,9 @@ static const tool_option table[] = {
     {"pictures", TOOL_TEXT, "DIR", "folder of their pictures", &o.pictures},
     {"out", TOOL_TEXT, "RUN",
      "folder of the run: checkpoints, log.jsonl, charts, and the model itself", &o.out},
-    {"resume", TOOL_FLAG, NULL, "go on with the run in RUN, bit for bit as if it had never stopped",
+    {"resume", TOOL_FLAG, NULL,
+     "go on with the run in RUN, bit for bit as if it had never stopped; its settings need not be "
+     "given again",
      &o.resume},
     {"stop-after", TOOL_INT, "N",
      "save and stop after N updates of this call, for machines that are lent for a time; --resume "
@@ -91,6 +94,8 @@ static void set_defaults(void) {
 }
 
 static const char *misuse(void) {
+    if (o.resume && o.out && !o.preset && !o.model)
+        return "--resume: RUN holds no run to go on with: give all options, to begin one";
     if (!o.preset == !o.model)
         return "train what? Give --preset NAME and --clip FILE for a new model, or --model DIR";
     if (o.preset && !o.clip) return "a new model needs a CLIP: give --clip FILE or DIR";
@@ -103,12 +108,28 @@ static const char *misuse(void) {
     return NULL;
 }
 
-static int run(const tool_command *self, int argc, char **argv) {
+// What the run was told comes first, what is given now over it: a contradiction is found when
+// settings are compared with those of the checkpoint.
+static tn_status recall(const tool_command *self, int argc, char **argv, tn_error *err) {
+    const char *folder = o.out;
+    set_defaults();
+    TN_TRY(tool_train_recall(folder, &recalled, &o, err));
+    tool_parsed again = tool_parse(self, argc, argv, NULL);
+    TN_CHECK(again == TOOL_GO, "what was fine is wrong");
+    return TN_OK;
+}
+
+static int train(const tool_command *self, int argc, char **argv) {
     set_defaults();
     tn_error err = {0};
     tool_parsed parsed = tool_parse(self, argc, argv, NULL);
     if (parsed == TOOL_HELPED) return 0;
     if (parsed == TOOL_MISUSED) return 2;
+    if (o.resume && o.out && tool_train_is_run(o.out)) {
+        if (recall(self, argc, argv, &err) != TN_OK) return tool_failed(&err);
+        o.own = !o.preset && !o.model;
+        if (o.own) o.model = o.out;
+    }
     const char *wrong = misuse();
     if (wrong) {
         tool_error("%s", wrong);
@@ -122,6 +143,12 @@ static int run(const tool_command *self, int argc, char **argv) {
     return status == TN_OK ? 0 : tool_failed(&err);
 }
 
+static int run(const tool_command *self, int argc, char **argv) {
+    int code = train(self, argc, argv);
+    tool_train_recalled_free(&recalled);
+    return code;
+}
+
 const tool_command tool_train = {
     .name = "train",
     .summary = "train the adapters of an open-vocabulary detector around a frozen CLIP",
@@ -129,14 +156,16 @@ const tool_command tool_train = {
     .details =
         "What is not given comes from the model's configuration. RUN becomes a model folder for\n"
         "lexmask detect and eval, and holds two checkpoints (the newest and the one before),\n"
-        "log.jsonl, losses.png and figures.png. Ctrl-C and SIGTERM save first; the same command\n"
-        "with --resume goes on bit for bit. A picture that cannot be read is left out, counted "
+        "log.jsonl, losses.png and figures.png. Ctrl-C and SIGTERM save first; lexmask\n"
+        "train --resume --out RUN goes on bit for bit, with the settings of the run. A picture "
+        "that cannot be read is left out, counted "
         "and\n"
         "named. Frozen weights are checked by their SHA-256 at the end.\n",
     .examples =
         "  lexmask train --preset fvit-b16 --clip ViT-B-16.pt --data "
         "instances_train2017.json \\\n"
         "      --pictures train2017 --base coco-ovd --out run --batch 4 --accumulate 16\n"
+        "  lexmask train --resume --out run\n"
         "  lexmask train --preset fvlm-rn50 --clip RN50.pt --data mine.json --pictures mine --out "
         "run --steps 500 --val mine.json --val-every 100\n",
     .run = run,

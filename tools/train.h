@@ -18,6 +18,7 @@ typedef struct tool_train_options {
     int64_t save_every, val_every, val_limit, stop_after;
     double epochs, lr, decay, clip_norm, average, background;
     bool resume, no_flip;
+    bool own; // model is the run itself, which goes on: its weights are those of the checkpoint
 } tool_train_options;
 
 // The whole run. TN_ECANCELLED after Ctrl-C: all is saved.
@@ -96,6 +97,21 @@ typedef struct tool_trainer {
     size_t setting_count;
     tn_error *err;
 } tool_trainer;
+
+// RUN/run.json: what a run was told that its config.json does not say. TN_EIO, TN_ENOMEM.
+tn_status tool_train_remember(const tool_trainer *t);
+// Texts that options which were read point to.
+#define TOOL_TRAIN_RECALLED 16
+typedef struct tool_train_recalled {
+    char *text[TOOL_TRAIN_RECALLED];
+    int count;
+} tool_train_recalled;
+bool tool_train_is_run(const char *folder); // holds a checkpoint and run.json
+// Sets the options that it holds; r is zero, and to be freed in any case. TN_EIO, TN_EFORMAT,
+// TN_ENOMEM.
+tn_status tool_train_recall(const char *folder, tool_train_recalled *r, tool_train_options *o,
+                            tn_error *err);
+void tool_train_recalled_free(tool_train_recalled *r);
 
 // Reads the configuration, applies the flags and opens everything; errors go to t->err. Closing is
 // fine after a failure.

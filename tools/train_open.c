@@ -128,6 +128,14 @@ static tn_status open_tokenizer(tool_trainer *t, const char *clip) {
     return md_bpe_open(path, &t->bpe, t->err);
 }
 
+static tn_status check_clip(tool_trainer *t) {
+    const char *is = md_fvlm_settings(t->model)->clip_sha256, *was = t->config.clip_sha256;
+    if (!was[0] || !strcmp(is, was)) return TN_OK;
+    return tn_fail(t->err, TN_EFORMAT,
+                   "%s: SHA-256 %s, expected %s: it is not the CLIP that %s was made with",
+                   t->config.clip_path, is, was, t->options->model);
+}
+
 // A model that goes on being trained gives its adapters; a new one begins at random.
 static tn_status open_model(tool_trainer *t) {
     char clip[PATH_MAX], adapters[PATH_MAX];
@@ -143,7 +151,8 @@ static tn_status open_model(tool_trainer *t) {
                                     .params = &t->params,
                                     .seed = (uint64_t)t->options->seed};
     TN_TRY(md_fvlm_open(&options, t->kn, &t->model, t->err));
-    if (!t->options->model) return TN_OK;
+    TN_TRY(check_clip(t));
+    if (!t->options->model || t->options->own) return TN_OK;
     io_weights *file;
     snprintf(adapters, sizeof adapters, "%s/adapters.safetensors", t->options->model);
     TN_TRY(io_weights_open(adapters, &file, t->err));
@@ -234,6 +243,7 @@ tn_status tool_trainer_open(tool_trainer *t) {
     if (!o->resume || !tr_checkpoint_exists(o->out)) {
         if (tr_checkpoint_exists(o->out)) return TN_OK; // tr_run_go says what is wrong
         TN_TRY(md_fvlm_config_write(path, &t->config, t->err));
+        TN_TRY(tool_train_remember(t));
     }
     return TN_OK;
 }
