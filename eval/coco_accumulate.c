@@ -76,7 +76,7 @@ static tn_status accumulate(const ev_job *job, uint32_t category, tn_arena *scra
     for (size_t i = 0; i < count; i++) ranked[i] = (ev_ranked){first[i].score, (uint32_t)i};
     ev_rank(ranked, count);
     for (size_t i = 0; i < count; i++) hits[i] = first + ranked[i].index;
-    for (int area = 0; area < EV_AREAS; area++)
+    for (int area = 0; area < job->areas; area++)
         for (int limit = 0; wanted[area] && limit < EV_LIMITS; limit++) {
             if (limit && job->limits[limit] == job->limits[limit - 1]) {
                 repeat_limit(job, cell(category, area, limit, 0));

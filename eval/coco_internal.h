@@ -23,6 +23,7 @@ typedef struct ev_job {
     const io_coco *truth;
     const io_coco_object *results;
     bool masks, agnostic, box_areas, lvis;
+    int areas; // of EV_AREAS
     int limits[EV_LIMITS];
     double ious[EV_IOUS], recalls[EV_RECALLS];
     uint32_t *truth_order, *result_order; // by category, picture, place in the file

@@ -226,7 +226,7 @@ static tn_status match(group_work *w, ev_group *group) {
     ev_hit *hits = w->job->hits + group->first_hit;
     for (uint32_t d = 0; d < group->hits; d++)
         hits[d] = (ev_hit){.score = w->results[d].object->score, .rank = d};
-    for (int range = 0; range < EV_AREAS; range++) {
+    for (int range = 0; range < w->job->areas; range++) {
         order_truths(w, range, &group->wanted[range]);
         for (uint32_t d = 0; d < group->hits; d++) match_result(w, range, d, &hits[d]);
     }

@@ -324,6 +324,7 @@ tn_status ev_coco_evaluate(const io_coco *truth, const io_coco_object *results, 
                   .results = results,
                   .masks = options->masks,
                   .lvis = options->lvis,
+                  .areas = options->all_sizes ? 1 : EV_AREAS,
                   .out = out};
     job.box_areas = count > 0 && results[0].has_box;
     ids images = {0}, categories = {0};

@@ -23,6 +23,9 @@ typedef struct ev_coco_options {
     // is too much of a category that is annotated in part is ignored; no crowds, no areas of 0.
     // Not together with agnostic, images or categories.
     bool lvis;
+    // Objects of all sizes together, nothing of small, medium and large ones (their figures are
+    // -1): a third of the work.
+    bool all_sizes;
     int limits[EV_LIMITS]; // ascending; all 0: 1, 10, 100
     // Only these ids, where not NULL; results in other pictures or of other categories are left
     // out.

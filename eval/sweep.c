@@ -1,36 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "eval/sweep.h"
 
-#include "kernels/rules.h"
+#include "eval/sweep_picture.h"
 #include "tensor/alloc.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct span { // the boxes of one picture
-    int64_t picture, from, to;
-} span;
-
-typedef struct pair { // a box under a name
-    float score;
-    int32_t box, name;
-} pair;
+#define KEPT_BYTES ((size_t)256 << 20) // of what several settings find
 
 struct ev_sweep {
     const io_scores *scores;
     tn_pool *pool;
     uint8_t *base;
-    span *spans;
+    ev_span *spans;
     size_t span_count;
-    int64_t most;          // boxes of one picture
-    float *log1, *log2;    // [P,columns]; NULL where there is no score 2
-    double scale1, scale2; // that they have now
-    pair **room;           // for each worker, `most` x T
-    bool **suppressed;
-    ev_fusion how; // of the run under way
-    pair *kept;    // [span_count,top]
-    int64_t *kept_count;
+    int64_t most;        // boxes of one picture
+    ev_sweep_room *room; // for each worker
+    ev_sweep_job job;    // the last run
 };
 
 ev_fusion ev_fusion_of(const io_scores_head *head) {
@@ -45,17 +32,14 @@ ev_fusion ev_fusion_of(const io_scores_head *head) {
                        .top = head->top};
 }
 
-static void run_tasks(ev_sweep *s, int64_t tasks, tn_task task) {
-    if (s->pool)
-        tn_pool_run(s->pool, tasks, task, s);
-    else
-        for (int64_t i = 0; i < tasks; i++) task(s, i, 0);
+static int workers_of(const ev_sweep *s) {
+    return s->pool ? tn_pool_workers(s->pool) : 1;
 }
 
-// ---- pictures ----------------------------------------------------------------------------------
+// ---- opening -----------------------------------------------------------------------------------
 
 static int by_picture(const void *a, const void *b) {
-    const span *x = a, *y = b;
+    const ev_span *x = a, *y = b;
     if (x->picture != y->picture) return x->picture < y->picture ? -1 : 1;
     return x->from < y->from ? -1 : x->from > y->from;
 }
@@ -66,7 +50,7 @@ static tn_status find_spans(ev_sweep *s, tn_error *err) {
     for (int64_t from = 0, to; from < count; from = to) {
         for (to = from; to < count && picture[to] == picture[from];) to++;
         if (to - from > s->most) s->most = to - from;
-        s->spans[s->span_count++] = (span){picture[from], from, to};
+        s->spans[s->span_count++] = (ev_span){picture[from], from, to};
     }
     qsort(s->spans, s->span_count, sizeof *s->spans, by_picture);
     for (size_t i = 1; i < s->span_count; i++)
@@ -78,196 +62,11 @@ static tn_status find_spans(ev_sweep *s, tn_error *err) {
     return TN_OK;
 }
 
-// ---- scales ------------------------------------------------------------------------------------
-
-// Probabilities to the power of k, brought to sum 1: the softmax with k times the scale. In
-// logarithms.
-static void scale_row(const float *p, double k, int64_t columns, float *out) {
-    double most = -INFINITY, sum = 0;
-    for (int64_t t = 0; t < columns; t++) {
-        out[t] = p[t] > 0 ? logf(p[t]) : -INFINITY;
-        if (k != 1) out[t] = (float)(k * (double)out[t]);
-        if (out[t] > most) most = out[t];
-    }
-    if (k == 1 || !(most > -INFINITY)) return;
-    for (int64_t t = 0; t < columns; t++) sum += exp((double)out[t] - most);
-    float shift = (float)(most + log(sum));
-    for (int64_t t = 0; t < columns; t++) out[t] -= shift;
-}
-
-static void scale_span(void *context, int64_t task, int worker) {
-    (void)worker;
-    ev_sweep *s = context;
-    int64_t columns = io_scores_columns(&s->scores->head);
-    const float *p1 = tn_f32(&s->scores->score1);
-    const float *p2 = s->log2 ? tn_f32(&s->scores->score2) : NULL;
-    for (int64_t i = s->spans[task].from; i < s->spans[task].to; i++) {
-        scale_row(p1 + i * columns, s->scale1, columns, s->log1 + i * columns);
-        if (p2) scale_row(p2 + i * columns, s->scale2, columns, s->log2 + i * columns);
-    }
-}
-
-// ---- fusion ------------------------------------------------------------------------------------
-
-// The logarithm of p1^(1-w) p2^w; what has no weight has no say, whatever it is.
-static float mixed(float log1, float log2, float w) {
-    if (w == 0) return log1;
-    if (w == 1) return log2;
-    return (1 - w) * log1 + w * log2;
-}
-
-// What has to be added to a row's logarithms.
-static float shift_of(const ev_sweep *s, int64_t i) {
-    const io_scores_head *head = &s->scores->head;
-    int64_t columns = io_scores_columns(head), classes = (int64_t)head->classes;
-    const float *l1 = s->log1 + i * columns, *l2 = s->log2 ? s->log2 + i * columns : NULL;
-    double shift = s->how.objectness > 0
-                       ? s->how.objectness * log((double)tn_f32(&s->scores->objectness)[i])
-                       : 0;
-    if (!s->how.renormalise) return (float)shift;
-    double sum = 0;
-    for (int64_t t = 0; t < columns; t++) {
-        float w = (float)(t < classes && s->base[t] ? s->how.alpha : s->how.beta);
-        sum += (double)expf(l2 && t < classes ? mixed(l1[t], l2[t], w) : l1[t]);
-    }
-    return (float)(sum > 0 ? shift - log(sum) : shift);
-}
-
-static int64_t list_pairs(const ev_sweep *s, const span *at, pair *out) {
-    const io_scores_head *head = &s->scores->head;
-    int64_t columns = io_scores_columns(head), classes = (int64_t)head->classes, n = 0;
-    float least = logf((float)s->how.score);
-    for (int64_t i = at->from; i < at->to; i++) {
-        const float *box = tn_f32(&s->scores->boxes) + 4 * i;
-        if (!(box[2] > box[0] && box[3] > box[1])) continue;
-        const float *l1 = s->log1 + i * columns, *l2 = s->log2 ? s->log2 + i * columns : NULL;
-        float shift = shift_of(s, i);
-        for (int64_t t = 0; t < classes; t++) {
-            float w = (float)(s->base[t] ? s->how.alpha : s->how.beta);
-            float f = (l2 ? mixed(l1[t], l2[t], w) : l1[t]) + shift;
-            if (f > least) out[n++] = (pair){expf(f), (int32_t)(i - at->from), (int32_t)t};
-        }
-    }
-    return n;
-}
-
-// ---- choosing ----------------------------------------------------------------------------------
-
-static int best_first(const pair *x, const pair *y) {
-    if (x->score != y->score) return x->score < y->score ? 1 : -1;
-    if (x->box != y->box) return x->box < y->box ? -1 : 1;
-    return x->name < y->name ? -1 : x->name > y->name;
-}
-
-static int by_score(const void *a, const void *b) {
-    return best_first(a, b);
-}
-
-static int by_name(const void *a, const void *b) {
-    const pair *x = a, *y = b;
-    if (x->name != y->name) return x->name < y->name ? -1 : 1;
-    return best_first(x, y);
-}
-
-// The pairs of one name, best first: those that stay move to the front.
-static int64_t suppress(const float *boxes, double limit, pair *p, int64_t n, bool *gone) {
-    int64_t kept = 0;
-    memset(gone, 0, (size_t)n * sizeof *gone);
-    for (int64_t i = 0; i < n; i++) {
-        if (gone[i]) continue;
-        for (int64_t k = i + 1; k < n; k++)
-            if (!gone[k] && kn_iou_above(boxes + 4 * p[i].box, boxes + 4 * p[k].box, limit))
-                gone[k] = true;
-        p[kept++] = p[i];
-    }
-    return kept;
-}
-
-static void detect_span(void *context, int64_t task, int worker) {
-    ev_sweep *s = context;
-    const span *at = &s->spans[task];
-    pair *p = s->room[worker];
-    const float *boxes = tn_f32(&s->scores->boxes) + 4 * at->from;
-    int64_t n = list_pairs(s, at, p), kept = 0;
-    qsort(p, (size_t)n, sizeof *p, by_name);
-    for (int64_t from = 0, to; from < n; from = to) {
-        for (to = from; to < n && p[to].name == p[from].name;) to++;
-        int64_t stay = suppress(boxes, s->how.nms, p + from, to - from, s->suppressed[worker]);
-        memmove(p + kept, p + from, (size_t)stay * sizeof *p);
-        kept += stay;
-    }
-    qsort(p, (size_t)kept, sizeof *p, by_score);
-    s->kept_count[task] = kept < s->how.top ? kept : s->how.top;
-    if (kept) memcpy(s->kept + task * s->how.top, p, (size_t)s->kept_count[task] * sizeof *p);
-}
-
-static tn_status as_results(const ev_sweep *s, io_coco_object **results, size_t *count,
-                            tn_error *err) {
-    size_t n = 0;
-    for (size_t i = 0; i < s->span_count; i++) n += (size_t)s->kept_count[i];
-    *count = 0;
-    *results = tn_alloc_zero(n + 1, sizeof **results);
-    if (!*results) return tn_fail(err, TN_ENOMEM, "out of memory for %zu detections", n);
-    for (size_t i = 0; i < s->span_count; i++)
-        for (int64_t k = 0; k < s->kept_count[i]; k++) {
-            const pair *p = &s->kept[(int64_t)i * s->how.top + k];
-            const float *box = tn_f32(&s->scores->boxes) + 4 * (s->spans[i].from + p->box);
-            (*results)[*count] = (io_coco_object){
-                .id = (int64_t)*count + 1,
-                .image_id = s->spans[i].picture,
-                .category_id = s->scores->head.category_ids[p->name],
-                .box = {box[0], box[1], box[2] - box[0], box[3] - box[1]},
-                .score = (double)p->score,
-                .has_box = true,
-            };
-            ++*count;
-        }
-    return TN_OK;
-}
-
-tn_status ev_sweep_detect(ev_sweep *s, const ev_fusion *how, io_coco_object **results,
-                          size_t *count, tn_error *err) {
-    TN_CHECK(how->top > 0 && how->scale1 > 0 && how->scale2 > 0, "top %lld, scales %g and %g",
-             (long long)how->top, how->scale1, how->scale2);
-    if (how->scale1 != s->scale1 || how->scale2 != s->scale2) {
-        s->scale1 = how->scale1, s->scale2 = how->scale2;
-        run_tasks(s, (int64_t)s->span_count, scale_span);
-    }
-    s->how = *how;
-    // What a picture keeps is never more than it has.
-    int64_t most = s->most * (int64_t)s->scores->head.classes;
-    if (s->how.top > most && most > 0) s->how.top = most;
-    size_t room;
-    s->kept = NULL;
-    if (tn_mul_size(s->span_count, (size_t)s->how.top, &room))
-        s->kept = tn_alloc_zero(room + 1, sizeof *s->kept);
-    if (!s->kept) return tn_fail(err, TN_ENOMEM, "out of memory for detections");
-    run_tasks(s, (int64_t)s->span_count, detect_span);
-    tn_status status = as_results(s, results, count, err);
-    tn_free(s->kept);
-    return status;
-}
-
-// ---- opening -----------------------------------------------------------------------------------
-
-static bool make_room(ev_sweep *s) {
-    size_t columns = (size_t)io_scores_columns(&s->scores->head), pairs;
-    size_t workers = s->pool ? (size_t)tn_pool_workers(s->pool) : 1;
-    if (!tn_mul_size((size_t)s->most, s->scores->head.classes, &pairs)) return false;
-    size_t logs = (size_t)s->scores->count * columns + 1;
-    s->log1 = tn_alloc_zero(logs, sizeof *s->log1);
-    if (s->scores->head.has_score2) s->log2 = tn_alloc_zero(logs, sizeof *s->log2);
-    s->room = tn_alloc_zero(workers, sizeof *s->room);
-    s->suppressed = tn_alloc_zero(workers, sizeof *s->suppressed);
-    s->kept_count = tn_alloc_zero(s->span_count + 1, sizeof *s->kept_count);
-    if (!s->log1 || (s->scores->head.has_score2 && !s->log2) || !s->room || !s->suppressed ||
-        !s->kept_count)
-        return false;
-    for (size_t i = 0; i < workers; i++) {
-        s->room[i] = tn_alloc_zero(pairs + 1, sizeof **s->room);
-        s->suppressed[i] = tn_alloc_zero((size_t)s->most + 1, sizeof **s->suppressed);
-        if (!s->room[i] || !s->suppressed[i]) return false;
-    }
+static bool make_rooms(ev_sweep *s) {
+    s->room = tn_alloc_zero((size_t)workers_of(s), sizeof *s->room);
+    if (!s->room) return false;
+    for (int i = 0; i < workers_of(s); i++)
+        if (!ev_sweep_room_init(&s->room[i], s->scores, s->base, s->most)) return false;
     return true;
 }
 
@@ -280,30 +79,137 @@ tn_status ev_sweep_open(const io_scores *scores, const uint8_t *base, tn_pool *p
     s->base = tn_alloc_zero(classes + 1, 1);
     s->spans = tn_alloc_zero((size_t)scores->count + 1, sizeof *s->spans);
     tn_status status = s->base && s->spans ? find_spans(s, err) : TN_ENOMEM;
-    if (status == TN_OK && !make_room(s)) status = TN_ENOMEM;
+    if (status == TN_OK) memcpy(s->base, base ? base : scores->head.base, classes);
+    if (status == TN_OK && !make_rooms(s)) status = TN_ENOMEM;
     if (status == TN_ENOMEM) tn_fail(err, TN_ENOMEM, "out of memory for kept scores");
     if (status != TN_OK) {
         ev_sweep_close(s);
         return status;
     }
-    memcpy(s->base, base ? base : scores->head.base, classes);
     *out = s;
     return TN_OK;
 }
 
 void ev_sweep_close(ev_sweep *s) {
     if (!s) return;
-    size_t workers = s->pool ? (size_t)tn_pool_workers(s->pool) : 1;
-    for (size_t i = 0; i < workers; i++) {
-        if (s->room) tn_free(s->room[i]);
-        if (s->suppressed) tn_free(s->suppressed[i]);
-    }
+    for (int i = 0; s->room && i < workers_of(s); i++) ev_sweep_room_deinit(&s->room[i]);
     tn_free(s->room);
-    tn_free(s->suppressed);
-    tn_free(s->kept_count);
+    tn_free(s->job.kept);
+    tn_free(s->job.kept_count);
     tn_free(s->spans);
     tn_free(s->base);
-    tn_free(s->log1);
-    tn_free(s->log2);
     tn_free(s);
+}
+
+// ---- running -----------------------------------------------------------------------------------
+
+static void list_weights(ev_sweep_job *job) {
+    for (int part = 0; part < 2; part++) {
+        job->weights[part] = 0;
+        for (size_t k = 0; k < job->count; k++) {
+            double w = part ? job->settings[k].beta : job->settings[k].alpha;
+            size_t at = 0;
+            while (at < job->weights[part] && job->weight[part][at] != w) at++;
+            if (at == job->weights[part]) job->weight[part][job->weights[part]++] = w;
+            job->at[part][k] = at;
+        }
+    }
+}
+
+// Places for as many settings as KEPT_BYTES hold.
+static tn_status make_places(ev_sweep *s, const ev_fusion *settings, size_t count, tn_error *err) {
+    ev_sweep_job *job = &s->job;
+    // What a picture keeps is never more than it has.
+    int64_t pairs = s->most * (int64_t)s->scores->head.classes;
+    tn_free(job->kept);
+    tn_free(job->kept_count);
+    *job = (ev_sweep_job){.spans = s->spans, .span_count = s->span_count, .settings = settings};
+    for (size_t k = 0; k < count; k++) {
+        TN_CHECK(settings[k].top > 0 && settings[k].scale1 > 0 && settings[k].scale2 > 0,
+                 "top %lld, scales %g and %g", (long long)settings[k].top, settings[k].scale1,
+                 settings[k].scale2);
+        if (settings[k].top > job->top) job->top = settings[k].top;
+    }
+    if (job->top > pairs) job->top = pairs;
+    size_t places, bytes;
+    if (tn_mul_size(s->span_count, (size_t)job->top, &places) &&
+        tn_mul_size(places, sizeof *job->kept, &bytes)) {
+        size_t fit = bytes ? KEPT_BYTES / bytes : count;
+        job->count = fit < 1 ? 1 : fit;
+        if (job->count > count) job->count = count;
+        if (job->count > EV_SWEEP_MOST) job->count = EV_SWEEP_MOST;
+        job->kept = tn_alloc(job->count * bytes + 1);
+        job->kept_count = tn_alloc_zero(job->count * s->span_count + 1, sizeof *job->kept_count);
+    }
+    if (job->kept && job->kept_count) return TN_OK;
+    return tn_fail(err, TN_ENOMEM, "out of memory for detections");
+}
+
+static void run_picture(void *context, int64_t task, int worker) {
+    ev_sweep *s = context;
+    ev_sweep_picture(&s->room[worker], &s->job, (size_t)task);
+}
+
+tn_status ev_sweep_run(ev_sweep *s, const ev_fusion *settings, size_t count, size_t *done,
+                       tn_error *err) {
+    TN_CHECK(count > 0, "no settings");
+    TN_TRY(make_places(s, settings, count, err));
+    list_weights(&s->job);
+    *done = s->job.count;
+    if (s->pool)
+        tn_pool_run(s->pool, (int64_t)s->span_count, run_picture, s);
+    else
+        for (size_t i = 0; i < s->span_count; i++) run_picture(s, (int64_t)i, 0);
+    s->job.settings = NULL; // the caller's
+    return TN_OK;
+}
+
+// Where the results of each name begin, and how many there are.
+static size_t name_starts(const ev_sweep_job *job, size_t setting, size_t classes, size_t *start) {
+    const int64_t *kept_count = job->kept_count + setting * job->span_count;
+    for (size_t i = 0; i < job->span_count; i++) {
+        const ev_pair *p = job->kept + (int64_t)(setting * job->span_count + i) * job->top;
+        for (const ev_pair *end = p + kept_count[i]; p < end; p++) start[p->name + 1]++;
+    }
+    for (size_t t = 0; t < classes; t++) start[t + 1] += start[t];
+    return start[classes];
+}
+
+static bool make_found(ev_sweep_found *out) {
+    size_t bytes;
+    if (out->results && out->count <= out->room) return true;
+    tn_free(out->results);
+    out->room = out->count + out->count / 8 + 1; // the next setting may find more
+    out->results = tn_mul_size(out->room, sizeof *out->results, &bytes) ? tn_alloc(bytes) : NULL;
+    return out->results != NULL;
+}
+
+tn_status ev_sweep_results(const ev_sweep *s, size_t setting, ev_sweep_found *out, tn_error *err) {
+    const ev_sweep_job *job = &s->job;
+    const io_scores_head *head = &s->scores->head;
+    TN_CHECK(setting < job->count, "setting %zu of %zu", setting, job->count);
+    size_t *next = tn_alloc_zero(head->classes + 1, sizeof *next);
+    out->count = next ? name_starts(job, setting, head->classes, next) : 0;
+    if (!next || !make_found(out)) {
+        tn_free(next);
+        return tn_fail(err, TN_ENOMEM, "out of memory for detections");
+    }
+    for (size_t i = 0; i < job->span_count; i++) {
+        size_t place = setting * job->span_count + i;
+        const ev_pair *p = job->kept + (int64_t)place * job->top;
+        for (const ev_pair *end = p + job->kept_count[place]; p < end; p++) {
+            const float *box = tn_f32(&s->scores->boxes) + 4 * (s->spans[i].from + p->box);
+            size_t at = next[p->name]++;
+            out->results[at] = (io_coco_object){
+                .id = (int64_t)at + 1,
+                .image_id = s->spans[i].picture,
+                .category_id = head->category_ids[p->name],
+                .box = {box[0], box[1], box[2] - box[0], box[3] - box[1]},
+                .score = (double)p->score,
+                .has_box = true,
+            };
+        }
+    }
+    tn_free(next);
+    return TN_OK;
 }

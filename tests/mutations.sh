@@ -131,8 +131,12 @@ mutation "evaluation of LVIS: what is annotated in part counts against" eval/coc
     's/ || w->group->partial//' test_lvis
 mutation "evaluation of LVIS: any number of results" eval/lvis.c 's/#define MOST 300 /#define MOST 3000 /' test_lvis
 mutation "evaluation: report without weights" eval/report.c 's/weighted ? (double)r->rows\[i\]\.support : 1/1/' test_report
-mutation "evaluation: sweep weighs all names alike" eval/sweep.c \
-    's/s->base\[t\] ? s->how\.alpha : s->how\.beta/s->how.beta/' test_sweep
+mutation "evaluation: sweep weighs all names alike" eval/sweep_picture.c \
+    's/room->base\[t\] ? how->alpha : how->beta/how->beta/' test_sweep
+mutation "evaluation: sweep forgets the background's share" eval/sweep_picture.c \
+    's/if (part == 0 || !head->background) return;/return;/' test_sweep
+mutation "evaluation: sweep forgets what it kept before the last" eval/sweep_picture.c \
+    's/room->before\[count\] = room->newest\[one\.name\]/room->before[count] = -1/' test_sweep
 mutation "F-VLM: the value path leaves out the MLP" nn/value_path.c \
     's/return nn_mlp_into(cx, &block->mlp, &normed, x, x);/return TN_OK;/' test_fvlm
 mutation "F-VLM: positions are stretched as Pillow would" models/clip_scene.c 's/-0\.75/-0.5/' test_fvlm

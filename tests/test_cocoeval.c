@@ -75,6 +75,23 @@ static void check(golden *g, int number, bool masks, const io_coco *truth, const
     }
 }
 
+// The same figures without ranges of area, but for those of small, medium and large.
+static void check_all_sizes(bool masks, const io_coco *truth, const io_coco *results) {
+    ev_coco c[2];
+    for (int i = 0; i < 2; i++) {
+        ev_coco_options o = {.masks = masks, .all_sizes = i};
+        ASSERT_OK(
+            ev_coco_evaluate(truth, results->objects, results->object_count, &o, NULL, &c[i], &err),
+            err);
+    }
+    for (int k = 0; k < EV_STATS; k++) {
+        bool by_area = k % 6 >= 3;
+        assert_true(c[1].stats[k] == (by_area ? -1 : c[0].stats[k]));
+    }
+    ev_coco_deinit(&c[0]);
+    ev_coco_deinit(&c[1]);
+}
+
 static void random_sets_give_pycocotools_figures(void **state) {
     (void)state;
     golden g;
@@ -84,6 +101,7 @@ static void random_sets_give_pycocotools_figures(void **state) {
         io_coco *truth = next_file(&g, false), *results = next_file(&g, true);
         check(&g, count, false, truth, results);
         check(&g, count, true, truth, results);
+        check_all_sizes(count % 2, truth, results);
         io_coco_close(truth);
         io_coco_close(results);
     }

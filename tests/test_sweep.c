@@ -6,6 +6,7 @@
 #include "tests/test.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -126,10 +127,17 @@ static int64_t by_the_model(kn_ctx *kn, const io_scores *s, const ev_fusion *how
     return kept;
 }
 
-static void compare(kn_ctx *kn, const io_scores *s, ev_sweep *sweep, const ev_fusion *how) {
-    io_coco_object *results;
-    size_t count, at = 0;
-    ASSERT_OK(ev_sweep_detect(sweep, how, &results, &count, &err), err);
+static int by_picture_best_first(const void *a, const void *b) {
+    const io_coco_object *x = a, *y = b;
+    if (x->image_id != y->image_id) return x->image_id < y->image_id ? -1 : 1;
+    return x->score < y->score ? 1 : x->score > y->score ? -1 : 0;
+}
+
+static void compare(kn_ctx *kn, const io_scores *s, const ev_sweep_found *found,
+                    const ev_fusion *how) {
+    io_coco_object *results = found->results;
+    size_t count = found->count, at = 0;
+    qsort(results, count, sizeof *results, by_picture_best_first);
     for (int picture = PICTURES - 1; picture >= 0; picture--) { // ids fall, results rise
         int64_t from = 0;
         int32_t box[MOST * T], name[MOST * T];
@@ -146,31 +154,96 @@ static void compare(kn_ctx *kn, const io_scores *s, ev_sweep *sweep, const ev_fu
     }
     assert_int_equal(at, count);
     assert_true(count > 0);
-    tn_free(results);
 }
 
+// Name after name, by picture, best first; ids count.
+static void check_order(const ev_sweep_found *found) {
+    for (size_t i = 0; i < found->count; i++) {
+        const io_coco_object *one = &found->results[i], *last = one - 1;
+        assert_int_equal(one->id, (int)i + 1);
+        if (i == 0 || one->category_id != last->category_id) continue;
+        assert_true(one->image_id >= last->image_id);
+        if (one->image_id == last->image_id) assert_true(one->score <= last->score);
+    }
+}
+
+enum { SETTINGS = 64 };
+
+static void make_settings(const io_scores_head *head, ev_fusion how[SETTINGS]) {
+    static const double weights[] = {0, 0.35, 0.65, 1};
+    for (int i = 0; i < SETTINGS; i++) {
+        how[i] = ev_fusion_of(head);
+        how[i].alpha = weights[i % 4], how[i].beta = weights[i / 4 % 4];
+        how[i].renormalise = i / 16 % 2, how[i].objectness = i / 32 ? 0.5 : 0;
+        how[i].score = i % 3 ? 0.1 : 0.02, how[i].top = i % 5 ? 6 : 100;
+    }
+}
+
+// One thread tries them one by one, several try as many as fit at once.
 static void detections_are_the_models(void **state) {
     (void)state;
     kn_ctx *kn;
     io_scores s;
+    ev_fusion how[SETTINGS];
     io_scores_head head = usual_head();
     ASSERT_OK(kn_open("cpu", "ref", 1, &kn, &err), err);
     ASSERT_OK(io_scores_open(write_scores("model", &head, 5, 5), &s, &err), err);
+    make_settings(&s.head, how);
     for (int threads = 0; threads < 2; threads++) {
         ev_sweep *sweep;
+        ev_sweep_found found = {0};
         ASSERT_OK(ev_sweep_open(&s, NULL, threads ? pool : NULL, &sweep, &err), err);
-        for (int i = 0; i < 64; i++) {
-            static const double weights[] = {0, 0.35, 0.65, 1};
-            ev_fusion how = ev_fusion_of(&s.head);
-            how.alpha = weights[i % 4], how.beta = weights[i / 4 % 4];
-            how.renormalise = i / 16 % 2, how.objectness = i / 32 ? 0.5 : 0;
-            how.score = i % 3 ? 0.1 : 0.02, how.top = i % 5 ? 6 : 100;
-            compare(kn, &s, sweep, &how);
+        for (size_t first = 0, done; first < SETTINGS; first += done) {
+            size_t want = threads ? SETTINGS - first : 1;
+            ASSERT_OK(ev_sweep_run(sweep, how + first, want, &done, &err), err);
+            assert_int_equal(done, threads ? EV_SWEEP_MOST : 1);
+            for (size_t k = 0; k < done; k++) {
+                ASSERT_OK(ev_sweep_results(sweep, k, &found, &err), err);
+                check_order(&found);
+                compare(kn, &s, &found, &how[first + k]);
+            }
         }
+        tn_free(found.results);
         ev_sweep_close(sweep);
     }
     io_scores_close(&s);
     kn_close(kn);
+}
+
+static ev_sweep_found detect(ev_sweep *sweep, const ev_fusion *how) {
+    ev_sweep_found found = {0};
+    size_t done;
+    ASSERT_OK(ev_sweep_run(sweep, how, 1, &done, &err), err);
+    ASSERT_OK(ev_sweep_results(sweep, 0, &found, &err), err);
+    return found;
+}
+
+// Scores of 0 are never found, whatever the weights; without a threshold everything else is.
+static void nothing_is_nothing(void **state) {
+    (void)state;
+    io_scores_writer writer;
+    io_scores s;
+    ev_sweep *sweep;
+    io_scores_head head = usual_head();
+    static const float box[4] = {0, 0, 9, 9}, sure[1] = {1};
+    static const float one[COLUMNS] = {0, 0.5f, 0, 0.5f, 0}, two[COLUMNS] = {0.5f, 0.5f, 0, 0, 0};
+    ASSERT_OK(io_scores_writer_open(&writer, temporary_path("zeros"), &head, &err), err);
+    ASSERT_OK(io_scores_writer_add(&writer, 1, 1, box, sure, one, two, &err), err);
+    ASSERT_OK(io_scores_writer_commit(&writer, &err), err);
+    ASSERT_OK(io_scores_open(temporary_path("zeros"), &s, &err), err);
+    ASSERT_OK(ev_sweep_open(&s, NULL, pool, &sweep, &err), err);
+    static const double weights[] = {0, 1e-7, 0.5, 1 - 1e-7, 1};
+    for (int i = 0; i < 5; i++) {
+        ev_fusion how = ev_fusion_of(&head);
+        how.alpha = how.beta = weights[i];
+        how.score = 0, how.renormalise = i % 2;
+        ev_sweep_found found = detect(sweep, &how);
+        assert_int_equal(found.count, weights[i] == 0 || weights[i] == 1 ? 2 : 1);
+        for (size_t k = 0; k < found.count; k++) assert_true(found.results[k].score > 0.4);
+        tn_free(found.results);
+    }
+    ev_sweep_close(sweep);
+    io_scores_close(&s);
 }
 
 // Twice the scale of kept scores is what scores of twice the scale give.
@@ -186,19 +259,16 @@ static void scales_are_retuned(void **state) {
     ev_fusion how = ev_fusion_of(&head), scaled = how;
     scaled.scale1 = 2, scaled.scale2 = 0.5;
     for (int round = 0; round < 2; round++) { // and back again
-        io_coco_object *a, *b;
-        size_t na, nb;
-        ASSERT_OK(ev_sweep_detect(from_narrow, &scaled, &a, &na, &err), err);
-        ASSERT_OK(ev_sweep_detect(from_wide, &how, &b, &nb, &err), err);
-        assert_int_equal(na, nb);
-        for (size_t i = 0; i < na; i++) {
-            assert_int_equal(a[i].category_id, b[i].category_id);
-            ASSERT_WITHIN(fabs(a[i].score - b[i].score), 1e-5);
+        ev_sweep_found a = detect(from_narrow, &scaled), b = detect(from_wide, &how);
+        assert_int_equal(a.count, b.count);
+        for (size_t i = 0; i < a.count; i++) {
+            assert_int_equal(a.results[i].category_id, b.results[i].category_id);
+            ASSERT_WITHIN(fabs(a.results[i].score - b.results[i].score), 1e-5);
         }
-        tn_free(a);
-        tn_free(b);
-        ASSERT_OK(ev_sweep_detect(from_narrow, &how, &a, &na, &err), err);
-        tn_free(a);
+        tn_free(a.results);
+        tn_free(b.results);
+        a = detect(from_narrow, &how);
+        tn_free(a.results);
     }
     ev_sweep_close(from_narrow);
     ev_sweep_close(from_wide);
@@ -210,17 +280,15 @@ static void one_score_will_do(void **state) {
     (void)state;
     io_scores s;
     ev_sweep *sweep;
-    io_coco_object *results;
-    size_t count;
     io_scores_head head = usual_head();
     head.has_score2 = false;
     ASSERT_OK(io_scores_open(write_scores("one", &head, 5, 5), &s, &err), err);
     assert_null(s.score2.data);
     ASSERT_OK(ev_sweep_open(&s, (uint8_t[T]){0}, NULL, &sweep, &err), err);
     ev_fusion how = ev_fusion_of(&head);
-    ASSERT_OK(ev_sweep_detect(sweep, &how, &results, &count, &err), err);
-    assert_true(count > 0);
-    tn_free(results);
+    ev_sweep_found found = detect(sweep, &how);
+    assert_true(found.count > 0);
+    tn_free(found.results);
     ev_sweep_close(sweep);
     io_scores_close(&s);
 }
@@ -331,16 +399,17 @@ static void memory_may_run_out_anywhere(void **state) {
     for (int64_t n = 1; status != TN_OK; n++) {
         io_scores s = {0};
         ev_sweep *sweep = NULL;
-        io_coco_object *results = NULL;
-        size_t count;
+        ev_sweep_found found = {0};
+        size_t done;
         tn_alloc_fail_after(n);
         status = io_scores_open(folder, &s, &err);
         if (status == TN_OK) status = ev_sweep_open(&s, NULL, pool, &sweep, &err);
         ev_fusion how = ev_fusion_of(&head);
-        if (status == TN_OK) status = ev_sweep_detect(sweep, &how, &results, &count, &err);
+        if (status == TN_OK) status = ev_sweep_run(sweep, &how, 1, &done, &err);
+        if (status == TN_OK) status = ev_sweep_results(sweep, 0, &found, &err);
         tn_alloc_fail_after(0);
         assert_true((status == TN_OK || status == TN_ENOMEM) && n < 200);
-        tn_free(results);
+        tn_free(found.results);
         ev_sweep_close(sweep);
         io_scores_close(&s);
     }
@@ -360,6 +429,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(scores_are_read_as_written),
         cmocka_unit_test(detections_are_the_models),
+        cmocka_unit_test(nothing_is_nothing),
         cmocka_unit_test(scales_are_retuned),
         cmocka_unit_test(one_score_will_do),
         cmocka_unit_test(broken_scores_are_refused),

@@ -109,18 +109,40 @@ static ev_fusion fusion_of(const sweep *s, const setting *x) {
 
 static tn_status evaluate(const sweep *s, const io_coco_object *results, size_t count, setting *x,
                           tn_error *err) {
-    ev_coco_options boxes = {0};
+    // Only AP and AP50 are looked at.
+    ev_coco_options boxes = {.all_sizes = true, .limits = {100, 100, 100}};
     ev_coco coco;
     ev_split split = {0};
     if (s->has_split)
-        TN_TRY(ev_split_evaluate(s->truth, results, count, &s->names, &boxes, s->pool, &coco,
-                                 &split, err));
+        TN_TRY(ev_split_evaluate(s->truth, results, count, &s->names, &boxes, NULL, &coco, &split,
+                                 err));
     else
-        TN_TRY(ev_coco_evaluate(s->truth, results, count, &boxes, s->pool, &coco, err));
+        TN_TRY(ev_coco_evaluate(s->truth, results, count, &boxes, NULL, &coco, err));
     x->ap = coco.stats[0], x->ap50 = coco.stats[1];
     x->novel = split.ap50[0], x->base = split.ap50[1];
     ev_coco_deinit(&coco);
     return TN_OK;
+}
+
+typedef struct batch { // settings whose detections are there
+    sweep *s;
+    size_t first;
+    ev_sweep_found *found; // for each worker
+    tn_status status[EV_SWEEP_MOST];
+    tn_error error[EV_SWEEP_MOST];
+} batch;
+
+static void evaluate_task(void *context, int64_t task, int worker) {
+    batch *b = context;
+    ev_sweep_found *found = &b->found[worker];
+    tn_error *err = &b->error[task];
+    tn_status status = tool_interrupted()
+                           ? tn_fail(err, TN_ECANCELLED, "interrupted")
+                           : ev_sweep_results(b->s->detector, (size_t)task, found, err);
+    if (status == TN_OK)
+        status = evaluate(b->s, found->results, found->count,
+                          &b->s->settings[b->first + (size_t)task], err);
+    b->status[task] = status;
 }
 
 static double worth(const sweep *s, const setting *x) {
@@ -128,26 +150,48 @@ static double worth(const sweep *s, const setting *x) {
 }
 
 // Scales change slowest: only they need the kept scores anew.
-static tn_status try_all(sweep *s, tn_error *err) {
+static void number_settings(sweep *s) {
     static const int slowest_first[LISTS] = {SCALE1, SCALE2, POWER, THRESHOLD, ALPHA, BETA};
     for (size_t i = 0; i < s->count; i++) {
-        setting *x = &s->settings[i];
-        size_t rest = i, count;
+        size_t rest = i;
         for (int k = LISTS; k-- > 0;) {
             const list *one = &s->lists[slowest_first[k]];
-            x->at[slowest_first[k]] = rest % one->count;
+            s->settings[i].at[slowest_first[k]] = rest % one->count;
             rest /= one->count;
         }
-        io_coco_object *results;
-        ev_fusion how = fusion_of(s, x);
-        if (tool_interrupted()) return tn_fail(err, TN_ECANCELLED, "interrupted");
-        TN_TRY(ev_sweep_detect(s->detector, &how, &results, &count, err));
-        tn_status status = evaluate(s, results, count, x, err);
-        tn_free(results);
-        TN_TRY(status);
-        if (worth(s, x) > worth(s, &s->settings[s->best])) s->best = i;
+    }
+}
+
+// Detections of several settings at once, then a setting a thread.
+static tn_status try_some(batch *b, size_t *done, tn_error *err) {
+    ev_fusion how[EV_SWEEP_MOST];
+    size_t count = 0;
+    for (; count < EV_SWEEP_MOST && b->first + count < b->s->count; count++)
+        how[count] = fusion_of(b->s, &b->s->settings[b->first + count]);
+    if (tool_interrupted()) return tn_fail(err, TN_ECANCELLED, "interrupted");
+    TN_TRY(ev_sweep_run(b->s->detector, how, count, done, err));
+    tn_pool_run(b->s->pool, (int64_t)*done, evaluate_task, b);
+    for (size_t i = 0; i < *done; i++) {
+        if (b->status[i] == TN_OK) continue;
+        *err = b->error[i];
+        return b->status[i];
     }
     return TN_OK;
+}
+
+static tn_status try_all(sweep *s, tn_error *err) {
+    size_t workers = (size_t)tn_pool_workers(s->pool), done = 0;
+    tn_status status = TN_OK;
+    batch b = {.s = s, .found = tn_alloc_zero(workers, sizeof *b.found)};
+    if (!b.found) return tn_fail(err, TN_ENOMEM, "out of memory for detections");
+    number_settings(s);
+    for (; b.first < s->count && status == TN_OK; b.first += done)
+        status = try_some(&b, &done, err);
+    for (size_t i = 0; i < workers; i++) tn_free(b.found[i].results);
+    tn_free(b.found);
+    for (size_t i = 1; i < s->count && status == TN_OK; i++)
+        if (worth(s, &s->settings[i]) > worth(s, &s->settings[s->best])) s->best = i;
+    return status;
 }
 
 // Which names alpha is for: with a split its base names, else those that the model was trained on.

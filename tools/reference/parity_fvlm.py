@@ -3,12 +3,12 @@
 """F-VLM at full size against PyTorch: random-weight CLIPs, real photos, every score 2, whole detections.
 
     python tools/reference/parity_fvlm.py --test build/tests/test_fvlm_dumps --work DIR
-        --pictures ../shared/data/coco_mini/val2017 [--models b32,b16,rn50] [--boxes 200] [--quick]
+        --pictures ../shared/data/coco_mini/val2017 [--models b32,b16,l14,rn50] [--boxes 200] [--quick]
 
 Writes one model folder a photo under DIR (CLIP and adapters with random weights, what fvlm.py makes of
 them) and lets the test program compare: per mode the relative error of the boxes' embeddings after the
 mean over all boxes is subtracted (random towers give nearly equal vectors), and the detections.
-Weights are the reference settings of each kind: seed (ViT-B/32 at 224), fvit-b16 (640), fvlm-rn50 (1024).
+Weights are the reference settings of each kind: seed (ViT-B/32 at 224), fvit-b16 (640), fvit-l14 (896), fvlm-rn50 (1024).
 """
 
 import argparse
@@ -50,6 +50,19 @@ MODELS = {
             "picture": {"size": 640},
             "pyramid": {"taps": [3, 5, 7, 11], "strides": [4, 8, 16, 32], "channels": 256},
             "anchors": {"sizes": [32, 64, 128, 256, 512]},
+            "rpn": {"convs": 2, "before": 1000, "after": 300},
+            "box_head": {"convs": 4, "fcs": 2, "width": 1024, "size": 7},
+            "mask_head": {"convs": 4, "size": 14},
+            "score2": {"mode": "dense", "scale": 75},
+        },
+    ),
+    "l14": (
+        {"embed_dim": 768, "vision_cfg": {"image_size": 224, "layers": 24, "width": 1024, "patch_size": 14}, "text_cfg": TEXT},
+        {
+            "clip": {"heads": 16},
+            "picture": {"size": 896},
+            "pyramid": {"taps": [6, 10, 14, 23], "strides": [3.5, 7, 14, 28], "channels": 256},
+            "anchors": {"sizes": [28, 56, 112, 224, 448]},
             "rpn": {"convs": 2, "before": 1000, "after": 300},
             "box_head": {"convs": 4, "fcs": 2, "width": 1024, "size": 7},
             "mask_head": {"convs": 4, "size": 14},
@@ -143,7 +156,7 @@ def main():
     p.add_argument("--test", default="build/tests/test_fvlm_dumps")
     p.add_argument("--work", required=True)
     p.add_argument("--pictures", default="../shared/data/coco_mini/val2017")
-    p.add_argument("--models", default="b32,b16,rn50")
+    p.add_argument("--models", default="b32,b16,l14,rn50")
     p.add_argument("--modes", default="crop,embed,dense,maskcls,attnpool", help="crop and embed take PyTorch seconds a box")
     p.add_argument("--photos", type=int, default=4)
     p.add_argument("--boxes", type=int, default=200, help="over all photos of a model")
