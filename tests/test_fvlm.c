@@ -203,6 +203,47 @@ static void test_score2(void **state) {
         }
 }
 
+// Of `count` boxes, the step's memory at its peak.
+static size_t peak_of(fixture *f, md_score2 mode, int64_t count) {
+    size_t mark = tn_arena_mark(&f->step);
+    tn_tensor picture, x, y, boxes, given = golden(f, "given");
+    md_fvlm_features features;
+    md_frame frame = look(f, &picture, &x);
+    ASSERT_OK(md_fvlm_frozen(&f->cx, f->model, &x, mode, &features), f->err);
+    ASSERT_OK(tn_new(&f->step, &boxes, TN_F32, TN_DIMS(count, 4), &f->err), f->err);
+    for (int64_t i = 0; i < count; i++)
+        memcpy(tn_f32(&boxes) + 4 * i, tn_f32(&given) + i % given.dim[0] * 4, 4 * sizeof(float));
+    md_fvlm_boxes b = {.boxes = &boxes, .image = &picture, .frame = &frame};
+    int64_t d = md_clip_settings(md_fvlm_clip(f->model))->embed_dim;
+    ASSERT_OK(tn_new(&f->step, &y, TN_F32, TN_DIMS(count, d), &f->err), f->err);
+    size_t before = f->step.peak = f->step.used; // boxes and embeddings are the caller's
+    ASSERT_OK(md_fvlm_score2_embed(&f->cx, f->model, &features, mode, &b, &y), f->err);
+    tn_arena_reset(&f->step, mark);
+    return f->step.peak - before;
+}
+
+// What a box needs by itself is a row of the tower's width, not the tokens of a region: 2 KB at
+// least in these models.
+static void test_score2_memory(void **state) {
+    (void)state;
+    static const struct {
+        const char *model;
+        md_score2 mode;
+    } modes[] = {{"vit4", MD_SCORE2_CROP},   {"vit4", MD_SCORE2_EMBED},
+                 {"vit4", MD_SCORE2_DENSE},  {"vit4", MD_SCORE2_MASKCLS},
+                 {"resnet", MD_SCORE2_CROP}, {"resnet", MD_SCORE2_ATTNPOOL}};
+    for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) {
+        fixture f;
+        open_fixture(&f, modes[i].model, levels_at(levels_count() - 1)->cx[TWO_THREADS]);
+        size_t some = peak_of(&f, modes[i].mode, 600), many = peak_of(&f, modes[i].mode, 2400);
+        double each = (double)(many - some) / 1800;
+        if (!(many >= some && each <= 512))
+            fail_msg("%s, mode %d: %.0f bytes more a box", modes[i].model, (int)modes[i].mode,
+                     each);
+        close_fixture(&f);
+    }
+}
+
 // Keys and values before or after the regions are pooled: the same up to rounding.
 static void test_order_of_projection(void **state) {
     (void)state;
@@ -362,9 +403,13 @@ static void test_whole(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_stages), cmocka_unit_test(test_batches),
-        cmocka_unit_test(test_score2), cmocka_unit_test(test_order_of_projection),
-        cmocka_unit_test(test_boxes),  cmocka_unit_test(test_masks),
+        cmocka_unit_test(test_stages),
+        cmocka_unit_test(test_batches),
+        cmocka_unit_test(test_score2),
+        cmocka_unit_test(test_score2_memory),
+        cmocka_unit_test(test_order_of_projection),
+        cmocka_unit_test(test_boxes),
+        cmocka_unit_test(test_masks),
         cmocka_unit_test(test_whole),
     };
     return cmocka_run_group_tests(tests, levels_setup, levels_teardown);

@@ -8,6 +8,7 @@
 #include "tests/temporary.h"
 #include "tests/test.h"
 
+#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -148,6 +149,102 @@ static void test_broken_configs(void **state) {
         free(broken);
         tn_free(text);
     }
+}
+
+// Every key of every preset in turn: left out, of other types, far out of range, with a neighbour
+// that nobody knows. The refusal names the key.
+
+typedef struct key {
+    const char *preset, *group, *name; // group NULL: a key of the top level
+    json_t *config, *object;           // the whole, and what holds the key
+} key;
+
+static int refused; // how many broken configurations were
+
+static void refuse_config(const key *k, const char *what, const char *part) {
+    md_fvlm_config config;
+    tn_error err = {0};
+    char name[256], *text = json_dumps(k->config, JSON_REAL_PRECISION(17));
+    assert_non_null(text);
+    snprintf(name, sizeof name, "%s: %s.%s %s", k->preset, k->group ? k->group : "", k->name, what);
+    const char *path = temporary_file("config.json", text, strlen(text));
+    broken_is_refused(name, path, md_fvlm_config_read(path, &config, &err), &err, part);
+    free(text);
+    refused++;
+}
+
+static bool same_kind(const json_t *a, const json_t *b) {
+    return json_typeof(a) == json_typeof(b) || (json_is_boolean(a) && json_is_boolean(b)) ||
+           (json_is_integer(a) && json_is_real(b));
+}
+
+static void refuse_values(const key *k, const json_t *good, const char *path) {
+    const struct {
+        const char *what;
+        json_t *value;
+        bool number;
+    } values[] = {{"null", json_null(), false},          {"true", json_true(), false},
+                  {"a text", json_string("7"), false},   {"a number", json_integer(7), false},
+                  {"an array", json_array(), false},     {"an object", json_object(), false},
+                  {"1e15", json_real(1e15), true},       {"-1e15", json_real(-1e15), true},
+                  {"far", json_integer(1LL << 60), true}};
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
+        bool broken = values[i].number ? json_is_number(good) : !same_kind(values[i].value, good);
+        // A whole number will do for a real one.
+        if (!values[i].number && json_is_number(values[i].value) && json_is_number(good))
+            broken = false;
+        if (broken) {
+            assert_int_equal(json_object_set(k->object, k->name, values[i].value), 0);
+            refuse_config(k, values[i].what, path);
+        }
+        json_decref(values[i].value);
+    }
+}
+
+static void refuse_key(const char *preset, const char *text, const char *group, const char *name) {
+    char path[128], quoted[64];
+    key k = {.preset = preset, .group = group, .name = name};
+    snprintf(path, sizeof path, "%s%s%s", group ? group : "", group ? "." : "", name);
+    snprintf(quoted, sizeof quoted, "there is no '%s'", name);
+    k.config = json_loads(text, 0, NULL);
+    k.object = group ? json_object_get(k.config, group) : k.config;
+    json_t *good = json_incref(json_object_get(k.object, name));
+    assert_non_null(good);
+    json_object_del(k.object, name);
+    refuse_config(&k, "left out", quoted);
+    refuse_values(&k, good, path);
+    json_object_set(k.object, name, good);
+    char stranger[64], unknown[160];
+    snprintf(stranger, sizeof stranger, "%.60sx", name);
+    snprintf(unknown, sizeof unknown, "%sx: there is no such setting", path);
+    json_object_set_new(k.object, stranger, json_incref(good));
+    refuse_config(&k, "with a stranger", unknown);
+    json_decref(good);
+    json_decref(k.config);
+}
+
+static void test_every_key(void **state) {
+    (void)state;
+    int keys = 0;
+    refused = 0;
+    for (int i = 0; md_fvlm_presets[i]; i++) {
+        char *text = sound_text(md_fvlm_presets[i]);
+        json_t *config = json_loads(text, 0, NULL), *value, *inner;
+        const char *group, *name;
+        assert_non_null(config);
+        json_object_foreach(config, group, value) {
+            refuse_key(md_fvlm_presets[i], text, NULL, group);
+            keys++;
+            if (json_is_object(value)) json_object_foreach(value, name, inner) {
+                    refuse_key(md_fvlm_presets[i], text, group, name);
+                    keys++;
+                }
+        }
+        json_decref(config);
+        tn_free(text);
+    }
+    assert_true(keys > 5 * 60 && refused > 7 * keys);
+    print_message("%d broken configurations\n", refused);
 }
 
 // ---- folders -----------------------------------------------------------------------------------
@@ -299,9 +396,8 @@ static int teardown(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_presets),
-        cmocka_unit_test(test_broken_configs),
-        cmocka_unit_test(test_broken_adapters),
+        cmocka_unit_test(test_presets),        cmocka_unit_test(test_broken_configs),
+        cmocka_unit_test(test_every_key),      cmocka_unit_test(test_broken_adapters),
         cmocka_unit_test(test_broken_folders),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
