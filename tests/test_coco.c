@@ -111,6 +111,8 @@ static void results_are_read(void **state) {
 }
 
 #define IMAGE "{\"images\":[{\"id\":1}],\"annotations\":["
+#define WHERE "\"image_id\":1,\"category_id\":1"
+#define FOUND WHERE ",\"score\":1,\"bbox\":[1,2,3,4]"
 #define OBJECT "\"id\":1,\"image_id\":1,\"category_id\":1"
 
 // What is wrong, and the words that must be in the error. 'a': annotations, 'r': results.
@@ -229,6 +231,41 @@ static const struct {
     {'r', "[{\"image_id\":1,\"category_id\":1,\"score\":\"1\",\"bbox\":[1,2,3,4]}]", "a number"},
     {'r', "[{\"image_id\":\"a.jpg\",\"category_id\":1}]", "expected an integer"},
     {'r', "[{\"image_id\":1,\"category_id\":1,\"score\":1,\"segmentation\":null}]", "\"bbox\" or"},
+    {'r', "", "the end of the file, expected an array"},
+    {'r', "null", "'n', expected an array"},
+    {'r', "{\"images\":[],\"annotations\":[]}", "'{', expected an array"},
+    {'r', "[", "the end of the file, expected an object"},
+    {'r', "[null]", "'n', expected an object"},
+    {'r', "[[]]", "'[', expected an object"},
+    {'r', "[{" FOUND "},]", "']', expected an object"},
+    {'r', "[{" FOUND "} {" FOUND "}]", "'{', expected ',' or ']'"},
+    {'r', "[{" FOUND "}", "the end of the file, expected ',' or ']'"},
+    {'r', "[{" FOUND "}]]", "']', expected the end of the file"},
+    {'r', "[{" FOUND "}],\n[{" FOUND "}]", "',', expected the end of the file"},
+    {'r', "{" FOUND "}\n{" FOUND "}", "line 1, byte 0: '{', expected an array"},
+    {'r', "[{" WHERE ",\"score\":NaN,\"bbox\":[1,2,3,4]}]", "'N', expected a number"},
+    {'r', "[{" WHERE ",\"score\":null,\"bbox\":[1,2,3,4]}]", "'n', expected a number"},
+    {'r', "[{" WHERE ",\"score\":[1],\"bbox\":[1,2,3,4]}]", "'[', expected a number"},
+    {'r', "[{" WHERE ",\"score\":1e999,\"bbox\":[1,2,3,4]}]", "a number that a double can hold"},
+    {'r', "[{" WHERE ",\"score\":true,\"bbox\":[1,2,3,4]}]", "'t', expected a number"},
+    {'r', "[{" WHERE ",\"score\":1,\"bbox\":[1,2,3,Infinity]}]", "'I', expected a number"},
+    {'r', "[{" WHERE ",\"score\":1,\"bbox\":[[1,2,3,4]]}]", "'[', expected a number"},
+    {'r', "[{" WHERE ",\"score\":1,\"bbox\":{\"x\":1}}]", "'{', expected an array"},
+    {'r', "[{" WHERE ",\"score\":1,\"bbox\":[1,2,3,4}]", "'}', expected ',' or ']'"},
+    {'r', "[{" WHERE ",\"score\":1,\"segmentation\":7}]", "expected polygons or run lengths"},
+    {'r', "[{" WHERE ",\"score\":1,\"segmentation\":{\"size\":[4],\"counts\":\"04\"}}]",
+     "height and width"},
+    {'r', "[{" WHERE ",\"score\":1,\"segmentation\":{\"size\":[4,4]}}]",
+     "with \"size\" and \"counts\""},
+    {'r', "[{" WHERE ",\"score\":1,\"segmentation\":{\"counts\":\"04\"}}]", "with \"size\" and"},
+    {'r', "[{" WHERE ",\"score\":1,\"segmentation\":{\"size\":[4,4],\"counts\":null}}]",
+     "expected"},
+    {'r', "[{\"image_id\":\"1\",\"category_id\":1,\"score\":1,\"bbox\":[1,2,3,4]}]",
+     "expected an integer"},
+    {'r', "[{\"image_id\":1,\"category_id\":\"cat\",\"score\":1,\"bbox\":[1,2,3,4]}]",
+     "an integer"},
+    {'r', "[{\"image_id\":1.5,\"category_id\":1,\"score\":1,\"bbox\":[1,2,3,4]}]", "an integer"},
+    {'r', "[{\"image_id\":1,\"category_id\":1e30,\"score\":1,\"bbox\":[1,2,3,4]}]", "an integer"},
 };
 
 static void what_is_broken_is_refused_with_its_place(void **state) {
