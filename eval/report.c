@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "eval/report.h"
 
+#include "io/file.h"
 #include "tensor/alloc.h"
 
 #include <inttypes.h>
@@ -204,12 +205,6 @@ typedef struct page {
     bool float_counts;
 } page;
 
-static int letters_of(const char *text) { // UTF-8 characters
-    int n = 0;
-    for (; *text; text++) n += (*text & 0xc0) != 0x80;
-    return n;
-}
-
 __attribute__((format(printf, 2, 3))) static void put(page *p, const char *format, ...) {
     va_list values;
     va_start(values, format);
@@ -219,7 +214,7 @@ __attribute__((format(printf, 2, 3))) static void put(page *p, const char *forma
 
 // No terminal obeys a file.
 static void put_head(page *p, const char *head) {
-    put(p, "%*s", p->width - letters_of(head), "");
+    put(p, "%*s", p->width - io_text_columns(head), "");
     for (; *head; head++)
         p->text[p->used++] = (unsigned char)*head < ' ' || *head == 127 ? '?' : *head;
     p->text[p->used++] = ' ';
@@ -245,7 +240,7 @@ tn_status ev_report_text(const ev_report *r, int digits, char **text, tn_error *
     size_t longest = (size_t)p.width;
     for (size_t i = 0; i < r->count; i++) {
         size_t bytes = strlen(r->name[i]);
-        if (letters_of(r->name[i]) > p.width) p.width = letters_of(r->name[i]);
+        if (io_text_columns(r->name[i]) > p.width) p.width = io_text_columns(r->name[i]);
         if (bytes > longest) longest = bytes;
     }
     size_t line = longest + (size_t)p.width + 160; // figures take at most 4 x 21 of these

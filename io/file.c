@@ -37,6 +37,12 @@ void io_map_close(io_map *map) {
     *map = (io_map){0};
 }
 
+int io_text_columns(const char *text) {
+    int n = 0;
+    for (; *text; text++) n += (*text & 0xc0) != 0x80;
+    return n;
+}
+
 tn_status io_read_text(const char *path, size_t max_bytes, char **out, size_t *count,
                        tn_error *err) {
     io_map map;

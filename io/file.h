@@ -18,6 +18,10 @@ void io_map_close(io_map *map);
 tn_status io_read_text(const char *path, size_t max_bytes, char **out, size_t *count,
                        tn_error *err);
 
+// How many characters of UTF-8 a text has: the columns that a terminal gives it, but for the wide
+// ones.
+int io_text_columns(const char *text);
+
 // A file written beside its place ("PATH.tmp-PID-N"), then flushed, synced and renamed over it.
 // Symbolic links are followed first; what is there and is no regular file (a device, a pipe) is
 // written to as it is.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/eval_output.h"
 
+#include "io/file.h"
 #include "tensor/alloc.h"
 
 #include <jansson.h>
@@ -79,16 +80,10 @@ static void print_heads(const ev_coco *c, int i) {
     printf(" %6s", head);
 }
 
-static int letters_of(const char *text) { // UTF-8 characters, as columns
-    int n = 0;
-    for (; *text; text++) n += (*text & 0xc0) != 0x80;
-    return n;
-}
-
 static void print_name(const char *name, int width) {
     for (const char *at = name; *at; at++) // no terminal obeys a file
         putchar((unsigned char)*at < ' ' || *at == 127 ? '?' : *at);
-    printf("%*s", width - letters_of(name), "");
+    printf("%*s", width - io_text_columns(name), "");
 }
 
 static void print_areas(const ev_coco *c) {
@@ -106,7 +101,7 @@ static void print_areas(const ev_coco *c) {
 static void print_classes(const io_coco *truth, const ev_coco *c, const size_t *objects) {
     int width = 5;
     for (size_t i = 0; i < c->category_count; i++) {
-        int letters = letters_of(class_name(truth, c->category_ids[i]));
+        int letters = io_text_columns(class_name(truth, c->category_ids[i]));
         if (letters > width) width = letters;
     }
     printf("\n%8s  %-*s %8s", "id", width, "class", "objects");

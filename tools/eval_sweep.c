@@ -145,8 +145,12 @@ static void evaluate_task(void *context, int64_t task, int worker) {
     b->status[task] = status;
 }
 
-static double worth(const sweep *s, const setting *x) {
-    return s->has_split && s->names.novel ? x->novel : x->ap50;
+// By the AP50 of novel names, if there are any; among those that are equal in three digits, by that
+// of all names.
+static bool better(const sweep *s, const setting *x, const setting *than) {
+    bool novel = s->has_split && s->names.novel;
+    double a = novel ? round(1000 * x->novel) : 0, b = novel ? round(1000 * than->novel) : 0;
+    return a != b ? a > b : x->ap50 > than->ap50;
 }
 
 // Scales change slowest: only they need the kept scores anew.
@@ -190,7 +194,7 @@ static tn_status try_all(sweep *s, tn_error *err) {
     for (size_t i = 0; i < workers; i++) tn_free(b.found[i].results);
     tn_free(b.found);
     for (size_t i = 1; i < s->count && status == TN_OK; i++)
-        if (worth(s, &s->settings[i]) > worth(s, &s->settings[s->best])) s->best = i;
+        if (better(s, &s->settings[i], &s->settings[s->best])) s->best = i;
     return status;
 }
 

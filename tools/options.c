@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/options.h"
 
+#include "io/file.h"
 #include "kernels/kernels.h"
 #include "tensor/alloc.h"
 #include "tools/commands.h"
@@ -249,23 +250,27 @@ tool_parsed tool_parse(const tool_command *command, int argc, char **argv, tool_
 
 // Words of a text, broken so that lines end before column 98, each new one indented.
 static void wrap(FILE *out, const char *text, int column, int indent) {
-    while (*text) {
+    for (bool first = true; *text; first = false) {
         int length = (int)strcspn(text, " \n");
-        if (column + length > 98) {
+        if (!first && column + 1 + length > 98) {
             fprintf(out, "\n%*s", indent, "");
             column = indent;
+        } else if (!first) {
+            fputc(' ', out);
+            column++;
         }
         fprintf(out, "%.*s", length, text);
         column += length;
         text += length;
-        if (*text) fputc(' ', out), column++, text++;
+        if (*text) text++;
     }
     fputc('\n', out);
 }
 
 static void print_option(const char *name, const char *metavar, const char *help, FILE *out) {
     enum { INDENT = 28 };
-    int width = fprintf(out, "  %s%s%s", name, metavar ? " " : "", metavar ? metavar : "");
+    fprintf(out, "  %s%s%s", name, metavar ? " " : "", metavar ? metavar : "");
+    int width = 2 + io_text_columns(name) + (metavar ? 1 + io_text_columns(metavar) : 0);
     if (width > INDENT - 2) {
         fputc('\n', out);
         width = 0;
