@@ -175,7 +175,7 @@ const tool_command tool_scenes = {
     .details =
         "DIR becomes a COCO data set: images/, annotations.json, and base.txt and novel.txt, the\n"
         "two parts of the names (a quarter is novel, by a hash of the name) for lexmask train\n"
-        "--base and lexmask eval --split. Pictures are PNG, or JPEG where they have its "
+        "--base and lexmask eval --base. Pictures are PNG, or JPEG where they have its "
         "artefacts.\n"
         "The same seed gives the same bytes, with any number of threads. The emoji are those of\n"
         "Noto Color Emoji (SIL Open Font License 1.1); docs/scenes.md says what is in this "

@@ -22,11 +22,16 @@ static const struct {
     {"pointed", UPRIGHT},
     {"upside-down", UPRIGHT},
     {"thumbs", UPRIGHT},
-    {"left", SIDED}, // left-facing fist, magnifying glass tilted left
-    {"rightwards", SIDED},
+    {"raised hand", UPRIGHT}, // mirrored, the raised back of one
+    {"raised back of hand", UPRIGHT},
+    {"wards hand", UPRIGHT},
+    {"magnifying", UPRIGHT},
+    {"traffic light", UPRIGHT},
+    {"speech balloon", SIDED}, // mirrored, the left speech bubble
+    {"left", SIDED},           // left-facing fist
+    {"wards pushing", SIDED},
     {"right-", SIDED},
     {"right anger", SIDED},
-    {"tilted right", SIDED},
     {"palm up", UPRIGHT},
     {"palm down", UPRIGHT},
     {"airplane departure", UPRIGHT},

@@ -144,6 +144,7 @@ static void checks(const plan *g, float x, float y, float out[3]) {
 static void dots(const plan *g, float x, float y, float out[3]) {
     float u, v;
     pattern_place(g, x, y, &u, &v);
+    u *= 1.6f, v *= 1.6f; // small: large ones would be the emoji of circles
     if (g->p[2] < 0.5f) u += 0.5f * fmodf(fabsf(floorf(v)), 2);
     float du = cell(u), dv = cell(v);
     mix(g->colour[0], g->colour[1], edge(g, 0.12f + 0.25f * g->p[1] - sqrtf(du * du + dv * dv)),
