@@ -18,6 +18,20 @@ static inline int64_t kn_nearest_index(int64_t out, int64_t in, int64_t outs, do
     return at < in ? at : in - 1;
 }
 
+// The centre of output sample o of a bilinear or bicubic resize without antialias, in input
+// samples. PyTorch's compiled forms differ in where they round: bicubic, and bilinear to results of
+// at most 128 rows and columns together, fuse product and difference; bilinear to larger ones
+// rounds twice, which at sample 640 is 6e-5 of a sample. (Bilinear of three channels on a single
+// thread, or of more than three that lie channels-last, fuses there too: PyTorch differs from
+// itself.) A product of two floats is exact in double, so (float)(a*b + c) there is the fused form.
+static inline bool kn_resize_fused(bool cubic, int64_t to_h, int64_t to_w) {
+    return cubic || to_h + to_w <= 128;
+}
+static inline float kn_resize_centre(float step, int64_t o, bool fused) {
+    float middle = (float)o + 0.5f;
+    return fused ? (float)((double)step * (double)middle - 0.5) : step * middle - 0.5f;
+}
+
 // Which pass of an 8-bit resize comes first: Pillow 13's rule, on the sizes of the whole picture
 // and of the whole result.
 static inline bool kn_resize_u8_down_first(int64_t h, int64_t w, int64_t to_h, int64_t to_w) {
@@ -63,20 +77,17 @@ static inline kn_mask_place kn_mask_place_of(const float *box, int64_t m) {
 }
 
 // One axis of PyTorch's bilinear resize of a bordered mask: the sample before and the weights of it
-// and of the next one. Its compiled forms differ in where they round: `small` is the one for
-// results of at most 128 rows and columns together. A product of two floats is exact in double, so
-// (float)(a*b + c) there is the fused form.
+// and of the next one. `small`: in the form for small results, which fuses in other places too.
 typedef struct kn_mask_sample {
     int64_t at;
     float here, next;
 } kn_mask_sample;
 
 static inline bool kn_mask_small(kn_mask_place place) {
-    return place.w + place.h <= 128;
+    return kn_resize_fused(false, place.h, place.w);
 }
 static inline kn_mask_sample kn_mask_sample_of(int64_t o, int64_t outs, int64_t m, bool small) {
-    float scale = (float)(m + 2) / (float)outs, middle = (float)o + 0.5f;
-    float at = small ? (float)((double)scale * (double)middle - 0.5) : scale * middle - 0.5f;
+    float at = kn_resize_centre((float)(m + 2) / (float)outs, o, small);
     if (at < 0) at = 0;
     float next = at - (float)(int64_t)at;
     return (kn_mask_sample){(int64_t)at, 1 - next, next};

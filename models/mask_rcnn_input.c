@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // From the picture to the network's input and back: torchvision's GeneralizedRCNNTransform.
+#include "kernels/rules.h"
 #include "models/mask_rcnn.h"
 
 #include <math.h>
@@ -40,17 +41,16 @@ void md_frame_to_network(const md_frame *frame, tn_tensor *boxes) {
                 (float)frame->net_height / (float)frame->height);
 }
 
-// Where output i lies between two inputs, as PyTorch has it: one step in single precision, then one
-// fused multiply-add (here in double and rounded once). At 1,000 pixels the last bit of a
-// coordinate is already 6e-5 of a pixel, so any other order shows up in the fourth digit.
+// Where an output lies between two inputs. At 1,000 pixels the last bit of a coordinate is already
+// 6e-5 of a pixel, so it is rounded where PyTorch rounds it.
 typedef struct place {
     int64_t at, next;
     float here, there; // weights
 } place;
 
-static place place_of(int64_t i, int64_t in, int64_t out) {
-    float step = (float)in / (float)out;
-    float source = (float)((double)step * ((double)i + 0.5) - 0.5);
+static place place_of(const md_frame *frame, int64_t i, int64_t in, int64_t out) {
+    bool fused = kn_resize_fused(false, frame->net_height, frame->net_width);
+    float source = kn_resize_centre((float)in / (float)out, i, fused);
     if (source < 0) source = 0;
     place p = {.at = (int64_t)source};
     if (p.at > in - 1) p.at = in - 1;
@@ -76,7 +76,7 @@ static void input_row(void *context, int64_t row, int worker) {
     float *y = job->y + row * frame->pad_width * 3;
     int64_t filled = row < frame->net_height ? frame->net_width : 0;
     if (filled) {
-        place v = place_of(row, frame->height, frame->net_height);
+        place v = place_of(frame, row, frame->height, frame->net_height);
         const uint8_t *top = job->image + v.at * frame->width * 3;
         const uint8_t *bottom = job->image + v.next * frame->width * 3;
         for (int64_t x = 0; x < filled; x++) {
@@ -113,7 +113,7 @@ tn_status md_frame_input(nn_ctx *cx, const md_frame *frame, const float mean[3],
     for (int i = 0; i < 256 * 3; i++) tn_u8(&bytes)[i] = (uint8_t)(i / 3);
     kn_normalize_u8_fwd(cx->kn, mean, std, &bytes, &values);
     for (int64_t x = 0; x < frame->net_width; x++)
-        column[x] = place_of(x, frame->width, frame->net_width);
+        column[x] = place_of(frame, x, frame->width, frame->net_width);
     input_job job = {frame, tn_u8(image), (const float(*)[3])tn_f32(&values), column, tn_f32(y)};
     tn_pool_run(kn_pool(cx->kn), frame->pad_height, input_row, &job);
     tn_arena_reset(cx->step, mark);

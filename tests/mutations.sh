@@ -71,8 +71,8 @@ mutation "max pool: padding counts as zero" kernels/cpu/pictures.inc 's/vf best 
 mutation "average pool: stores whole vectors" kernels/cpu/pictures.inc \
     's/vf_store_some(y + c, sum \/ divisor, p->channels - c)/vf_store(y + c, sum \/ divisor)/' test_ops_pictures
 mutation "resize: nearest rounds" kernels/rules.h 's/floorf(/roundf(/' test_ops_pictures test_dumps
-mutation "resize: centres rounded twice" kernels/cpu/axes.c \
-    's/(float)((double)step \* ((double)o + 0\.5) - 0\.5)/step * ((float)o + 0.5f) - 0.5f/' test_dumps
+mutation "resize: centres rounded twice" kernels/rules.h 's/return fused ? /return false ? /' test_dumps
+mutation "resize: centres rounded once" kernels/rules.h 's/return fused ? /return true ? /' test_dumps
 mutation "resize of bytes: no rounding" kernels/cpu/resize_u8.inc 's/1 << (FRACTION - 1)/0/g' test_ops_pictures
 mutation "resize of bytes: weights cut off" kernels/cpu/axes.c 's/w < 0 ? w - 0\.5 : w + 0\.5/w/' test_dumps
 mutation "resize of bytes: never down first" kernels/rules.h 's/return h > to_h \&\&/return false \&\&/' test_clip_preprocess

@@ -14,10 +14,8 @@ static double filter_weight(kn_filter filter, double a, double t) {
     return t < 2 ? a * (((t - 5) * t + 8) * t - 4) : 0;
 }
 
-// Step and centre in float32, rounded once as PyTorch's kernels for three channels do.
-static void plain_taps(const kn_resize *cfg, double a, float step, int64_t in, int64_t o,
+static void plain_taps(const kn_resize *cfg, double a, float centre, int64_t in, int64_t o,
                        kn_cpu_axis *axis) {
-    float centre = (float)((double)step * ((double)o + 0.5) - 0.5);
     if (cfg->filter == KN_BILINEAR && centre < 0) centre = 0;
     int radius = cfg->filter == KN_BILINEAR ? 1 : 2;
     int64_t low = (int64_t)floorf(centre) - (radius - 1);
@@ -62,8 +60,8 @@ static void set_range(kn_cpu_axis *axis, int64_t outs) {
     if (axis->first > axis->end) axis->first = axis->end;
 }
 
-kn_cpu_axis kn_cpu_axis_of(kn_ctx *cx, const kn_resize *cfg, double scale, int64_t in,
-                           int64_t outs) {
+kn_cpu_axis kn_cpu_axis_of(kn_ctx *cx, const kn_resize *cfg, double scale, int64_t in, int64_t outs,
+                           bool fused) {
     float step = scale > 0 ? (float)scale : (float)in / (float)outs;
     double a = cfg->cubic_a != 0 ? cfg->cubic_a : cfg->antialias ? -0.5 : -0.75;
     kn_cpu_axis axis = {.most = cfg->antialias ? (int64_t)ceil(4 * fmax((double)step, 1)) + 2 : 4};
@@ -80,7 +78,7 @@ kn_cpu_axis kn_cpu_axis_of(kn_ctx *cx, const kn_resize *cfg, double scale, int64
         } else if (cfg->antialias) {
             wide_taps(cfg, a, step, in, o, &axis);
         } else {
-            plain_taps(cfg, a, step, in, o, &axis);
+            plain_taps(cfg, a, kn_resize_centre(step, o, fused), in, o, &axis);
         }
     }
     set_range(&axis, outs);

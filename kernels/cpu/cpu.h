@@ -28,14 +28,14 @@ static inline uint32_t kn_cpu_rank(float value) {
 void kn_cpu_sort(uint64_t *keys, uint64_t *room, int64_t count);
 
 // What one axis of a resize takes for each output: count[o] samples index[o*most + t], each times
-// weight[o*most + t]. In the context's scratch.
+// weight[o*most + t]. In the context's scratch. fused: kn_resize_fused of the whole result.
 typedef struct kn_cpu_axis {
     int64_t most, first, end; // most samples of an output; range of samples that are read at all
     int32_t *count, *index;
     float *weight;
 } kn_cpu_axis;
-kn_cpu_axis kn_cpu_axis_of(kn_ctx *cx, const kn_resize *cfg, double scale, int64_t in,
-                           int64_t outs);
+kn_cpu_axis kn_cpu_axis_of(kn_ctx *cx, const kn_resize *cfg, double scale, int64_t in, int64_t outs,
+                           bool fused);
 // The other way round: what each of the `in` inputs of an axis gives to which of its outputs.
 kn_cpu_axis kn_cpu_axis_turned(kn_ctx *cx, const kn_cpu_axis *axis, int64_t in, int64_t outs);
 

@@ -132,11 +132,13 @@ def resizing():
         y = F.interpolate(x, scale_factor=(1.7, 0.6), mode=mode, align_corners=None if mode == "nearest" else False)
         case(f"resize_{mode}_by_factor", "resize", {"filter": mode, "antialias": False, "scale": [1 / 1.7, 1 / 0.6]},
              x=x, y=y)
-    # One centre of these 66 comes out otherwise when it is rounded twice; neighbours differ by 1.
-    wide = (torch.arange(516) % 2).float().expand(1, 3, 1, -1)
-    for mode in ("bilinear", "bicubic"):
-        case(f"resize_{mode}_wide", "resize", {"filter": mode, "antialias": False}, x=wide,
-             y=F.interpolate(wide, (1, 66), mode=mode, align_corners=False))
+    # One centre of these 66, and many of the 1066, come out otherwise when they are rounded twice, as
+    # they are in bilinear's form for large results; neighbours differ by 1.
+    for name, channels, size, to in [("wide", 3, 516, 66), ("large", 1, 640, 1066)]:
+        wide = (torch.arange(size) % 2).float().expand(1, channels, 1, -1)
+        for mode in ("bilinear", "bicubic"):
+            case(f"resize_{mode}_{name}", "resize", {"filter": mode, "antialias": False}, x=wide,
+                 y=F.interpolate(wide, (1, to), mode=mode, align_corners=False))
     for name, top, size in [("double", (4, 5), (8, 10)), ("odd", (7, 13), (13, 25)), ("free", (6, 9), (10, 27))]:
         coarse, lateral = torch.randn(1, 4, *top), torch.randn(1, 4, *size)
         case(f"upsample_add_{name}", "upsample_add", {}, top=coarse, lateral=lateral,
