@@ -211,6 +211,31 @@ static void no_file_at_all_ends_it(void **state) {
     tr_dataset_close(data);
 }
 
+// Its failures of two epochs may follow each other.
+static void one_good_file_is_enough(void **state) {
+    (void)state;
+    for (int count = 2; count <= 4; count++) {
+        char folder[32];
+        snprintf(folder, sizeof folder, "one%d", count);
+        scenes s;
+        scenes_write(&s, folder, count);
+        for (int i = 1; i < count; i++) replace(&s, i, "x", i % 2);
+        tr_dataset *data = open_scenes(&s);
+        tr_loader_options o = usual(data);
+        for (o.workers = 0; o.workers < 3; o.workers += 2) {
+            heard h = {0};
+            o.skipped = hear, o.context = &h;
+            tr_loader *l;
+            tr_batch b;
+            ASSERT_OK(tr_loader_open(&o, &l, &err), err);
+            for (int k = 0; k < 60; k++) ASSERT_OK(tr_loader_next(l, &b, &err), err);
+            assert_int_equal(h.count, count - 1);
+            tr_loader_close(l);
+        }
+        tr_dataset_close(data);
+    }
+}
+
 static bool soon(void *context) {
     heard *h = context;
     return --h->cancel_after < 0;
@@ -452,6 +477,7 @@ int main(void) {
         cmocka_unit_test(workers_change_nothing),
         cmocka_unit_test(bad_files_are_left_out_and_named),
         cmocka_unit_test(no_file_at_all_ends_it),
+        cmocka_unit_test(one_good_file_is_enough),
         cmocka_unit_test(cancelling_ends_it),
         cmocka_unit_test(impossible_settings_are_refused),
         cmocka_unit_test(memory_may_run_out_anywhere),

@@ -3,6 +3,7 @@
 // however often it is stopped, leaves the CLIP as it was, and says plainly what is wrong.
 #include "io/file.h"
 #include "io/json.h"
+#include "io/safetensors.h"
 #include "io/sha256.h"
 #include "tests/program.h"
 
@@ -233,6 +234,21 @@ static void what_is_missing_is_said(void **state) {
         {"train --model /no/such --data x --pictures y --out z", "/no/such/config.json", 1},
         {"train --preset small --clip " CLIP " --data x --pictures y --out z --jitter 3",
          "two numbers", 2},
+        {"train --preset small --clip " CLIP " --data x --pictures y --out z --jitter 0,1",
+         "from 0.01 to 10", 2},
+        {"train --preset small --clip " CLIP " --data x --pictures y --out z --lr 11", "--lr", 2},
+        {"train --preset small --clip " CLIP " --data x --pictures y --out z --lr nan", "--lr", 2},
+        {"train --preset small --clip " CLIP " --data x --pictures y --out z --batch 65", "--batch",
+         2},
+        {"train --preset small --clip " CLIP " --data x --pictures y --out z --decay -1", "--decay",
+         2},
+        {"train --preset small --clip " CLIP " --data x --pictures y --out z --steps 0", "--steps",
+         2},
+        {"train --preset small --clip " CLIP " --data x --pictures y --out z --seed 0.5", "--seed",
+         2},
+        {"train --preset small --clip " CLIP " --data x --pictures y --out z --speed", "--speed",
+         2},
+        {"train --resume --out /no/such/run", "no run to go on with", 2},
         {"train --preset small --clip " CLIP " --data x --pictures y --out z --val-pictures a",
          "goes with --val", 2},
     };
@@ -367,6 +383,87 @@ static void a_broken_picture_is_left_out_and_named(void **state) {
     ASSERT_SAYS(run.err, "missing.ppm");
     ASSERT_SAYS(run.err, "1 missing, 1 broken");
     test_run_free(&run);
+    char path[512];
+    snprintf(path, sizeof path, "%s/log.jsonl", in_folder("broken"));
+    ASSERT_OK(io_read_text(path, 0, &text, &count, &err), err);
+    ASSERT_SAYS(text, "{\"step\":0,\"pictures\":4,\"pictures_used\":4,\"objects\":6,");
+    ASSERT_SAYS(text, "\"event\":\"left out\",\"text\":\"");
+    ASSERT_SAYS(text, "bad.ppm");
+    ASSERT_SAYS(text, "missing.ppm");
+    ASSERT_SAYS(text, "\"left_out\":1");
+    tn_free(text);
+}
+
+static void the_module_that_is_not_a_number_is_named(void **state) {
+    (void)state;
+    static const char *const cases[][2] = {
+        {"fpn.layer_blocks.0.0.weight",
+         "the loss 'objectness' is not a number, first seen in the pyramid, level 0"},
+        {"rpn.head.conv.0.0.weight", "first seen in rpn.head.cls_logits, level 0"},
+        {"rpn.head.bbox_pred.bias",
+         "the loss 'proposals' is not a number, first seen in rpn.head.bbox_pred, level 0"},
+        {"box_predictor.embedding.weight",
+         "the loss 'classes' is not a number, first seen in box_predictor.embedding"},
+        {"mask_predictor.mask_fcn_logits.bias",
+         "the loss 'masks' is not a number, first seen in mask_predictor"},
+    };
+    test_run run = test_lexmask("%s --steps 1 --warmup 0 --lr 1e-9", words("sound"));
+    ASSERT_CODE(run, 0);
+    test_run_free(&run);
+    char path[512];
+    tn_error err = {0};
+    io_weights *sound;
+    snprintf(path, sizeof path, "%s/adapters.safetensors", in_folder("sound"));
+    ASSERT_OK(io_weights_open(path, &sound, &err), err);
+    size_t count = io_weights_count(sound);
+    io_tensor *tensors = calloc(count, sizeof *tensors);
+    assert_non_null(tensors);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        float *spoilt = NULL;
+        for (size_t k = 0; k < count; k++) {
+            tensors[k] = *io_weights_at(sound, k);
+            if (strcmp(tensors[k].name, cases[i][0])) continue;
+            tn_tensor view = tn_view(NULL, TN_F32, tensors[k].rank, tensors[k].dim);
+            assert_non_null(spoilt = malloc(tn_bytes(&view)));
+            for (int64_t n = 0; n < tn_count(&view); n++) spoilt[n] = NAN;
+            tensors[k].data = spoilt;
+        }
+        assert_non_null(spoilt);
+        snprintf(path, sizeof path, "%s/adapters.safetensors", in_folder("sound"));
+        ASSERT_OK(io_safetensors_write(path, tensors, count, NULL, 0, IO_AS_STORED, &err), err);
+        free(spoilt);
+        run = test_lexmask("train --model %s --data %s --pictures %s --out %s%zu --steps 2",
+                           in_folder("sound"), in_folder("data.json"), test_folder(),
+                           in_folder("spoilt"), i);
+        ASSERT_CODE(run, 1);
+        ASSERT_SAYS(run.err, cases[i][1]);
+        ASSERT_SAYS(run.err, "step 1: ");
+        ASSERT_SAYS(run.err, "there is no checkpoint yet");
+        test_run_free(&run);
+    }
+    free(tensors);
+    io_weights_close(sound);
+}
+
+// Decay that turns and multiplies every weight ends any training.
+static void what_is_not_a_number_ends_it_with_the_last_good_checkpoint(void **state) {
+    (void)state;
+    test_run run =
+        test_lexmask("%s --steps 99 --warmup 0 --lr 10 --decay 10 --save-every 1", words("wild"));
+    ASSERT_CODE(run, 1);
+    ASSERT_SAYS(run.err, "is not a number");
+    char *last = strstr(run.err, "the last good checkpoint is ");
+    assert_non_null(last);
+    ASSERT_SAYS(last, "wild/checkpoint.safetensors, of step ");
+    long long saved = atoll(strstr(last, "of step ") + 8), step;
+    assert_int_equal(sscanf(strstr(run.err, "lexmask: step "), "lexmask: step %lld:", &step), 1);
+    assert_int_equal(step, saved + 1);
+    test_run_free(&run);
+    // It is good indeed: it loads, and the same step fails again.
+    run = test_lexmask("train --resume --out %s", in_folder("wild"));
+    ASSERT_CODE(run, 1);
+    ASSERT_SAYS(run.err, "is not a number");
+    test_run_free(&run);
 }
 
 static int clean(void **state) {
@@ -380,6 +477,8 @@ int main(void) {
         cmocka_unit_test(what_contradicts_a_run_is_named),
         cmocka_unit_test(broken_settings_of_a_run_are_named),
         cmocka_unit_test(a_broken_picture_is_left_out_and_named),
+        cmocka_unit_test(the_module_that_is_not_a_number_is_named),
+        cmocka_unit_test(what_is_not_a_number_ends_it_with_the_last_good_checkpoint),
         cmocka_unit_test(stopped_and_resumed_it_ends_in_the_same_bits),
         cmocka_unit_test(ctrl_c_saves_first),
         cmocka_unit_test(learns_two_pictures_by_heart),

@@ -27,7 +27,9 @@ typedef struct toy {
     nn_buffer *seen; // how many pictures, as a running statistic
     int64_t nan_at;  // a step whose gradient is not a number; -1: none
     int64_t stop_at; // the watcher stops when so many updates are done; -1: never
+    int64_t bad_at;  // a step at which a picture is left out; -1: none
     int64_t updates, kept, validated;
+    bool bad;
     char note[1200];
 } toy;
 
@@ -50,6 +52,7 @@ static tn_status toy_gradients(void *self, int64_t step, int64_t *position, int6
         }
     }
     m->pictures += pictures;
+    if (step == t->bad_at) t->bad = true, m->left_out++;
     tn_f32(&t->seen->value)[0] += (float)pictures;
     return TN_OK;
 }
@@ -59,10 +62,17 @@ static const char *toy_suspect(void *self) {
     return "the toy";
 }
 
+static const char *toy_left_out(void *self) {
+    toy *t = self;
+    bool bad = t->bad;
+    t->bad = false;
+    return bad ? "b.jpg: \"broken\"" : NULL;
+}
+
 static void toy_start(toy *t, int threads) {
     tn_error err = {0};
     memset(t, 0, sizeof *t);
-    t->nan_at = t->stop_at = -1;
+    t->nan_at = t->stop_at = t->bad_at = -1;
     ASSERT_OK(kn_open("cpu", NULL, threads, &t->kn, &err), err);
     ASSERT_OK(nn_params_init(&t->params, TN_F32, &err), err);
     ASSERT_OK(nn_params_add(&t->params, "toy.weight", TN_DIMS(OUT, IN), true, &t->weight, &err),
@@ -113,6 +123,7 @@ static tn_status toy_validate(void *user, int64_t step, tr_value *out, size_t *c
 
 static const io_text_pair settings[] = {{"batch", "3"}};
 static const char *const figures[] = {"AP50"};
+static const tr_value facts[] = {{"pictures", 9}, {"crowds", 2}};
 
 static tr_run a_run(const char *folder, bool resume) {
     return (tr_run){.folder = folder,
@@ -128,11 +139,13 @@ static tr_run a_run(const char *folder, bool resume) {
                     .settings = settings,
                     .setting_count = 1,
                     .figures = figures,
-                    .figure_count = 1};
+                    .figure_count = 1,
+                    .facts = facts,
+                    .fact_count = 2};
 }
 
 static tn_status go(toy *t, const tr_run *run, tn_error *err) {
-    tr_task task = {t, t->kn, &t->params, toy_gradients, toy_suspect};
+    tr_task task = {t, t->kn, &t->params, toy_gradients, toy_suspect, toy_left_out};
     tr_watcher watcher = {t, toy_stop, toy_see, toy_note, toy_keep, toy_validate};
     return tr_run_go(run, &task, &watcher, err);
 }
@@ -279,6 +292,41 @@ static void nan_in_the_first_step(void **state) {
     toy_end(&t);
 }
 
+static int times(const char *text, const char *part) {
+    int n = 0;
+    for (; (text = strstr(text, part)); text += strlen(part)) n++;
+    return n;
+}
+
+static void what_was_left_out_is_in_the_log(void **state) {
+    (void)state;
+    tn_error err = {0};
+    toy t;
+    tr_run run = a_run(fresh_folder(), false);
+    char path[PATH_MAX], *text;
+    size_t count;
+    for (int part = 0; part < 2; part++) {
+        toy_start(&t, 1);
+        t.bad_at = 7;
+        t.stop_at = part ? -1 : 12;
+        run.resume = part;
+        tn_status status = go(&t, &run, &err);
+        assert_int_equal(status, part ? TN_OK : TN_ECANCELLED);
+        if (!part) assert_string_equal(t.note, "left out: b.jpg: \"broken\"");
+        toy_end(&t);
+    }
+    snprintf(path, sizeof path, "%s/log.jsonl", run.folder);
+    ASSERT_OK(io_read_text(path, 0, &text, &count, &err), err);
+    assert_ptr_equal(strstr(text, "{\"step\":0,\"pictures\":9,\"crowds\":2}\n"), text);
+    assert_int_equal(times(text, "\"crowds\""), 1);
+    assert_int_equal(times(text, "{\"step\":7,\"event\":\"left out\",\"text\":\"b.jpg: "
+                                 "\\\"broken\\\"\"}\n"),
+                     2);
+    assert_int_equal(times(text, "\"left_out\":2"), 1); // two parts of update 8
+    assert_int_equal(times(text, "left_out"), 1);
+    tn_free(text);
+}
+
 static void impossible_plans(void **state) {
     (void)state;
     tn_error err = {0};
@@ -298,6 +346,7 @@ int main(void) {
         cmocka_unit_test(a_killed_run_goes_on_from_its_checkpoint),
         cmocka_unit_test(a_run_is_not_overwritten),
         cmocka_unit_test(nan_in_the_first_step),
+        cmocka_unit_test(what_was_left_out_is_in_the_log),
         cmocka_unit_test(impossible_plans),
     };
     return cmocka_run_group_tests(tests, temporary_setup, temporary_teardown);

@@ -57,11 +57,25 @@ static tn_status collect_settings(tool_trainer *t) {
 
 // ---- what the run calls ------------------------------------------------------------------------
 
+// Kept until the run asks. Without memory for it the text is lost, and still counted.
 static void skipped(void *context, const char *path, const tn_error *why) {
     tool_trainer *t = context;
     (void)path;
-    tool_train_break(&t->progress);
-    tool_note("%s; left out", why->text);
+    size_t bytes = t->left_outs * sizeof *t->left_out;
+    char **more = tn_realloc(t->left_out, bytes, bytes + sizeof *more);
+    if (!more) return;
+    t->left_out = more;
+    if ((more[t->left_outs] = tn_strdup(why->text))) t->left_outs++;
+}
+
+static const char *next_left_out(void *self) {
+    tool_trainer *t = self;
+    return t->told < t->left_outs ? t->left_out[t->told++] : NULL;
+}
+
+static int64_t unusable(const tr_loader *loader) {
+    tr_loader_counts c = tr_loader_tally(loader);
+    return c.missing + c.broken + c.other_size;
 }
 
 static bool cancelled(void *context) {
@@ -101,7 +115,10 @@ static tn_status gradients(void *self, int64_t step, int64_t *position, int64_t 
     tr_measure own = {0};
     (void)pictures;
     if (!t->loader || t->position != *position) TN_TRY(open_loader(t, *position));
-    TN_TRY(tr_loader_next(t->loader, &batch, err));
+    int64_t before = unusable(t->loader);
+    tn_status status = tr_loader_next(t->loader, &batch, err);
+    measure->left_out += unusable(t->loader) - before;
+    if (status != TN_OK) return status;
     bool dump = t->options->dump != NULL;
     TN_TRY(tr_fvlm_learn(&t->task, &batch, NULL, share, &own, dump ? &seen : NULL, err));
     for (int i = 0; i < TR_LOSSES; i++) measure->loss[i] += own.loss[i];
@@ -184,10 +201,19 @@ static tn_status check_frozen(tool_trainer *t) {
 static void tell_tally(const tool_trainer *t) {
     if (!t->loader) return;
     tr_loader_counts c = tr_loader_tally(t->loader);
-    if (c.missing + c.broken + c.other_size)
+    if (unusable(t->loader))
         tool_note("pictures left out: %lld missing, %lld broken; %lld of another size than the "
                   "annotations say",
                   (long long)c.missing, (long long)c.broken, (long long)c.other_size);
+}
+
+// What the annotations held, for the log.
+static size_t collect_facts(const tool_trainer *t, tr_value facts[TR_COUNTS]) {
+    size_t count = 0;
+    for (int i = 0; i < TR_COUNTS; i++)
+        if (t->data->counts[i])
+            facts[count++] = (tr_value){tr_count_name((tr_count)i), (double)t->data->counts[i]};
+    return count;
 }
 
 static tn_status train(tool_trainer *t) {
@@ -198,6 +224,7 @@ static tn_status train(tool_trainer *t) {
     tool_note("%lld parameters to train, %zu names, %lld updates of %lld pictures",
               (long long)nn_params_elements(&t->params), t->data->name_count,
               (long long)c->training_steps, (long long)c->training_batch);
+    tr_value facts[TR_COUNTS];
     tr_run run = {.folder = o->out,
                   .schedule = {.lr = c->training_lr,
                                .start = 1e-3,
@@ -215,10 +242,11 @@ static tn_status train(tool_trainer *t) {
                   .setting_count = t->setting_count,
                   .figures = tool_validation_charts,
                   .figure_count = o->val ? tool_validation_chart_count : 0};
+    run.facts = facts, run.fact_count = collect_facts(t, facts);
     run.optimizer.decay = c->training_decay;
     run.optimizer.clip = c->training_clip;
     run.optimizer.average = o->average;
-    tr_task task = {t, t->kn, &t->params, gradients, suspect};
+    tr_task task = {t, t->kn, &t->params, gradients, suspect, next_left_out};
     tr_watcher watcher = {t, stop, see, note, keep, o->val ? validate : NULL};
     t->progress = tool_train_progress_start();
     tn_status status = tr_run_go(&run, &task, &watcher, t->err);

@@ -85,6 +85,8 @@ typedef struct tool_trainer {
     tn_arena step;
     tr_dataset *data;
     tr_loader *loader;
+    char **left_out; // [left_outs] texts about pictures, of which [told] have been told
+    size_t left_outs, told;
     int64_t position; // of the loader's next batch
     int64_t updates;  // made by this call
     md_vocabulary vocabulary;

@@ -11,7 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MOST_AT_ONCE 2 // pictures that go through together, where nothing was said
+#define MOST_STEPS 1000000000 // of a configuration
+#define MOST_AT_ONCE 2        // pictures that go through together, where nothing was said
 
 static void given(double value, double *to) {
     if (value >= 0) *to = value;
@@ -21,8 +22,12 @@ static void given(double value, double *to) {
 
 static tn_status apply_jitter(const char *text, double jitter[2], tn_error *err) {
     char end;
-    if (sscanf(text, "%lf,%lf%c", &jitter[0], &jitter[1], &end) == 2) return TN_OK;
-    return tn_fail(err, TN_EINVAL, "--jitter %s: expected two numbers, as in 0.1,2", text);
+    if (sscanf(text, "%lf,%lf%c", &jitter[0], &jitter[1], &end) != 2)
+        return tn_fail(err, TN_EINVAL, "--jitter %s: expected two numbers, as in 0.1,2", text);
+    for (int i = 0; i < 2; i++)
+        if (!(jitter[i] >= 0.01 && jitter[i] <= 10))
+            return tn_fail(err, TN_EINVAL, "--jitter %s: expected numbers from 0.01 to 10", text);
+    return TN_OK;
 }
 
 // Pictures of an update: --batch times --accumulate, or as many as the configuration has, a few at
@@ -72,7 +77,7 @@ static void plan(tool_trainer *t) {
     if (o->steps) c->training_steps = o->steps;
     if (o->epochs > 0) {
         double steps = ceil(o->epochs * (double)t->data->count / (double)c->training_batch);
-        c->training_steps = steps < 1 ? 1 : (int64_t)steps;
+        c->training_steps = steps < 1 ? 1 : steps > MOST_STEPS ? MOST_STEPS : (int64_t)steps;
     }
     if (o->warmup >= 0)
         c->training_warmup = o->warmup;
@@ -250,6 +255,8 @@ tn_status tool_trainer_open(tool_trainer *t) {
 
 void tool_trainer_close(tool_trainer *t) {
     tr_loader_close(t->loader);
+    for (size_t i = 0; i < t->left_outs; i++) tn_free(t->left_out[i]);
+    tn_free(t->left_out);
     tool_validation_close(&t->validation);
     nn_tape_free(t->task.tape);
     tn_free(t->task.text.data);

@@ -160,7 +160,8 @@ static tn_status next_sample(tr_loader *l, slot **out, tn_error *err) {
             return TN_OK;
         }
         if (status != TN_ENOMEM) report(l, s);
-        bool all = ++l->in_vain >= l->order.count;
+        // So many in a row hold a whole epoch, wherever they begin.
+        bool all = ++l->in_vain >= 2 * l->order.count - 1;
         if (status == TN_ENOMEM)
             tn_fail(err, status, "%s", s->err.text);
         else if (all)

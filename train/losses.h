@@ -21,6 +21,7 @@ extern const char *const tr_loss_name[TR_LOSSES]; // "objectness", …
 typedef struct tr_measure {
     double loss[TR_LOSSES];
     int64_t pictures, regions, positives; // sampled regions, and those of them on an object
+    int64_t left_out;                     // files that could not be used, each counted once
 } tr_measure;
 
 typedef struct tr_loss_options {

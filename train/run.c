@@ -51,6 +51,22 @@ static const char *in_folder(const runner *r, const char *name, char out[PATH_MA
     return out;
 }
 
+// ---- what is not a number ----------------------------------------------------------------------
+
+static tn_status not_a_number(runner *r, int64_t step, const char *what) {
+    char path[PATH_MAX], good[PATH_MAX + 64];
+    const char *suspect = r->task->suspect ? r->task->suspect(r->task->self) : NULL;
+    if (r->saved >= 0)
+        snprintf(good, sizeof good, "the last good checkpoint is %s, of step %lld",
+                 tr_checkpoint_path(r->run->folder, false, path, sizeof path), (long long)r->saved);
+    else
+        snprintf(good, sizeof good, "there is no checkpoint yet");
+    char where[256] = "";
+    if (suspect) snprintf(where, sizeof where, ", first seen in %s", suspect);
+    return tn_fail(r->err, TN_EFORMAT, "step %lld: %s is not a number%s; %.*s", (long long)step,
+                   what, where, 500, good);
+}
+
 // ---- beginning and saving ----------------------------------------------------------------------
 
 static tn_status begin(runner *r) {
@@ -70,6 +86,8 @@ static tn_status begin(runner *r) {
         r->saved = r->state.step;
     }
     TN_TRY(tr_log_open(in_folder(r, "log.jsonl", path), r->state.step, &r->log, r->err));
+    if (!there && r->run->fact_count)
+        TN_TRY(tr_log_add(r->log, 0, r->run->facts, r->run->fact_count, r->err));
     if (!broken.text[0]) return TN_OK;
     char text[1200];
     snprintf(text, sizeof text, "%s; going on from the checkpoint before it, of step %lld",
@@ -95,6 +113,12 @@ static tn_status keep_model(runner *r) {
 
 static tn_status save(runner *r) {
     if (r->saved == r->state.step) return TN_OK;
+    const char *spoilt = tr_trained_spoilt(&r->trained, r->task->kn);
+    if (spoilt) {
+        char text[NN_NAME + 64];
+        snprintf(text, sizeof text, "the checkpoint's '%s'", spoilt);
+        return not_a_number(r, r->state.step, text);
+    }
     TN_TRY(tr_checkpoint_save(r->run->folder, &r->trained.checkpoint, &r->state, r->err));
     r->saved = r->state.step;
     return r->watcher->keep ? with_average(r, keep_model) : TN_OK;
@@ -102,27 +126,20 @@ static tn_status save(runner *r) {
 
 // ---- one update --------------------------------------------------------------------------------
 
-static tn_status not_a_number(runner *r, const char *what) {
-    char path[PATH_MAX], good[PATH_MAX + 64];
-    const char *suspect = r->task->suspect ? r->task->suspect(r->task->self) : NULL;
-    if (r->saved >= 0)
-        snprintf(good, sizeof good, "the last good checkpoint is %s, of step %lld",
-                 tr_checkpoint_path(r->run->folder, false, path, sizeof path), (long long)r->saved);
-    else
-        snprintf(good, sizeof good, "there is no checkpoint yet");
-    char where[256] = "";
-    if (suspect) snprintf(where, sizeof where, ", first seen in %s", suspect);
-    return tn_fail(r->err, TN_EFORMAT, "step %lld: %s is not a number%s; %.*s",
-                   (long long)r->state.step + 1, what, where, 500, good);
-}
-
 static tn_status check_losses(runner *r, const tr_measure *m) {
     char text[96];
     for (int i = 0; i < TR_LOSSES; i++) {
         if (isfinite(m->loss[i])) continue;
         snprintf(text, sizeof text, "the loss '%s'", tr_loss_name[i]);
-        return not_a_number(r, text);
+        return not_a_number(r, r->state.step + 1, text);
     }
+    return TN_OK;
+}
+
+static tn_status tell_left_out(runner *r) {
+    const char *text;
+    while (r->task->left_out && (text = r->task->left_out(r->task->self)))
+        TN_TRY(note(r, "left out", text));
     return TN_OK;
 }
 
@@ -134,8 +151,12 @@ static tn_status gather(runner *r, int64_t *position, tr_measure *m, bool *whole
     *whole = false;
     for (int64_t part = 0; part < run->accumulate; part++) {
         if (stopped(r)) return TN_OK;
-        TN_TRY(r->task->gradients(r->task->self, r->state.step, position, run->batch, share, m,
-                                  r->err));
+        tn_error why = {0};
+        tn_status status =
+            r->task->gradients(r->task->self, r->state.step, position, run->batch, share, m, &why);
+        tn_status told = tell_left_out(r);
+        if (status != TN_OK) *r->err = why;
+        if (status != TN_OK || told != TN_OK) return status != TN_OK ? status : told;
         TN_TRY(check_losses(r, m));
     }
     *whole = true;
@@ -143,7 +164,7 @@ static tn_status gather(runner *r, int64_t *position, tr_measure *m, bool *whole
 }
 
 static tn_status log_update(runner *r, const tr_update *u) {
-    tr_value values[TR_LOSSES + 8 + 24];
+    tr_value values[TR_LOSSES + 9 + 24];
     char names[24][80];
     size_t count = 0;
     values[count++] = (tr_value){"loss", u->loss};
@@ -151,6 +172,7 @@ static tn_status log_update(runner *r, const tr_update *u) {
         values[count++] = (tr_value){tr_loss_name[i], u->measure.loss[i]};
     values[count++] = (tr_value){"regions", (double)u->measure.regions};
     values[count++] = (tr_value){"positives", (double)u->measure.positives};
+    if (u->measure.left_out) values[count++] = (tr_value){"left_out", (double)u->measure.left_out};
     values[count++] = (tr_value){"lr", u->rate};
     values[count++] = (tr_value){"norm", u->norm};
     for (size_t i = 0; i < r->trained.module_count && i < 24; i++) {
@@ -189,7 +211,7 @@ static tn_status update(runner *r, bool *whole) {
         char text[NN_NAME + 32];
         const char *name = tr_trained_broken(&r->trained, r->task->kn);
         snprintf(text, sizeof text, "the gradient of '%s'", name ? name : "all parameters");
-        return not_a_number(r, text);
+        return not_a_number(r, r->state.step + 1, text);
     }
     u.rate = tr_schedule_rate(&r->run->schedule, r->state.step);
     tr_optimizer_step(r->task->kn, &r->run->optimizer, r->state.step + 1, u.rate, u.norm,

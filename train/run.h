@@ -19,12 +19,15 @@ typedef struct tr_task {
     nn_params *params;
     // Adds the gradients of the next `pictures` pictures at *position of the data, each times
     // share, and moves *position behind them. step, from 0, with the position is what randomness
-    // depends on. Text about pictures left out goes to the watcher by itself.
+    // depends on.
     tn_status (*gradients)(void *self, int64_t step, int64_t *position, int64_t pictures,
                            double share, tr_measure *measure, tn_error *err);
     // What went wrong first, in words, after a loss that is not finite. NULL: nothing to say.
     const char *(*suspect)(void *self);
-} tr_task;
+    // What there is to tell since the last call besides, a text a call: a picture left out. NULL:
+    // no more. It goes to the log and to the watcher.
+    const char *(*left_out)(void *self);
+} tr_task; // the last two may be NULL
 
 typedef struct tr_update {
     int64_t step, steps; // updates done, of how many
@@ -58,6 +61,8 @@ typedef struct tr_run {
     size_t setting_count;
     const char *const *figures; // to be charted
     size_t figure_count;
+    const tr_value *facts; // the first line of a new run's log: what there is to learn from
+    size_t fact_count;
 } tr_run;
 
 // Runs to the last step. TN_ECANCELLED: stopped by the watcher, after saving; the text says where.

@@ -112,6 +112,13 @@ const char *tr_trained_broken(const tr_trained *t, kn_ctx *kn) {
     return NULL;
 }
 
+const char *tr_trained_spoilt(const tr_trained *t, kn_ctx *kn) {
+    for (size_t i = 0; i < t->checkpoint.part_count; i++)
+        if (!isfinite(kn_sum_squares(kn, &t->checkpoint.parts[i].tensor)))
+            return t->checkpoint.parts[i].name;
+    return NULL;
+}
+
 double tr_module_norm(const tr_trained *t, kn_ctx *kn, const tr_module *module) {
     tn_tensor part = tn_slice(&t->flat.grad, module->from, module->count);
     return sqrt(kn_sum_squares(kn, &part));

@@ -34,6 +34,8 @@ void tr_trained_deinit(tr_trained *trained);
 
 // The first parameter whose gradient is not finite; NULL if all are.
 const char *tr_trained_broken(const tr_trained *trained, kn_ctx *kn);
+// The first part of a checkpoint that is not finite ("value/rpn.conv.weight"); NULL if all are.
+const char *tr_trained_spoilt(const tr_trained *trained, kn_ctx *kn);
 // The norm of a module's gradients.
 double tr_module_norm(const tr_trained *trained, kn_ctx *kn, const tr_module *module);
 // Puts the average in the place of the values and the values in that of the average.
