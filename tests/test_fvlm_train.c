@@ -12,7 +12,10 @@
 #include "tests/test.h"
 
 #include <math.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #define GOLDEN "tests/golden/fvlm/"
 #define BOXES 6
@@ -289,8 +292,48 @@ static void a_new_model_is_written_and_read(void **state) {
     }
 }
 
+// How a child ends that writes to a place of memory.
+static bool write_crashes(void *place) {
+    pid_t child = fork();
+    if (child == 0) {
+        signal(SIGSEGV, SIG_DFL); // cmocka would go on with the tests in the child
+        volatile char *byte = place;
+        *byte = (char)~*byte;
+        _exit(0);
+    }
+    int how;
+    assert_int_equal(waitpid(child, &how, 0), child);
+    return !(WIFEXITED(how) && WEXITSTATUS(how) == 0);
+}
+
+static void a_stray_write_to_the_frozen_tower_crashes(void **state) {
+    (void)state;
+    static bench b;
+    kn_ctx *kn = levels_at(levels_count() - 1)->cx[TWO_THREADS];
+    for (size_t i = 0; i < CASES; i++) {
+        open_bench(&b, cases[i], kn, TN_F32);
+        const md_vit *vit = b.model->scene.vit;
+        const md_clip_resnet *resnet = b.model->resnet;
+        assert_true(!vit != !resnet);
+        if (vit) {
+            assert_true(write_crashes(vit->position.data));
+            assert_true(write_crashes(vit->patch.w.data));
+            assert_true(write_crashes(vit->projection.w.data));
+            assert_true(write_crashes(vit->block)); // the modules themselves
+            assert_true(write_crashes(b.model->scene.position.data));
+        } else {
+            assert_true(write_crashes(resnet->stem[0].w.data));
+            assert_true(write_crashes(resnet->pool.key_value.w.data));
+        }
+        for (int k = 0; k < b.params.count; k++)
+            assert_false(write_crashes(b.params.param[k]->value.data));
+        close_bench(&b);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_stray_write_to_the_frozen_tower_crashes),
         cmocka_unit_test(gradients_of_all_adapters),
         cmocka_unit_test(a_new_model_is_written_and_read),
     };
