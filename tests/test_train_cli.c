@@ -185,7 +185,8 @@ static void stopped_and_resumed_it_ends_in_the_same_bits(void **state) {
         snprintf(name, sizeof name, "parts%d", stop);
         for (int part = 0; part < 3; part++) {
             char begin[2048];
-            snprintf(begin, sizeof begin, "%s --steps %d --average 0.9", words(name), STEPS);
+            snprintf(begin, sizeof begin, "%s --steps %d --average 0.9 --cache %s", words(name),
+                     STEPS, in_folder("cache"));
             if (part) snprintf(begin, sizeof begin, "train --resume --out %s", in_folder(name));
             run = test_lexmask("%s --threads %d --workers %d --stop-after %d", begin,
                                1 + (stop + part) % 2, part, part < 2 ? stop : STEPS);
@@ -275,6 +276,20 @@ static void a_run_is_not_overwritten(void **state) {
     test_run_free(&run);
 }
 
+static void a_cache_of_what_is_never_seen_twice_is_refused(void **state) {
+    (void)state;
+    static const char *const cases[] = {"0.5,1", "1.5,1.5"};
+    for (int i = 0; i < 2; i++) {
+        test_run run = test_lexmask("train --preset small --clip %s --data %s --pictures %s --out "
+                                    "%s --size 64 --cache %s --jitter %s",
+                                    CLIP, in_folder("data.json"), test_folder(), in_folder("never"),
+                                    in_folder("cache"), cases[i]);
+        ASSERT_CODE(run, 2);
+        ASSERT_SAYS(run.err, "--cache: pictures are scaled at random");
+        test_run_free(&run);
+    }
+}
+
 // A run knows what it was told; what is given again has to agree.
 static void what_contradicts_a_run_is_named(void **state) {
     (void)state;
@@ -324,6 +339,8 @@ static void broken_settings_of_a_run_are_named(void **state) {
         {"{" BOTH ",\"batch\":1.5}", "batch: expected an integer"},
         {"{" BOTH ",\"accumulate\":1e9}", "accumulate: "},
         {"{" BOTH ",\"average\":\"a\"}", "average: expected a number"},
+        {"{" BOTH ",\"average\":2}", "average: expected a number from 0 to 1, found 2"},
+        {"{" BOTH ",\"cache-limit\":1e300}", "cache-limit: "},
         {"{" BOTH ",\"seed\":-1}", "seed: "},
         {"{" BOTH ",\"workers\":1000}", "workers: "},
         {"{" BOTH ",\"data\":\"d\"}", "run.json: line 1"}, // twice
@@ -474,6 +491,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_missing_is_said),
         cmocka_unit_test(a_run_is_not_overwritten),
+        cmocka_unit_test(a_cache_of_what_is_never_seen_twice_is_refused),
         cmocka_unit_test(what_contradicts_a_run_is_named),
         cmocka_unit_test(broken_settings_of_a_run_are_named),
         cmocka_unit_test(a_broken_picture_is_left_out_and_named),

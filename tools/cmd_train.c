@@ -66,6 +66,12 @@ static const tool_option table[] = {
      1e12},
     {"val-limit", TOOL_INT, "N", "validate on the first N pictures; default all", &o.val_limit, 1,
      1e9},
+    {"cache", TOOL_TEXT, "DIR",
+     "keep the frozen tower's features of each picture there and read them back; only where "
+     "pictures are not scaled at random (--jitter 1,1)",
+     &o.cache},
+    {"cache-limit", TOOL_REAL, "GB", "no more than that is written there; default 50",
+     &o.cache_limit, 0, 1e6},
     {"workers", TOOL_INT, "N", "threads that read pictures ahead; default 2", &o.workers, 0, 256},
     {"dtype", TOOL_CHOICE, "TYPE",
      "f32, or f64, for comparisons, with LEXMASK_CPU=ref; default f32", &o.dtype,
@@ -90,7 +96,8 @@ static void set_defaults(void) {
                              .seed = 1,
                              .save_every = 200,
                              .val_every = 1000,
-                             .workers = 2};
+                             .workers = 2,
+                             .cache_limit = 50};
 }
 
 static const char *misuse(void) {

@@ -121,6 +121,7 @@ static tn_status gradients(void *self, int64_t step, int64_t *position, int64_t 
     if (status != TN_OK) return status;
     bool dump = t->options->dump != NULL;
     TN_TRY(tr_fvlm_learn(&t->task, &batch, NULL, share, &own, dump ? &seen : NULL, err));
+    tool_train_watch_cache(t);
     for (int i = 0; i < TR_LOSSES; i++) measure->loss[i] += own.loss[i];
     measure->pictures += own.pictures;
     measure->regions += own.regions;
@@ -252,6 +253,7 @@ static tn_status train(tool_trainer *t) {
     tn_status status = tr_run_go(&run, &task, &watcher, t->err);
     tool_train_break(&t->progress);
     tell_tally(t);
+    tool_train_tell_cache(t);
     if (status != TN_OK && status != TN_ECANCELLED) return status;
     tn_error ended = *t->err;
     TN_TRY(check_frozen(t));

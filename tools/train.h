@@ -13,10 +13,10 @@
 // The options; what was not given is 0, NULL or negative.
 typedef struct tool_train_options {
     const char *model, *preset, *clip, *tokenizer, *data, *pictures, *base, *out, *dump;
-    const char *val, *val_pictures, *loss, *jitter, *dtype;
+    const char *val, *val_pictures, *loss, *jitter, *dtype, *cache;
     int64_t batch, accumulate, steps, warmup, workers, threads, seed, size;
     int64_t save_every, val_every, val_limit, stop_after;
-    double epochs, lr, decay, clip_norm, average, background;
+    double epochs, lr, decay, clip_norm, average, background, cache_limit;
     bool resume, no_flip;
     bool own; // model is the run itself, which goes on: its weights are those of the checkpoint
 } tool_train_options;
@@ -99,6 +99,11 @@ typedef struct tool_trainer {
     size_t setting_count;
     tn_error *err;
 } tool_trainer;
+
+// --cache. TN_EINVAL where pictures are augmented at random.
+tn_status tool_train_open_cache(tool_trainer *t);
+void tool_train_watch_cache(tool_trainer *t);      // says what went wrong with a file
+void tool_train_tell_cache(const tool_trainer *t); // how often it served
 
 // RUN/run.json: what a run was told that its config.json does not say. TN_EIO, TN_ENOMEM.
 tn_status tool_train_remember(const tool_trainer *t);

@@ -242,6 +242,7 @@ tn_status tool_trainer_open(tool_trainer *t) {
     TN_TRY(open_task(t));
     TN_TRY(open_validation(t));
     TN_TRY(tool_trainer_hash(t, t->frozen));
+    TN_TRY(tool_train_open_cache(t));
     TN_TRY(io_make_folder(o->out, t->err));
     if (o->dump) TN_TRY(io_make_folder(o->dump, t->err));
     snprintf(path, sizeof path, "%s/config.json", o->out);
@@ -258,6 +259,7 @@ void tool_trainer_close(tool_trainer *t) {
     for (size_t i = 0; i < t->left_outs; i++) tn_free(t->left_out[i]);
     tn_free(t->left_out);
     tool_validation_close(&t->validation);
+    tr_cache_close(t->task.cache);
     nn_tape_free(t->task.tape);
     tn_free(t->task.text.data);
     md_vocabulary_deinit(&t->vocabulary);

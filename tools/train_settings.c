@@ -30,6 +30,7 @@ static const setting settings[] = {
     {"val", PATH, AT(val)},
     {"val-pictures", PATH, AT(val_pictures)},
     {"dtype", TEXT, AT(dtype)},
+    {"cache", PATH, AT(cache)},
     {"batch", WHOLE, AT(batch), 1, TR_BATCH},
     {"accumulate", WHOLE, AT(accumulate), 1, 65536},
     {"warmup", WHOLE, AT(warmup), 0, 1000000000000},
@@ -38,7 +39,8 @@ static const setting settings[] = {
     {"val-every", WHOLE, AT(val_every), 1, 1000000000000},
     {"val-limit", WHOLE, AT(val_limit), 0, 1000000000},
     {"workers", WHOLE, AT(workers), 0, 256},
-    {"average", REAL, AT(average)},
+    {"average", REAL, AT(average), 0, 1},
+    {"cache-limit", REAL, AT(cache_limit), 0, 1000000},
 };
 #define SETTINGS (sizeof settings / sizeof *settings)
 
@@ -93,6 +95,13 @@ tn_status tool_train_remember(const tool_trainer *t) {
 
 // ---- reading -----------------------------------------------------------------------------------
 
+static tn_status take_real(const io_json *member, const setting *s, double *out, tn_error *err) {
+    TN_TRY(io_json_as_number(member, out, err));
+    if (*out >= (double)s->low && *out <= (double)s->high) return TN_OK;
+    return io_json_fail(member, err, "expected a number from %lld to %lld, found %g",
+                        (long long)s->low, (long long)s->high, *out);
+}
+
 static tn_status take(const io_json *member, tool_train_recalled *r, tool_train_options *o,
                       tn_error *err) {
     for (size_t i = 0; i < SETTINGS; i++) {
@@ -100,7 +109,7 @@ static tn_status take(const io_json *member, tool_train_recalled *r, tool_train_
         void *field = (char *)o + s->offset;
         if (strcmp(member->key, s->key)) continue;
         if (s->kind == WHOLE) return io_json_as_int(member, s->low, s->high, field, err);
-        if (s->kind == REAL) return io_json_as_number(member, field, err);
+        if (s->kind == REAL) return take_real(member, s, field, err);
         const char *text;
         TN_TRY(io_json_as_string(member, &text, err));
         TN_CHECK(r->count < TOOL_TRAIN_RECALLED, "too many texts");

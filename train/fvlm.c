@@ -75,7 +75,11 @@ static tn_status as_type(nn_ctx *cx, tn_dtype dtype, tn_tensor *t) {
 
 static tn_status look(pass *p) {
     const md_fvlm *model = p->task->model;
-    TN_TRY(md_fvlm_frozen(&p->frozen, model, &p->batch->x, MD_SCORE2_NONE, &p->features));
+    const tn_tensor *x = &p->batch->x;
+    if (p->task->cache)
+        TN_TRY(tr_cache_features(p->task->cache, &p->frozen, model, x, &p->features));
+    else
+        TN_TRY(md_fvlm_frozen(&p->frozen, model, x, MD_SCORE2_NONE, &p->features));
     for (int i = 0; i < MD_FVLM_MAPS; i++)
         TN_TRY(as_type(&p->frozen, p->task->text.dtype, &p->features.map[i]));
     TN_TRY(md_fvlm_pyramid(&p->cx, model, &p->features, p->level));

@@ -7,6 +7,7 @@
 #include "models/fvlm.h"
 #include "models/rpn.h"
 #include "nn/params.h"
+#include "train/cache.h"
 #include "train/loader.h"
 #include "train/losses.h"
 
@@ -23,9 +24,10 @@ typedef struct tr_fvlm {
     const md_fvlm *model; // opened with params
     kn_ctx *kn;
     nn_tape *tape;
-    tn_arena *step; // every step resets it
-    tn_tensor text; // [T(+1),D] unit rows in the parameters' type, the background's last
-    int64_t names;  // T
+    tn_arena *step;  // every step resets it
+    tr_cache *cache; // of frozen features; NULL: they are computed
+    tn_tensor text;  // [T(+1),D] unit rows in the parameters' type, the background's last
+    int64_t names;   // T
     tr_loss_options losses;
     md_assignment anchors, regions;
     md_rpn_limits limits; // of the proposals that are sampled from
