@@ -24,14 +24,6 @@ tn_status nn_fpn_load(const nn_loader *load, const char *prefix, int levels, con
     return TN_OK;
 }
 
-// The sum of a level and the one above it: in place, but under a tape.
-static tn_status add_above(nn_ctx *cx, const tn_tensor *above, const tn_tensor *level,
-                           tn_tensor *sum) {
-    if (cx->tape) return nn_upsample_add(cx, above, level, sum);
-    kn_upsample_add_fwd(cx->kn, above, level, sum);
-    return TN_OK;
-}
-
 tn_status nn_fpn_fwd(nn_ctx *cx, const nn_fpn *fpn, const tn_tensor *x, tn_tensor *y) {
     int last = fpn->levels - 1;
     for (int i = 0; i <= last; i++)
@@ -42,11 +34,10 @@ tn_status nn_fpn_fwd(nn_ctx *cx, const nn_fpn *fpn, const tn_tensor *x, tn_tenso
         TN_DIMS(x[last].dim[0], (x[last].dim[1] + 1) / 2, (x[last].dim[2] + 1) / 2, fpn->channels),
         cx->err));
     nn_scope scope = nn_scope_enter(cx);
-    tn_tensor inner[NN_FPN_LEVELS], sum[NN_FPN_LEVELS];
+    tn_tensor sum[NN_FPN_LEVELS];
     for (int i = last; i >= 0; i--) {
-        TN_TRY(nn_conv_fwd(cx, &fpn->inner[i], &x[i], NULL, &inner[i]));
-        sum[i] = inner[i];
-        if (i < last) TN_TRY(add_above(cx, &sum[i + 1], &inner[i], &sum[i]));
+        TN_TRY(nn_conv_fwd(cx, &fpn->inner[i], &x[i], NULL, &sum[i]));
+        if (i < last) nn_upsample_add(cx, &sum[i + 1], &sum[i]);
         TN_TRY(nn_conv_into(cx, &fpn->layer[i], &sum[i], NULL, &y[i]));
     }
     nn_max_pool_into(cx, &(kn_pool2d){1, 1, 2, 2, 0, 0, 0, 0, false}, &y[last], &y[last + 1]);

@@ -26,7 +26,8 @@ tn_status nn_max_pool(nn_ctx *cx, const kn_pool2d *cfg, const tn_tensor *x, tn_t
 tn_status nn_avg_pool(nn_ctx *cx, const kn_pool2d *cfg, const tn_tensor *x, tn_tensor *y);
 tn_status nn_resize(nn_ctx *cx, const kn_resize *cfg, int64_t height, int64_t width,
                     const tn_tensor *x, tn_tensor *y);
-// lateral [N,Ho,Wo,C] + nearest(top [N,H,W,C]) -> y of lateral's shape.
-tn_status nn_upsample_add(nn_ctx *cx, const tn_tensor *top, const tn_tensor *lateral, tn_tensor *y);
+// y [N,Ho,Wo,C] += nearest(top [N,H,W,C]), in place: what made y must not need what it wrote, as a
+// convolution or a norm without an activation.
+void nn_upsample_add(nn_ctx *cx, const tn_tensor *top, tn_tensor *y);
 // Into a y that is there.
 void nn_max_pool_into(nn_ctx *cx, const kn_pool2d *cfg, const tn_tensor *x, tn_tensor *y);

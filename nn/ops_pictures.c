@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernels/train.h"
 #include "nn/ops.h"
-#include "nn/record.h"
+#include "nn/tape.h"
 
 // ---- pooling ----------------------------------------------------------------------------------
 
@@ -86,26 +86,24 @@ tn_status nn_resize(nn_ctx *cx, const kn_resize *cfg, int64_t height, int64_t wi
 }
 
 typedef struct saved_upsample {
-    tn_tensor top, lateral, y;
+    tn_tensor top, y;
 } saved_upsample;
 
 static tn_status upsample_backward(nn_ctx *cx, const void *of) {
     const saved_upsample *s = of;
     tn_tensor dy, dtop;
     double beta;
-    TN_TRY(nn_record_take(cx, KN_LINEAR, &s->y, &s->y, &s->lateral, &dy));
+    TN_TRY(nn_tape_take(cx, &s->y, &dy));
     if (!dy.data || !nn_tape_wants(cx, &s->top)) return TN_OK;
     TN_TRY(nn_tape_grad(cx, &s->top, &beta, &dtop));
     kn_upsample_bwd(cx->kn, &dy, beta, &dtop);
     return TN_OK;
 }
 
-tn_status nn_upsample_add(nn_ctx *cx, const tn_tensor *top, const tn_tensor *lateral,
-                          tn_tensor *y) {
-    TN_TRY(tn_new(cx->step, y, lateral->dtype, lateral->rank, lateral->dim, cx->err));
-    kn_upsample_add_fwd(cx->kn, top, lateral, y);
-    if (!nn_tape_wants(cx, top) && !nn_tape_wants(cx, lateral)) return TN_OK;
-    saved_upsample s = {*top, *lateral, *y};
-    nn_tape_push(cx, upsample_backward, &s, sizeof s, y);
-    return TN_OK;
+void nn_upsample_add(nn_ctx *cx, const tn_tensor *top, tn_tensor *y) {
+    kn_upsample_add_fwd(cx->kn, top, y, y);
+    if (!nn_tape_wants(cx, top)) return;
+    TN_CHECK(nn_tape_wants(cx, y), "a gradient through a frozen map");
+    saved_upsample s = {*top, *y};
+    nn_tape_push(cx, upsample_backward, &s, sizeof s, NULL);
 }

@@ -12,6 +12,7 @@ typedef struct record {
     nn_backward *run;
     uintptr_t output[MOST_OUTPUTS];
     int outputs;
+    size_t top; // of the step arena: what it needs lies below
 } record;
 #define SAVED_AT ((sizeof(record) + 15) / 16 * 16)
 
@@ -25,7 +26,8 @@ typedef struct activation {
 } activation;
 
 // Gradients live from their first use until the record that made the activation has run; then the
-// memory serves the next. That halves what training needs.
+// memory serves the next. That halves what training needs. Where the walk may use up what was
+// recorded, memory of activations that no record needs any more comes before new memory.
 typedef struct block {
     void *at;
     size_t room;
@@ -41,6 +43,7 @@ struct nn_tape {
     int64_t spares, spare_room;
     tn_tensor *relu; // listed
     int64_t relus, relu_room;
+    char *used_low, *used_high; // of the step arena: used up, and free for gradients
     bool list_relus, lost;
 };
 
@@ -72,6 +75,7 @@ void nn_tape_reset(nn_tape *tape) {
     tn_arena_reset(&tape->grads, 0);
     tape->last = NULL;
     tape->count = tape->activations = tape->spares = tape->relus = 0;
+    tape->used_low = tape->used_high = NULL;
     tape->list_relus = tape->lost = false;
 }
 
@@ -175,6 +179,13 @@ const tn_tensor *nn_tape_relus(const nn_tape *tape, int64_t *count) {
 
 // ---- memory of gradients ----------------------------------------------------------------------
 
+// From the end of what is used up, which grows at its front.
+static void *take_used(nn_tape *tape, size_t bytes) {
+    size_t whole = (bytes + TN_ALIGN - 1) / TN_ALIGN * TN_ALIGN;
+    if ((size_t)(tape->used_high - tape->used_low) < whole) return NULL;
+    return tape->used_high -= whole;
+}
+
 // The smallest spare block that is large enough and not more than twice that.
 static void *new_grad(nn_tape *tape, size_t bytes, size_t *room) {
     int64_t best = -1;
@@ -184,7 +195,8 @@ static void *new_grad(nn_tape *tape, size_t bytes, size_t *room) {
             best = i;
     if (best < 0) {
         *room = bytes;
-        return tn_arena_alloc(&tape->grads, bytes);
+        void *used = take_used(tape, bytes);
+        return used ? used : tn_arena_alloc(&tape->grads, bytes);
     }
     void *at = tape->spare[best].at;
     *room = tape->spare[best].room;
@@ -276,22 +288,24 @@ static void add_output(nn_tape *tape, record *r, const tn_tensor *y) {
 void nn_tape_push(nn_ctx *cx, nn_backward *run, const void *saved, size_t bytes,
                   const tn_tensor *y) {
     nn_tape *tape = cx->tape;
-    if (tn_bytes(y) == 0) return;
+    if (y && tn_bytes(y) == 0) return;
     char *memory = tn_arena_alloc(&tape->records, SAVED_AT + bytes);
     if (!memory) {
         tape->lost = true;
         return;
     }
     record *r = (record *)memory;
-    *r = (record){.before = tape->last, .run = run};
+    *r = (record){.before = tape->last, .run = run, .top = tn_arena_mark(cx->step)};
     memcpy(memory + SAVED_AT, saved, bytes);
     tape->last = r;
     tape->count++;
-    add_output(tape, r, y);
+    if (y) add_output(tape, r, y);
 }
 
 void nn_tape_also(nn_ctx *cx, const tn_tensor *y) {
-    if (tn_bytes(y) && !cx->tape->lost) add_output(cx->tape, cx->tape->last, y);
+    if (!tn_bytes(y) || cx->tape->lost) return;
+    add_output(cx->tape, cx->tape->last, y);
+    cx->tape->last->top = tn_arena_mark(cx->step);
 }
 
 tn_status nn_tape_start(nn_ctx *cx, const tn_tensor *x, tn_tensor *dx) {
@@ -302,11 +316,13 @@ tn_status nn_tape_start(nn_ctx *cx, const tn_tensor *x, tn_tensor *dx) {
     return nn_tape_grad(cx, x, &beta, dx);
 }
 
-tn_status nn_tape_backward(nn_ctx *cx) {
+static tn_status walk(nn_ctx *cx, bool use_up) {
     nn_tape *tape = cx->tape;
     if (tape->lost) return tn_fail(cx->err, TN_ENOMEM, "out of memory for what a step records");
+    if (use_up) tape->used_high = cx->step->base + tn_arena_mark(cx->step) / TN_ALIGN * TN_ALIGN;
     for (; tape->last; tape->last = tape->last->before) {
         record *r = tape->last;
+        if (use_up) tape->used_low = cx->step->base + r->top;
         size_t mark = tn_arena_mark(cx->step);
         TN_TRY(r->run(cx, (const char *)r + SAVED_AT));
         tn_arena_reset(cx->step, mark);
@@ -314,6 +330,14 @@ tn_status nn_tape_backward(nn_ctx *cx) {
             release(tape, &tape->activation[begin_before(tape, r->output[i]) - 1]);
     }
     return TN_OK;
+}
+
+tn_status nn_tape_backward(nn_ctx *cx) {
+    return walk(cx, false);
+}
+
+tn_status nn_tape_use_up(nn_ctx *cx) {
+    return walk(cx, true);
 }
 
 // ---- scopes -----------------------------------------------------------------------------------

@@ -34,6 +34,10 @@ tn_status nn_tape_start(nn_ctx *cx, const tn_tensor *x, tn_tensor *dx);
 // Runs all records, last first. Gradients of parameters are added to what is there. TN_ENOMEM also
 // for what was missing while recording.
 tn_status nn_tape_backward(nn_ctx *cx);
+// The same, in less memory: gradients are written over what was recorded as soon as no record needs
+// it. Of what the step arena got since the first record, nothing may be looked at afterwards, but
+// for gradients of watched tensors.
+tn_status nn_tape_use_up(nn_ctx *cx);
 
 // For comparisons with another implementation, which by rounding may come out on the other side of
 // a ReLU: from now on the outputs of all ReLUs are listed as they are made, until the next reset.
@@ -48,7 +52,9 @@ typedef tn_status nn_backward(nn_ctx *cx, const void *saved);
 // Whether a gradient of x has to be computed. False without a tape and for empty tensors.
 bool nn_tape_wants(const nn_ctx *cx, const tn_tensor *x);
 // Records that y was made: run will be called with a copy of saved. y must not lie over another
-// output. When memory is out, the tape remembers that and nn_tape_backward says so.
+// output. What run needs is in the step arena by now. When memory is out, the tape remembers that
+// and nn_tape_backward says so. y NULL: an output of another record was changed in place, and its
+// gradient is that of the changed one: only where that record does not need what it wrote.
 void nn_tape_push(nn_ctx *cx, nn_backward *run, const void *saved, size_t bytes,
                   const tn_tensor *y);
 // The record that was pushed last made this too.

@@ -342,7 +342,9 @@ static tn_status run_pictures(nn_ctx *cx, const void *module, const tn_tensor *i
     TN_TRY(nn_avg_pool(cx, &three, in, &out[2]));
     TN_TRY(nn_resize(cx, &(kn_resize){.filter = KN_BILINEAR}, 4, 13, in, &out[3]));
     TN_TRY(nn_resize(cx, &(kn_resize){.filter = KN_BICUBIC}, 11, 5, in, &out[4]));
-    return nn_upsample_add(cx, &out[0], in, &out[5]);
+    TN_TRY(nn_resize(cx, &(kn_resize){.filter = KN_BILINEAR}, 7, 9, in, &out[5]));
+    nn_upsample_add(cx, &out[0], &out[5]);
+    return TN_OK;
 }
 
 static void operations(void **state) {

@@ -341,8 +341,11 @@ static void memory_of_gradients_is_used_again(void **state) {
     assert_true(nn_tape_bytes(cx.tape) <= 2 * tn_bytes(&x) + 2 * TN_ALIGN);
 }
 
+typedef tn_status walk(nn_ctx *cx);
+
 // One step of a small model; its loss is the sum of all outputs.
-static tn_status small_step(const nn_fpn *fpn, const nn_block *block, const tn_tensor *maps) {
+static tn_status small_step(const nn_fpn *fpn, const nn_block *block, const tn_tensor *maps,
+                            walk *back) {
     tn_tensor level[3], tokens, part[2], joined, dy;
     tn_arena_reset(cx.step, 0);
     nn_tape_reset(cx.tape);
@@ -355,19 +358,39 @@ static tn_status small_step(const nn_fpn *fpn, const nn_block *block, const tn_t
     TN_TRY(nn_block_inplace(&cx, block, &tokens));
     TN_TRY(nn_tape_start(&cx, &tokens, &dy));
     for (int64_t i = 0; i < tn_count(&dy); i++) tn_f32(&dy)[i] = 1;
-    return nn_tape_backward(&cx);
+    return back(&cx);
+}
+
+static void small_load(nn_fpn *fpn, nn_block *block) {
+    const nn_block_config cfg = {8, 2, false, KN_GELU, 1e-5};
+    load.norm = NN_NORM_BATCH;
+    ASSERT_OK(nn_fpn_load(&load, "fpn", 2, (int64_t[]){4, 6}, 8, -1, fpn), err);
+    ASSERT_OK(nn_block_load(&load, "block", &cfg, block), err);
+}
+
+// The same bits, and gradients find room in what was recorded.
+static void activations_are_used_up(void **state) {
+    (void)state;
+    nn_fpn fpn;
+    nn_block block;
+    small_load(&fpn, &block);
+    tn_tensor maps[] = {random_map(1, 1, 16, 4), random_map(2, 1, 8, 6)};
+    ASSERT_OK(small_step(&fpn, &block, maps, nn_tape_use_up), err);
+    size_t little = nn_tape_bytes(cx.tape);
+    tn_tensor grad = nn_params_flat(&params, NN_GRAD), is = guarded_copy(&grad);
+    ASSERT_OK(small_step(&fpn, &block, maps, nn_tape_backward), err);
+    assert_memory_equal(grad.data, is.data, tn_bytes(&grad));
+    if (little >= nn_tape_bytes(cx.tape))
+        fail_msg("%zu bytes of gradients, %zu apart", little, nn_tape_bytes(cx.tape));
 }
 
 static void running_out_of_memory_is_told(void **state) {
     (void)state;
     nn_fpn fpn;
     nn_block block;
-    const nn_block_config cfg = {8, 2, false, KN_GELU, 1e-5};
-    load.norm = NN_NORM_BATCH;
-    ASSERT_OK(nn_fpn_load(&load, "fpn", 2, (int64_t[]){4, 6}, 8, -1, &fpn), err);
-    ASSERT_OK(nn_block_load(&load, "block", &cfg, &block), err);
+    small_load(&fpn, &block);
     tn_tensor maps[] = {random_map(1, 1, 16, 4), random_map(2, 1, 8, 6)};
-    ASSERT_OK(small_step(&fpn, &block, maps), err);
+    ASSERT_OK(small_step(&fpn, &block, maps, nn_tape_backward), err);
     tn_tensor grad = nn_params_flat(&params, NN_GRAD), want = guarded_copy(&grad);
     size_t need = step.peak, page = 4096;
     int failures = 0;
@@ -377,7 +400,7 @@ static void running_out_of_memory_is_told(void **state) {
         ASSERT_OK(tn_arena_init(&small, room, &err), err);
         err = (tn_error){0};
         cx.step = &small;
-        status = small_step(&fpn, &block, maps);
+        status = small_step(&fpn, &block, maps, nn_tape_backward);
         cx.step = &step;
         tn_arena_deinit(&small);
         if (status != TN_ENOMEM || err.status != TN_ENOMEM || !err.text[0])
@@ -385,7 +408,7 @@ static void running_out_of_memory_is_told(void **state) {
         failures++;
     }
     assert_true(failures > 20);
-    ASSERT_OK(small_step(&fpn, &block, maps), err);
+    ASSERT_OK(small_step(&fpn, &block, maps, nn_tape_backward), err);
     assert_memory_equal(grad.data, want.data, tn_bytes(&grad));
 }
 
@@ -393,11 +416,17 @@ static void running_out_of_memory_is_told(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(frozen_modules_record_nothing),       TEST(a_gradient_goes_through_frozen_layers),
-        TEST(relus_are_listed_when_asked_for),     TEST(scopes_keep_what_is_recorded),
-        TEST(what_no_loss_reaches_costs_nothing),  TEST(no_regions_are_no_fault),
-        TEST(run_twice_is_twice_the_gradient),     TEST(parts_make_up_the_whole),
-        TEST(a_part_that_no_loss_reaches_is_zero), TEST(memory_of_gradients_is_used_again),
+        TEST(frozen_modules_record_nothing),
+        TEST(a_gradient_goes_through_frozen_layers),
+        TEST(relus_are_listed_when_asked_for),
+        TEST(scopes_keep_what_is_recorded),
+        TEST(what_no_loss_reaches_costs_nothing),
+        TEST(no_regions_are_no_fault),
+        TEST(run_twice_is_twice_the_gradient),
+        TEST(parts_make_up_the_whole),
+        TEST(a_part_that_no_loss_reaches_is_zero),
+        TEST(memory_of_gradients_is_used_again),
+        TEST(activations_are_used_up),
         TEST(running_out_of_memory_is_told),
     };
     if (temporary_setup(NULL)) return 1;

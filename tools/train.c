@@ -119,7 +119,7 @@ static tn_status gradients(void *self, int64_t step, int64_t *position, int64_t 
     tn_status status = tr_loader_next(t->loader, &batch, err);
     measure->left_out += unusable(t->loader) - before;
     if (status != TN_OK) return status;
-    bool dump = t->options->dump != NULL;
+    bool dump = t->options->dump != NULL; // else what was seen makes room for gradients
     TN_TRY(tr_fvlm_learn(&t->task, &batch, NULL, share, &own, dump ? &seen : NULL, err));
     tool_train_watch_cache(t);
     for (int i = 0; i < TR_LOSSES; i++) measure->loss[i] += own.loss[i];

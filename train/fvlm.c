@@ -228,7 +228,7 @@ static tn_status learn_masks(pass *p) {
 
 // ---- the step ----------------------------------------------------------------------------------
 
-static tn_status learn(pass *p, bool given) {
+static tn_status learn(pass *p, bool given, bool looked_at) {
     TN_TRY(look(p));
     if (!given) TN_TRY(choose_anchors(p));
     TN_TRY(learn_proposals(p));
@@ -236,7 +236,7 @@ static tn_status learn(pass *p, bool given) {
     TN_TRY(learn_regions(p));
     TN_TRY(learn_masks(p));
     p->measure->pictures += p->n;
-    if (losses_are_finite(p)) return nn_tape_backward(&p->cx);
+    if (losses_are_finite(p)) return looked_at ? nn_tape_backward(&p->cx) : nn_tape_use_up(&p->cx);
     find_suspect(p); // the run stops and tells: gradients of this are of no use
     return TN_OK;
 }
@@ -258,7 +258,7 @@ tn_status tr_fvlm_learn(tr_fvlm *task, const tr_batch *batch, const tr_choices *
     p.frozen = (nn_ctx){.kn = task->kn, .step = task->step, .err = err};
     p.cx = (nn_ctx){task->kn, task->step, err, task->tape};
     if (given) choices = *given;
-    TN_TRY(learn(&p, given != NULL));
+    TN_TRY(learn(&p, given != NULL, seen != NULL));
     if (!seen) return TN_OK;
     *seen = (tr_fvlm_seen){.features = p.features, .choices = choices};
     seen->relu = nn_tape_relus(task->tape, &seen->relus);
