@@ -3,18 +3,12 @@
 
 #include "io/sha256.h"
 #include "models/clip_config.h"
+#include "models/clip_parts.h"
 #include "models/clip_scene.h"
+#include "models/clip_train.h"
 
+#include <math.h>
 #include <string.h>
-
-struct md_clip {
-    md_clip_config config;
-    tn_arena image_arena, text_arena; // weights; frozen
-    tn_arena parts;                   // arrays of modules; frozen
-    md_vit vit;                       // one of these two
-    md_clip_resnet resnet;
-    md_text_tower text;
-};
 
 // ---- opening -----------------------------------------------------------------------------------
 
@@ -33,25 +27,35 @@ static size_t room_for(const io_weights *file) {
     return room;
 }
 
-static tn_status load_towers(md_clip *clip, const io_weights *file, const md_clip_form *form,
-                             kn_ctx *kn, tn_error *err) {
-    nn_loader load = {.file = file, .kn = kn, .rename = form->rename, .err = err};
-    size_t room = room_for(file);
-    TN_TRY(tn_arena_init(&clip->image_arena, room, err));
-    TN_TRY(tn_arena_init(&clip->text_arena, room, err));
-    TN_TRY(tn_arena_init(&clip->parts, (size_t)16 << 20, err));
-    load.parts = &clip->parts;
-    load.arena = &clip->image_arena;
+tn_status md_clip_load(md_clip *clip, nn_loader *load, size_t room) {
+    TN_TRY(tn_arena_init(&clip->image_arena, room, load->err));
+    TN_TRY(tn_arena_init(&clip->text_arena, room, load->err));
+    TN_TRY(tn_arena_init(&clip->parts, (size_t)16 << 20, load->err));
+    load->parts = &clip->parts;
+    load->arena = &clip->image_arena;
     if (clip->config.family == MD_CLIP_VIT)
-        TN_TRY(md_vit_load(&load, &clip->config, &clip->vit));
+        TN_TRY(md_vit_load(load, &clip->config, &clip->vit));
     else
-        TN_TRY(md_clip_resnet_load(&load, &clip->config, &clip->resnet));
-    load.arena = &clip->text_arena;
-    TN_TRY(md_text_tower_load(&load, &clip->config, &clip->text));
-    clip->config.weight_bytes = clip->image_arena.used + clip->text_arena.used;
-    TN_TRY(tn_arena_freeze(&clip->parts, err));
-    TN_TRY(tn_arena_freeze(&clip->image_arena, err));
-    return tn_arena_freeze(&clip->text_arena, err);
+        TN_TRY(md_clip_resnet_load(load, &clip->config, &clip->resnet));
+    load->arena = &clip->text_arena;
+    TN_TRY(md_text_tower_load(load, &clip->config, &clip->text));
+    if (load->params)
+        TN_TRY(nn_param_load(load, "logit_scale", 0, NULL, false, (nn_init){.value = -log(0.07)},
+                             &clip->scale));
+    clip->config.weight_bytes =
+        load->params ? load->params->packed.used : clip->image_arena.used + clip->text_arena.used;
+    TN_TRY(tn_arena_freeze(&clip->parts, load->err));
+    TN_TRY(tn_arena_freeze(&clip->image_arena, load->err));
+    return tn_arena_freeze(&clip->text_arena, load->err);
+}
+
+static tn_status load_towers(md_clip *clip, const io_weights *file, const md_clip_form *form,
+                             nn_params *params, kn_ctx *kn, tn_error *err) {
+    nn_loader load = {.file = file, .kn = kn, .rename = form->rename, .err = err, .params = params};
+    if (params && clip->config.family != MD_CLIP_VIT)
+        return tn_fail(err, TN_EUNSUPPORTED, "%s: only a CLIP with a ViT can be trained",
+                       io_weights_path(file));
+    return md_clip_load(clip, &load, room_for(file));
 }
 
 static tn_status configure(const char *path, const md_clip_options *options, io_weights *file,
@@ -66,8 +70,8 @@ static tn_status configure(const char *path, const md_clip_options *options, io_
     return md_clip_configure(file, *form, path, options, out, err);
 }
 
-tn_status md_clip_open(const char *path, const md_clip_options *options, kn_ctx *kn, md_clip **out,
-                       tn_error *err) {
+tn_status md_clip_open_trained(const char *path, const md_clip_options *options, nn_params *params,
+                               kn_ctx *kn, md_clip **out, tn_error *err) {
     io_weights *file;
     const md_clip_form *form;
     *out = NULL;
@@ -76,13 +80,18 @@ tn_status md_clip_open(const char *path, const md_clip_options *options, kn_ctx 
     md_clip *clip = tn_alloc_zero(1, sizeof *clip);
     if (!clip) status = tn_fail(err, TN_ENOMEM, "%s: no memory", path);
     if (status == TN_OK) status = configure(path, options, file, &form, &clip->config, err);
-    if (status == TN_OK) status = load_towers(clip, file, form, kn, err);
+    if (status == TN_OK) status = load_towers(clip, file, form, params, kn, err);
     io_weights_close(file);
     if (status == TN_OK)
         *out = clip;
     else
         md_clip_close(clip);
     return status;
+}
+
+tn_status md_clip_open(const char *path, const md_clip_options *options, kn_ctx *kn, md_clip **out,
+                       tn_error *err) {
+    return md_clip_open_trained(path, options, NULL, kn, out, err);
 }
 
 void md_clip_close(md_clip *clip) {
@@ -197,7 +206,7 @@ tn_status md_clip_image_features(nn_ctx *cx, const md_clip *clip, const tn_tenso
         tn_tensor in = tn_slice(x, from, n), out = tn_slice(y, from, n);
         size_t mark = tn_arena_mark(cx->step);
         tn_status status = c->family == MD_CLIP_VIT
-                               ? md_vit_fwd(cx, &clip->vit, &in, tap, &out)
+                               ? md_vit_fwd(cx, &clip->vit, &in, NULL, tap, &out)
                                : md_clip_resnet_fwd(cx, &clip->resnet, &in, tap, &out);
         tn_arena_reset(cx->step, mark);
         TN_TRY(status);
@@ -235,11 +244,14 @@ static tn_status end_of(const md_clip_config *c, const md_clip_text *text, int64
 static tn_status encode_group(nn_ctx *cx, const md_clip *clip, const md_clip_text *text,
                               const int32_t *order, int64_t n, int64_t length,
                               const md_clip_tap *tap, tn_tensor *y) {
-    tn_tensor ids;
+    tn_tensor ids, last;
     TN_TRY(tn_new(cx->step, &ids, TN_I32, TN_DIMS(n, length), cx->err));
-    for (int64_t i = 0; i < n; i++)
+    TN_TRY(tn_new(cx->step, &last, TN_I32, TN_DIMS(n), cx->err));
+    for (int64_t i = 0; i < n; i++) {
         memcpy(tn_i32(&ids) + i * length, text[order[i]].ids, (size_t)length * sizeof(int32_t));
-    return md_text_tower_fwd(cx, &clip->text, &ids, length - 1, tap, y);
+        tn_i32(&last)[i] = (int32_t)(length - 1);
+    }
+    return md_text_tower_fwd(cx, &clip->text, &ids, &last, tap, y);
 }
 
 // Sorted by length, so that no row is padded; then back into the caller's order.

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the transformers of both towers share.
 #include "models/clip_towers.h"
+#include "nn/ops.h"
 
 #include <stdio.h>
+#include <string.h>
 
 void md_clip_see_number(const md_clip_tap *tap, const char *what, int64_t i,
                         const tn_tensor *value) {
@@ -39,19 +41,26 @@ tn_status md_blocks_run(nn_ctx *cx, const nn_block *block, int64_t from, int64_t
 tn_status md_projection_load(const nn_loader *load, const char *name, int64_t in, int64_t out,
                              nn_linear *linear) {
     char weight[NN_NAME];
-    return nn_has(load, nn_join(weight, name, ".weight"))
-               ? nn_linear_load(load, name, out, in, KN_LINEAR, linear)
-               : nn_linear_load_matrix(load, name, in, out, linear);
+    bool stored_so = load->file ? nn_has(load, nn_join(weight, name, ".weight")) : load->apart;
+    return stored_so ? nn_linear_load(load, name, out, in, KN_LINEAR, linear)
+                     : nn_linear_load_matrix(load, name, in, out, linear);
 }
 
-tn_status md_take_token(nn_ctx *cx, const tn_tensor *x, int64_t place, tn_tensor *y) {
-    int64_t n = x->dim[0], length = x->dim[1];
-    TN_TRY(tn_new(cx->step, y, x->dtype, TN_DIMS(n, x->dim[2]), cx->err));
-    size_t mark = tn_arena_mark(cx->step);
-    tn_tensor rows = tn_reshape(x, TN_DIMS(n * length, x->dim[2])), ids;
-    TN_TRY(tn_new(cx->step, &ids, TN_I32, TN_DIMS(n), cx->err));
-    for (int64_t i = 0; i < n; i++) tn_i32(&ids)[i] = (int32_t)(i * length + place);
-    kn_gather_rows_fwd(cx->kn, &rows, &ids, y);
-    tn_arena_reset(cx->step, mark);
+// The first token of each of n.
+static tn_status first_places(nn_ctx *cx, int64_t n, tn_tensor *place) {
+    TN_TRY(tn_new(cx->step, place, TN_I32, TN_DIMS(n), cx->err));
+    if (n) memset(place->data, 0, tn_bytes(place));
     return TN_OK;
+}
+
+tn_status md_blocks_token(nn_ctx *cx, const nn_block *block, int64_t layers, const tn_tensor *place,
+                          const md_clip_tap *tap, tn_tensor *x, tn_tensor *y) {
+    tn_tensor first;
+    if (!place) {
+        TN_TRY(first_places(cx, x->dim[0], &first));
+        place = &first;
+    }
+    bool all = tap || layers == 0;
+    TN_TRY(md_blocks_run(cx, block, 0, all ? layers : layers - 1, tap, x));
+    return all ? nn_pick_tokens(cx, x, place, y) : nn_block_at(cx, &block[layers - 1], x, place, y);
 }

@@ -41,12 +41,12 @@ static tn_status box_tokens(nn_ctx *cx, const md_vit *vit, const tn_tensor *regi
     int64_t n = regions->dim[0], cells = vit->grid * vit->grid, c = vit->width;
     TN_TRY(tn_new(cx->step, tokens, TN_F32, TN_DIMS(n, 1 + cells, c), cx->err));
     float *to = tn_f32(tokens);
-    const float *row = tn_f32(&vit->class_row), *first = tn_f32(&vit->position);
+    const float *row = tn_f32(&vit->class_row.rows), *first = tn_f32(&vit->position.rows);
     for (int64_t i = 0; i < n; i++, to += (1 + cells) * c) {
         for (int64_t k = 0; k < c; k++) to[k] = own ? row[k] : row[k] + first[k];
         memcpy(to + c, tn_f32(regions) + i * cells * c, (size_t)(cells * c) * sizeof(float));
     }
-    if (own) kn_add_fwd(cx->kn, KN_LINEAR, tokens, &vit->position, tokens);
+    if (own) kn_add_fwd(cx->kn, KN_LINEAR, tokens, &vit->position.rows, tokens);
     nn_layer_norm_into(cx, &vit->pre, tokens, tokens);
     return TN_OK;
 }
@@ -67,8 +67,7 @@ static tn_status embed_piece(nn_ctx *cx, const md_scene *s, const tn_tensor *map
                   TN_DIMS(p->boxes.dim[0], vit->grid, vit->grid, vit->width), cx->err));
     pool(cx, map, stride_of(s), p, &regions);
     TN_TRY(box_tokens(cx, vit, &regions, own, &tokens));
-    TN_TRY(md_blocks_run(cx, vit->block, 0, vit->layers, NULL, &tokens));
-    TN_TRY(md_take_token(cx, &tokens, 0, &rows));
+    TN_TRY(md_blocks_token(cx, vit->block, vit->layers, NULL, NULL, &tokens, &rows));
     return project(cx, vit, &rows, &p->y);
 }
 

@@ -137,13 +137,13 @@ static void substitute(const md_clip_row *row, const char *name, char *out, size
 static void rename_openclip_text(const char *name, char *out, size_t bytes) {
     substitute(openclip_text, name, out, bytes);
 }
-static void rename_huggingface(const char *name, char *out, size_t bytes) {
+void md_clip_huggingface_name(const char *name, char *out, size_t bytes) {
     substitute(huggingface, name, out, bytes);
 }
 
 static const md_clip_form forms[] = {
     {"Hugging Face", "text_model.embeddings.token_embedding.weight", huggingface,
-     huggingface_ignored, huggingface_towers, "config.json", rename_huggingface},
+     huggingface_ignored, huggingface_towers, "config.json", md_clip_huggingface_name},
     {"OpenCLIP", "text.token_embedding.weight", openclip_text, openclip_ignored, openclip_towers,
      "open_clip_config.json", rename_openclip_text},
     {"OpenAI", "token_embedding.weight", openai, openai_ignored, openai_towers,

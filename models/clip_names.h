@@ -21,6 +21,8 @@ typedef struct md_clip_form {
     void (*rename)(const char *name, char *out, size_t bytes); // ours -> theirs; NULL: the same
 } md_clip_form;
 
+// Hugging Face's name of a tensor that the towers call `name`.
+void md_clip_huggingface_name(const char *name, char *out, size_t bytes);
 // The form whose probe is in the file; NULL if it is no CLIP.
 const md_clip_form *md_clip_form_of(const io_weights *file);
 // TN_EUNSUPPORTED names the first tensor inside a tower that the form does not know.

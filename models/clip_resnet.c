@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // CLIP's ResNets: three convolutions for a stem, strides by average pooling, attention pool.
 #include "models/clip_towers.h"
+#include "nn/ops.h"
 
 #include <stdio.h>
 
@@ -171,7 +172,7 @@ tn_status md_attention_pool_fwd(nn_ctx *cx, const md_attention_pool *pool, const
         kn_add_fwd(cx->kn, KN_LINEAR, &source, &cell_at, &rest);
     }
     tn_tensor asking;
-    TN_TRY(md_take_token(cx, &tokens, 0, &asking)); // only the mean's row asks
+    TN_TRY(nn_pick_tokens(cx, &tokens, NULL, &asking)); // only the mean's row asks
     TN_TRY(nn_linear_fwd(cx, &pool->query, &asking, NULL, &query));
     query = tn_reshape(&query, TN_DIMS(n, 1, c));
     TN_TRY(nn_linear_fwd(cx, &pool->key_value, &tokens, NULL, &key_value));

@@ -11,8 +11,8 @@ static tn_status stretch(kn_ctx *kn, tn_arena *arena, const md_vit *vit, int64_t
                          int64_t columns, tn_tensor *y, tn_error *err) {
     int64_t c = vit->width, grid = vit->grid;
     TN_TRY(tn_new(arena, y, TN_F32, TN_DIMS(1 + rows * columns, c), err));
-    memcpy(y->data, vit->position.data, (size_t)c * sizeof(float));
-    tn_tensor from = tn_slice(&vit->position, 1, grid * grid);
+    memcpy(y->data, vit->position.rows.data, (size_t)c * sizeof(float));
+    tn_tensor from = tn_slice(&vit->position.rows, 1, grid * grid);
     tn_tensor to = tn_slice(y, 1, rows * columns);
     from = tn_reshape(&from, TN_DIMS(1, grid, grid, c));
     to = tn_reshape(&to, TN_DIMS(1, rows, columns, c));
@@ -65,7 +65,7 @@ static void to_sequences(const md_scene *s, const tn_tensor *x, tn_tensor *token
     int64_t c = s->vit->width, length = length_of(s), count = sequences_of(s);
     size_t bytes = (size_t)c * sizeof(float);
     for (int64_t i = 0; i < tokens->dim[0]; i++)
-        memcpy(tn_f32(tokens) + i * length * c, tn_f32(&s->vit->class_row), bytes);
+        memcpy(tn_f32(tokens) + i * length * c, tn_f32(&s->vit->class_row.rows), bytes);
     const float *from = tn_f32(x);
     for (int64_t n = 0; n < x->dim[0]; n++)
         for (int64_t row = 0; row < s->rows; row++)

@@ -6,6 +6,7 @@
 #include "models/clip.h"
 #include "nn/block.h"
 #include "nn/conv.h"
+#include "nn/table.h"
 
 static inline void md_clip_see(const md_clip_tap *tap, const char *name, const tn_tensor *value) {
     if (tap) tap->see(tap->user, name, value);
@@ -23,28 +24,30 @@ tn_status md_blocks_run(nn_ctx *cx, const nn_block *block, int64_t from, int64_t
 // A projection in either form: the bare matrix `name` [in,out] or "name.weight" [out,in].
 tn_status md_projection_load(const nn_loader *load, const char *name, int64_t in, int64_t out,
                              nn_linear *linear);
-// x [N,L,C] -> y [N,C] from cx->step: token `place` of each.
-tn_status md_take_token(nn_ctx *cx, const tn_tensor *x, int64_t place, tn_tensor *y);
+// The token at place (int32 [N], kept by a tape; NULL: the first) of each sequence behind all
+// `layers` blocks: x [N,L,C] -> y [N,C] from cx->step. The last block makes no other token, unless
+// tap is to see them. x becomes what goes into the last block, or comes out of it.
+tn_status md_blocks_token(nn_ctx *cx, const nn_block *block, int64_t layers, const tn_tensor *place,
+                          const md_clip_tap *tap, tn_tensor *x, tn_tensor *y);
 
 // ---- vision transformer (Dosovitskiy et al. 2021, with a norm before the blocks) ---------------
 
 typedef struct md_vit {
     int64_t grid, width, layers;
-    nn_conv patch;       // kernel and stride are the patch size, no bias
-    tn_tensor class_row; // [1,C]
-    tn_tensor position;  // [1+grid²,C]: the class token's, then row by row
+    nn_conv patch;      // kernel and stride are the patch size, no bias
+    nn_table class_row; // [1,C]
+    nn_table position;  // [1+grid²,C]: the class token's, then row by row
     nn_layer_norm pre, post;
     nn_block *block;
     nn_linear projection; // [D,C]
 } md_vit;
 
 tn_status md_vit_load(const nn_loader *load, const md_clip_config *cfg, md_vit *vit);
-// x [N,S,S,3] -> tokens [N,1+grid²,C] from cx->step: class token and patches with their positions,
-// before the first norm.
-tn_status md_vit_embed(nn_ctx *cx, const md_vit *vit, const tn_tensor *x, tn_tensor *tokens);
-// All of it: y [N,D] of the caller, not normalised.
-tn_status md_vit_fwd(nn_ctx *cx, const md_vit *vit, const tn_tensor *x, const md_clip_tap *tap,
-                     tn_tensor *y);
+// All of it: x [N,S,S,3] -> y [N,D] of the caller, not normalised. keep: NULL or int32 [N,K], the
+// patches in [0,grid²) of each picture that are looked at, the others are left out (Li et al.,
+// "Scaling Language-Image Pre-training via Masking", CVPR 2023).
+tn_status md_vit_fwd(nn_ctx *cx, const md_vit *vit, const tn_tensor *x, const tn_tensor *keep,
+                     const md_clip_tap *tap, tn_tensor *y);
 
 // ---- ModifiedResNet (Radford et al. 2021: three-convolution stem, pooled strides, attention pool)
 
@@ -86,14 +89,15 @@ tn_status md_clip_resnet_fwd(nn_ctx *cx, const md_clip_resnet *resnet, const tn_
 
 typedef struct md_text_tower {
     int64_t width, layers;
-    tn_tensor token, position; // [vocabulary,C], [context,C]
-    nn_block *block;           // causal
+    nn_table token, position; // [vocabulary,C], [context,C]
+    nn_block *block;          // causal
     nn_layer_norm final;
     nn_linear projection; // [D,C]
 } md_text_tower;
 
 tn_status md_text_tower_load(const nn_loader *load, const md_clip_config *cfg,
                              md_text_tower *tower);
-// ids int32 [N,L] -> y [N,D] of the caller, not normalised, taken at token `place` of each row.
+// ids int32 [N,L] -> y [N,D] of the caller, not normalised, taken at token place[i] of each row
+// (int32 [N]); what follows that token changes nothing. A tape keeps ids and place.
 tn_status md_text_tower_fwd(nn_ctx *cx, const md_text_tower *tower, const tn_tensor *ids,
-                            int64_t place, const md_clip_tap *tap, tn_tensor *y);
+                            const tn_tensor *place, const md_clip_tap *tap, tn_tensor *y);

@@ -21,3 +21,7 @@ tn_status nn_attention_load(const nn_loader *load, const char *prefix, int64_t c
 // given back where nothing is recorded. TN_ENOMEM.
 tn_status nn_attention_into(nn_ctx *cx, const nn_attention *attention, const tn_tensor *x,
                             const tn_tensor *residual, tn_tensor *y);
+// The same for one token of each sequence: place int32 [N] in [0,L), kept by a tape; residual (may
+// be NULL) and y [N,C].
+tn_status nn_attention_at_into(nn_ctx *cx, const nn_attention *attention, const tn_tensor *x,
+                               const tn_tensor *place, const tn_tensor *residual, tn_tensor *y);

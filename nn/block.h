@@ -18,6 +18,8 @@ typedef struct nn_block_config {
     bool causal;
     kn_act act;
     double norm_eps;
+    int64_t layers; // of the tower: new weights begin as CLIP's do (Radford et al. 2021); 0: as the
+                    // loader says
 } nn_block_config;
 
 // OpenAI's names: "prefix.ln_1", ".attn", ".ln_2", ".mlp.c_fc", ".mlp.c_proj". Errors as nn_load.
@@ -27,3 +29,7 @@ tn_status nn_block_load(const nn_loader *load, const char *prefix, const nn_bloc
 // one block; that is taken from cx->step and given back. Where the block is recorded, x becomes
 // another tensor (x->data changes), since the tape needs the input. TN_ENOMEM.
 tn_status nn_block_inplace(nn_ctx *cx, const nn_block *block, tn_tensor *x);
+// The output for one token of each sequence, with its very bits and without the others': x [N,L,C],
+// place int32 [N] in [0,L), kept by a tape -> y [N,C] from cx->step. TN_ENOMEM.
+tn_status nn_block_at(nn_ctx *cx, const nn_block *block, const tn_tensor *x, const tn_tensor *place,
+                      tn_tensor *y);

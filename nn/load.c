@@ -11,6 +11,10 @@ const char *nn_join(char out[NN_NAME], const char *prefix, const char *suffix) {
     return out;
 }
 
+void nn_residual_init(nn_loader *load) {
+    if (load->residual > 0) load->init.value *= load->residual;
+}
+
 static const io_tensor *find(const nn_loader *load, const char *name, char in_file[NN_NAME]) {
     if (!load->file) return NULL;
     if (load->rename)

@@ -6,6 +6,7 @@ tn_status nn_mlp_load(const nn_loader *load, const char *up, const char *down, i
     nn_loader biased = *load;
     biased.bias = true;
     TN_TRY(nn_linear_load(&biased, up, load->file ? -1 : 4 * channels, channels, act, &mlp->up));
+    nn_residual_init(&biased);
     return nn_linear_load(&biased, down, channels, mlp->up.w.out, KN_LINEAR, &mlp->down);
 }
 

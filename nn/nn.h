@@ -60,13 +60,18 @@ typedef struct nn_loader {
     nn_params *params; // NULL: frozen
     bool through;      // frozen, but a gradient is to go through: weights are packed twice
     nn_init init;      // of weights, where there is no file
+    double residual;   // those whose product is added to a residual begin this much smaller; 0: not
     uint64_t seed;     // of init: a value depends on seed, name and place alone
     bool bias;         // without a file: linear layers and bare convolutions have a bias
     nn_norm_kind norm; // without a file: what nn_conv_norm_load puts behind a convolution
     int groups;        // of group norm, which no file tells; 0 means 32
+    bool apart;        // without a file: queries, keys and values have a weight each
 } nn_loader;
 
 #define NN_NAME 256 // longest parameter name, with its end
+
+// From here on the loader is that of weights whose product is added to a residual.
+void nn_residual_init(nn_loader *load);
 
 // "prefix" + "suffix" as one name; too long is a programmer's mistake.
 const char *nn_join(char out[NN_NAME], const char *prefix, const char *suffix);

@@ -175,11 +175,29 @@ static tn_status gather_backward(nn_ctx *cx, const void *of) {
     return TN_OK;
 }
 
-tn_status nn_gather_rows(nn_ctx *cx, const tn_tensor *x, const tn_tensor *ids, tn_tensor *y) {
-    TN_TRY(tn_new(cx->step, y, x->dtype, TN_DIMS(tn_count(ids), tn_last(x)), cx->err));
+void nn_gather_rows_into(nn_ctx *cx, const tn_tensor *x, const tn_tensor *ids, tn_tensor *y) {
     kn_gather_rows_fwd(cx->kn, x, ids, y);
-    if (!nn_tape_wants(cx, x)) return TN_OK;
+    if (!nn_tape_wants(cx, x)) return;
     saved_gather s = {*x, *ids, *y};
     nn_tape_push(cx, gather_backward, &s, sizeof s, y);
+}
+
+tn_status nn_gather_rows(nn_ctx *cx, const tn_tensor *x, const tn_tensor *ids, tn_tensor *y) {
+    TN_TRY(tn_new(cx->step, y, x->dtype, TN_DIMS(tn_count(ids), tn_last(x)), cx->err));
+    nn_gather_rows_into(cx, x, ids, y);
+    return TN_OK;
+}
+
+tn_status nn_pick_tokens(nn_ctx *cx, const tn_tensor *x, const tn_tensor *place, tn_tensor *y) {
+    TN_CHECK(x->rank == 3, "x has rank %d", x->rank);
+    int64_t n = x->dim[0], length = x->dim[1];
+    TN_TRY(tn_new(cx->step, y, x->dtype, TN_DIMS(n, x->dim[2]), cx->err));
+    nn_scope scope = nn_scope_enter(cx);
+    tn_tensor rows = tn_reshape(x, TN_DIMS(n * length, x->dim[2])), ids;
+    TN_TRY(tn_new(cx->step, &ids, TN_I32, TN_DIMS(n), cx->err));
+    for (int64_t i = 0; i < n; i++)
+        tn_i32(&ids)[i] = (int32_t)(i * length + (place ? tn_i32(place)[i] : 0));
+    nn_gather_rows_into(cx, &rows, &ids, y);
+    nn_scope_leave(cx, scope);
     return TN_OK;
 }

@@ -17,6 +17,11 @@ void nn_act_into(nn_ctx *cx, kn_act act, const tn_tensor *x, tn_tensor *y);
 tn_status nn_concat_rows(nn_ctx *cx, int count, const tn_tensor *parts, tn_tensor *y);
 // x [M,C], ids int32 [R] in [0,M) -> y [R,C]. ids stays the caller's and is kept by the tape.
 tn_status nn_gather_rows(nn_ctx *cx, const tn_tensor *x, const tn_tensor *ids, tn_tensor *y);
+// Into a y that is there.
+void nn_gather_rows_into(nn_ctx *cx, const tn_tensor *x, const tn_tensor *ids, tn_tensor *y);
+// Token place[i] of each sequence: x [N,L,C], place int32 [N] in [0,L) (NULL: the first) -> y
+// [N,C].
+tn_status nn_pick_tokens(nn_ctx *cx, const tn_tensor *x, const tn_tensor *place, tn_tensor *y);
 // x / max(|x|_2, eps) for each row.
 tn_status nn_l2_normalize(nn_ctx *cx, double eps, const tn_tensor *x, tn_tensor *y);
 // Softmax over the last dimension of scale*x.

@@ -316,7 +316,7 @@ static void a_stray_write_to_the_frozen_tower_crashes(void **state) {
         const md_clip_resnet *resnet = b.model->resnet;
         assert_true(!vit != !resnet);
         if (vit) {
-            assert_true(write_crashes(vit->position.data));
+            assert_true(write_crashes(vit->position.rows.data));
             assert_true(write_crashes(vit->patch.w.data));
             assert_true(write_crashes(vit->projection.w.data));
             assert_true(write_crashes(vit->block)); // the modules themselves
