@@ -6,6 +6,9 @@
 #include "models/clip.h"
 #include "nn/params.h"
 
+// The sizes that `lexmask pretrain` begins with: 2 million parameters for pictures of 64x64.
+md_clip_config md_clip_small(void);
+
 // A new one, a ViT of the sizes in config (of which name, form, weight_bytes, logit_scale and
 // assumed are filled in). Values are functions of seed: OpenAI's normal distributions, the scale
 // 1/0.07. The type is that of params, float64 with a context of level ref. params must outlive it.

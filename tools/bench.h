@@ -20,6 +20,10 @@ int tool_bench_training(kn_ctx *cx, bool json);
 // of the process. TN_EIO, TN_ENOMEM.
 tn_status tool_bench_models(kn_ctx *cx, bool json, tn_error *err);
 
+// Updates of the CLIP that `lexmask pretrain` makes by default, at batch 128, as rows "update",
+// "ms", "pictures_per_second". TN_ENOMEM.
+tn_status tool_bench_pretrain(kn_ctx *cx, bool json, tn_error *err);
+
 typedef struct bench_data {
     const char *annotations, *pictures; // pictures NULL: annotations alone
     int64_t size, batch, workers;

@@ -38,6 +38,8 @@ static int bench(const char *what, tn_error *err) {
         code = tool_bench_kernels(kn, o.json);
     else if (!strcmp(what, "training"))
         code = tool_bench_training(kn, o.json);
+    else if (!strcmp(what, "pretrain"))
+        code = tool_bench_pretrain(kn, o.json, err) == TN_OK ? 0 : tool_failed(err);
     else if (tool_bench_models(kn, o.json, err) != TN_OK)
         code = tool_failed(err);
     kn_close(kn);
@@ -61,13 +63,14 @@ static int run(const tool_command *self, int argc, char **argv) {
     int code = 2;
     tool_parsed parsed = tool_parse(self, argc, argv, &words);
     const char *what = words.count == 1 ? words.word[0] : "";
-    bool known = !strcmp(what, "kernels") || !strcmp(what, "models") || !strcmp(what, "training");
+    bool known = !strcmp(what, "kernels") || !strcmp(what, "models") || !strcmp(what, "training") ||
+                 !strcmp(what, "pretrain");
     if (parsed == TOOL_HELPED)
         code = 0;
     else if (parsed == TOOL_GO && !strcmp(what, "data"))
         code = measure_data(&err);
     else if (parsed == TOOL_GO && !known)
-        tool_error("bench what? Give kernels, models, training or data");
+        tool_error("bench what? Give kernels, models, training, pretrain or data");
     else if (parsed == TOOL_GO)
         code = bench(what, &err);
     tool_list_free(&words);
@@ -77,10 +80,11 @@ static int run(const tool_command *self, int argc, char **argv) {
 const tool_command tool_bench = {
     .name = "bench",
     .summary = "time kernels, whole models, training or the reading of data on this machine",
-    .usage = "kernels|models|training|data [options]",
+    .usage = "kernels|models|training|pretrain|data [options]",
     .details =
         "Shapes are those of Mask R-CNN R50-FPN at 800x1333 and CLIP ViT-B/32 (training: of the\n"
-        "presets fvit-b16 and small); weights are random. The share is of the peak measured in\n"
+        "presets fvit-b16 and small; pretrain: whole updates of the small CLIP); weights are "
+        "random. The share is of the peak measured in\n"
         "the same run. LEXMASK_CPU chooses the processor level. For data, annotations are read as\n"
         "for training, with what is left out counted, and some 240 pictures are mirrored, scaled,\n"
         "cropped and put into batches.\n",
