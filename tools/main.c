@@ -17,9 +17,13 @@
 #include <zlib.h>
 
 static const tool_command *const commands[] = {
-    &tool_detect,  &tool_embed, &tool_tokenize, &tool_preprocess, &tool_info,
-    &tool_convert, &tool_bench, &tool_verify,   &tool_pull,       &tool_eval,
-    &tool_report,  &tool_train, &tool_scenes,
+    &tool_detect,   &tool_embed,
+    &tool_tokenize, &tool_preprocess,
+    &tool_info,     &tool_convert,
+    &tool_bench,    &tool_verify,
+    &tool_pull,     &tool_eval,
+    &tool_report,   &tool_train,
+    &tool_scenes,   &tool_tokenizer_train,
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
