@@ -24,6 +24,7 @@ static const tool_command *const commands[] = {
     &tool_pull,     &tool_eval,
     &tool_report,   &tool_train,
     &tool_scenes,   &tool_tokenizer_train,
+    &tool_pretrain,
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
@@ -34,7 +35,7 @@ static const char about[] =
 static void print_help(FILE *out) {
     fprintf(out, "%s\nusage: lexmask COMMAND [OPTIONS]\n\ncommands:\n", about);
     for (int i = 0; i < COMMANDS; i++)
-        fprintf(out, "  %-12s %s\n", commands[i]->name, commands[i]->summary);
+        fprintf(out, "  %-15s %s\n", commands[i]->name, commands[i]->summary);
     fputs("\nlexmask COMMAND --help shows a command's options and examples.\n"
           "lexmask --version tells version, build, processor level and libraries.\n"
           "\nexamples:\n"
@@ -83,7 +84,7 @@ static void print_man(void) {
 static int no_such_command(const char *word) {
     tool_error("'%s': no such command; there are:", word);
     for (int i = 0; i < COMMANDS; i++)
-        fprintf(stderr, "  %-12s %s\n", commands[i]->name, commands[i]->summary);
+        fprintf(stderr, "  %-15s %s\n", commands[i]->name, commands[i]->summary);
     return 2;
 }
 

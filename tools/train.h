@@ -33,6 +33,9 @@ typedef struct tool_train_progress {
 } tool_train_progress;
 tool_train_progress tool_train_progress_start(void);
 void tool_train_line(tool_train_progress *progress, const tr_update *update);
+// The same for a training with other losses, which `losses` tells; to be shown only when it is due.
+bool tool_train_due(const tool_train_progress *progress, const tr_update *update);
+void tool_train_show(tool_train_progress *progress, const tr_update *update, const char *losses);
 void tool_train_break(tool_train_progress *progress); // before anything else is printed
 
 // FOLDER/step-000000.safetensors: features, choices, losses (in the order of tr_loss), values,

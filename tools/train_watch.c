@@ -16,21 +16,33 @@ static void clock_text(double seconds, char *out, size_t bytes) {
         snprintf(out, bytes, "%lld:%02lld:%02lld", s / 3600, s / 60 % 60, s % 60);
 }
 
+bool tool_train_due(const tool_train_progress *p, const tr_update *u) {
+    double pause = p->terminal ? 0.2 : LOG_SECONDS;
+    return tool_verbosity >= 0 && (u->step == u->steps || tool_seconds() - p->shown >= pause);
+}
+
 void tool_train_line(tool_train_progress *p, const tr_update *u) {
-    double now = tool_seconds();
-    bool last = u->step == u->steps;
-    if (tool_verbosity < 0 || (!last && now - p->shown < (p->terminal ? 0.2 : LOG_SECONDS))) return;
-    char left[32];
+    char losses[160];
     const double *loss = u->measure.loss;
+    if (!tool_train_due(p, u)) return;
+    snprintf(losses, sizeof losses,
+             "objects %.3f, proposals %.3f, classes %.3f, boxes %.3f, masks %.3f",
+             loss[TR_LOSS_OBJECTNESS], loss[TR_LOSS_PROPOSALS], loss[TR_LOSS_CLASSES],
+             loss[TR_LOSS_BOXES], loss[TR_LOSS_MASKS]);
+    tool_train_show(p, u, losses);
+}
+
+void tool_train_show(tool_train_progress *p, const tr_update *u, const char *losses) {
+    bool last = u->step == u->steps;
+    char left[32];
     clock_text(u->seconds_left, left, sizeof left);
-    p->shown = now;
+    p->shown = tool_seconds();
     fprintf(stderr,
-            "%sstep %lld/%lld  loss %.4f (objects %.3f, proposals %.3f, classes %.3f, boxes %.3f, "
-            "masks %.3f)  lr %.2g  norm %.3g  %.2f pictures/s  %.1f GB  %s left%s",
-            p->terminal ? "\r\033[K" : "", (long long)u->step, (long long)u->steps, u->loss,
-            loss[TR_LOSS_OBJECTNESS], loss[TR_LOSS_PROPOSALS], loss[TR_LOSS_CLASSES],
-            loss[TR_LOSS_BOXES], loss[TR_LOSS_MASKS], u->rate, u->norm, u->pictures_per_second,
-            (double)u->memory / 1e9, left, p->terminal && !last ? "" : "\n");
+            "%sstep %lld/%lld  loss %.4f (%s)  lr %.2g  norm %.3g  %.2f pictures/s  %.1f GB  %s "
+            "left%s",
+            p->terminal ? "\r\033[K" : "", (long long)u->step, (long long)u->steps, u->loss, losses,
+            u->rate, u->norm, u->pictures_per_second, (double)u->memory / 1e9, left,
+            p->terminal && !last ? "" : "\n");
     p->open = p->terminal && !last;
 }
 

@@ -14,6 +14,8 @@ typedef enum tr_stream {
     TR_STREAM_ANCHORS,   // at: position; choice of anchors
     TR_STREAM_REGIONS,   // at: position; choice of regions
     TR_STREAM_WEIGHTS,   // at: anything; initial values
+    TR_STREAM_TEXTS,     // at: position; choice of a text
+    TR_STREAM_PATCHES,   // at: position; choice of patches
 } tr_stream;
 
 // at: 0 .. 2^56-1.

@@ -37,6 +37,11 @@ static int64_t memory_now(void) {
     return (int64_t)pages * sysconf(_SC_PAGESIZE);
 }
 
+static int losses_of(const tr_task *task, const char *const **names) {
+    *names = task->loss_name ? task->loss_name : tr_loss_name;
+    return task->loss_name ? task->losses : TR_LOSSES;
+}
+
 static bool stopped(const runner *r) {
     return r->watcher->stop && r->watcher->stop(r->watcher->user);
 }
@@ -128,9 +133,10 @@ static tn_status save(runner *r) {
 
 static tn_status check_losses(runner *r, const tr_measure *m) {
     char text[96];
-    for (int i = 0; i < TR_LOSSES; i++) {
+    const char *const *names;
+    for (int i = 0, count = losses_of(r->task, &names); i < count; i++) {
         if (isfinite(m->loss[i])) continue;
-        snprintf(text, sizeof text, "the loss '%s'", tr_loss_name[i]);
+        snprintf(text, sizeof text, "the loss '%s'", names[i]);
         return not_a_number(r, r->state.step + 1, text);
     }
     return TN_OK;
@@ -166,12 +172,15 @@ static tn_status gather(runner *r, int64_t *position, tr_measure *m, bool *whole
 static tn_status log_update(runner *r, const tr_update *u) {
     tr_value values[TR_LOSSES + 9 + 24];
     char names[24][80];
+    const char *const *loss_name;
     size_t count = 0;
     values[count++] = (tr_value){"loss", u->loss};
-    for (int i = 0; i < TR_LOSSES; i++)
-        values[count++] = (tr_value){tr_loss_name[i], u->measure.loss[i]};
-    values[count++] = (tr_value){"regions", (double)u->measure.regions};
-    values[count++] = (tr_value){"positives", (double)u->measure.positives};
+    for (int i = 0, losses = losses_of(r->task, &loss_name); i < losses; i++)
+        values[count++] = (tr_value){loss_name[i], u->measure.loss[i]};
+    if (!r->task->loss_name) {
+        values[count++] = (tr_value){"regions", (double)u->measure.regions};
+        values[count++] = (tr_value){"positives", (double)u->measure.positives};
+    }
     if (u->measure.left_out) values[count++] = (tr_value){"left_out", (double)u->measure.left_out};
     values[count++] = (tr_value){"lr", u->rate};
     values[count++] = (tr_value){"norm", u->norm};
@@ -216,6 +225,7 @@ static tn_status update(runner *r, bool *whole) {
     u.rate = tr_schedule_rate(&r->run->schedule, r->state.step);
     tr_optimizer_step(r->task->kn, &r->run->optimizer, r->state.step + 1, u.rate, u.norm,
                       &r->trained.flat, r->trained.average.data ? &r->trained.average : NULL);
+    if (r->task->settle) r->task->settle(r->task->self);
     nn_params_changed(r->task->params, r->task->kn);
     r->state.step++;
     r->state.position = position;
@@ -233,10 +243,11 @@ static tn_status measure(runner *r) {
 
 static tn_status draw(runner *r) {
     char path[PATH_MAX];
-    const char *names[TR_LOSSES + 1] = {"loss"};
-    memcpy(names + 1, tr_loss_name, sizeof tr_loss_name);
+    const char *const *loss_name, *names[TR_LOSSES + 1] = {"loss"};
+    size_t count = (size_t)losses_of(r->task, &loss_name);
+    memcpy(names + 1, loss_name, count * sizeof *names);
     TN_TRY(tr_log_plot(r->log, in_folder(r, "losses.png", path), "Losses while training", "loss",
-                       names, TR_LOSSES + 1, r->err));
+                       names, count + 1, r->err));
     if (!r->run->figure_count) return TN_OK;
     return tr_log_plot(r->log, in_folder(r, "figures.png", path), "Validation while training",
                        "figure", r->run->figures, r->run->figure_count, r->err);

@@ -27,7 +27,13 @@ typedef struct tr_task {
     // What there is to tell since the last call besides, a text a call: a picture left out. NULL:
     // no more. It goes to the log and to the watcher.
     const char *(*left_out)(void *self);
-} tr_task; // the last two may be NULL
+    // What the losses in a tr_measure are called, TR_LOSSES at most; NULL: they are tr_loss_name's.
+    const char *const *loss_name;
+    int losses;
+    // After every update, before kernels are given the values: what must always hold of them. NULL:
+    // nothing.
+    void (*settle)(void *self);
+} tr_task; // all from suspect on may be NULL
 
 typedef struct tr_update {
     int64_t step, steps; // updates done, of how many

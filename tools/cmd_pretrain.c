@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+// lexmask pretrain: a CLIP from nothing.
+#include "tools/commands.h"
+#include "tools/pretrain.h"
+
+#include "models/bpe_train.h"
+
+#include <string.h>
+
+static tool_pretrain_options o;
+
+static const tool_option table[] = {
+    {"out", TOOL_TEXT, "RUN",
+     "folder of the run: checkpoints, log.jsonl, charts, and the model itself as transformers "
+     "reads it",
+     &o.out},
+    {"resume", TOOL_FLAG, NULL, "go on with the run in RUN, bit for bit as if it had never stopped",
+     &o.resume},
+    {"stop-after", TOOL_INT, "N", "save and stop after N updates of this call; --resume goes on",
+     &o.stop_after, 1, 1e12},
+    {"names", TOOL_TEXT, "FILE", "names of emoji to learn, one a line; default: all that there are",
+     &o.names},
+    {"templates", TOOL_TEXT, "FILE",
+     "sentences with {} for a name, one a line; the first is what the model will be asked with. "
+     "Default: \"a photo of {}\" and twelve others",
+     &o.templates},
+    {"tokenizer", TOOL_TEXT, "DIR",
+     "vocab.json and merges.txt; default: a vocabulary is made of names and templates",
+     &o.tokenizer},
+    {"init", TOOL_TEXT, "DIR", "begin with this CLIP instead of random values", &o.init},
+    {"steps", TOOL_INT, "N", "updates; default 3000", &o.steps, 1, 1e12},
+    {"batch", TOOL_INT, "N", "crops of an update; default 160", &o.batch, 2, 65536},
+    {"empty", TOOL_INT, "N", "of these, crops without an object; default 16", &o.empty, 0, 65535},
+    {"lr", TOOL_REAL, "X", "highest learning rate; default 1e-3", &o.lr, 0, 1e3},
+    {"warmup", TOOL_INT, "N", "updates until it is reached; default 200", &o.warmup, 0, 1e12},
+    {"decay", TOOL_REAL, "X", "weight decay, not of norms, biases and the scale; default 0.05",
+     &o.decay, 0, 1e3},
+    {"clip-norm", TOOL_REAL, "X", "gradients are clipped at this norm; 0: not; default 1",
+     &o.clip_norm, 0, 1e9},
+    {"average", TOOL_REAL, "X",
+     "keep a moving average of the weights with this share of the past as the model; default 0: "
+     "none",
+     &o.average, 0, 1},
+    {"half-until", TOOL_REAL, "X",
+     "part of the run that looks at a random half of each crop's patches; default 0.65", &o.half, 0,
+     1},
+    {"easy-until", TOOL_REAL, "X",
+     "part of the run until crops are at their hardest; default 0.175", &o.easy, 0, 1},
+    {"refresh", TOOL_INT, "N",
+     "updates between two encodings of all names, against which each crop is held besides; 0: "
+     "never; default 20",
+     &o.refresh, 0, 1e9},
+    {"size", TOOL_INT, "N", "pixels a side of a crop; default 64", &o.size, 8, 1024},
+    {"patch", TOOL_INT, "N", "pixels a side of a patch; default 8", &o.patch, 1, 1024},
+    {"width", TOOL_INT, "N", "channels of the image tower; default 128", &o.width, 1, 65536},
+    {"layers", TOOL_INT, "N", "its blocks; default 6", &o.layers, 1, 1024},
+    {"heads", TOOL_INT, "N", "its heads; default 4", &o.heads, 1, 1024},
+    {"embed", TOOL_INT, "N", "numbers of an embedding; default 128", &o.embed, 1, 65536},
+    {"text-width", TOOL_INT, "N", "channels of the text tower; default 128", &o.text_width, 1,
+     65536},
+    {"text-layers", TOOL_INT, "N", "its blocks; default 3", &o.text_layers, 1, 1024},
+    {"text-heads", TOOL_INT, "N", "its heads; default 4", &o.text_heads, 1, 1024},
+    {"context", TOOL_INT, "N", "most tokens of a text; default 32", &o.context, 4, 65536},
+    {"vocabulary", TOOL_INT, "N", "symbols of the vocabulary at most; default 2048", &o.vocabulary,
+     MD_BPE_LEAST, 1 << 24},
+    {"seed", TOOL_INT, "N", "of everything random; default 1", &o.seed, 0, 9007199254740992.0},
+    {"save-every", TOOL_INT, "N", "updates between checkpoints; default 200", &o.save_every, 1,
+     1e12},
+    {"val-every", TOOL_INT, "N", "updates between measurements; default 250", &o.val_every, 1,
+     1e12},
+    {"dtype", TOOL_CHOICE, "TYPE", "of the model's file: f32 or f16; default f32", &o.dtype,
+     .choices = "f32|f16"},
+    {"font", TOOL_TEXT, "FILE", "NotoColorEmoji.ttf; default: Debian's", &o.font},
+    {"emoji-list", TOOL_TEXT, "FILE", "Unicode's emoji-test.txt; default: Debian's", &o.list},
+    {"threads", TOOL_INT, "N", "default: all processors", &o.threads, 1, 1024},
+};
+
+static const tool_option *options(size_t *count) {
+    *count = sizeof table / sizeof *table;
+    return table;
+}
+
+static void set_defaults(void) {
+    o = (tool_pretrain_options){.steps = 3000,
+                                .batch = 160,
+                                .empty = 16,
+                                .lr = 1e-3,
+                                .warmup = 200,
+                                .decay = 0.05,
+                                .clip_norm = 1,
+                                .half = 0.65,
+                                .easy = 0.175,
+                                .refresh = 20,
+                                .size = 64,
+                                .patch = 8,
+                                .width = 128,
+                                .layers = 6,
+                                .heads = 4,
+                                .embed = 128,
+                                .text_width = 128,
+                                .text_layers = 3,
+                                .text_heads = 4,
+                                .context = 32,
+                                .vocabulary = 2048,
+                                .seed = 1,
+                                .save_every = 200,
+                                .val_every = 250};
+}
+
+static int run(const tool_command *self, int argc, char **argv) {
+    set_defaults();
+    tn_error err = {0};
+    tool_parsed parsed = tool_parse(self, argc, argv, NULL);
+    if (parsed == TOOL_HELPED) return 0;
+    if (parsed == TOOL_MISUSED) return 2;
+    if (!o.out || o.empty >= o.batch) {
+        tool_error(o.out ? "--empty: a batch needs crops with an object, too"
+                         : "where to? Give --out RUN, a folder");
+        fprintf(stderr, "try: lexmask %s --help\n", self->name);
+        return 2;
+    }
+    tool_catch_signals();
+    tn_status status = tool_pretrain_go(&o, &err);
+    if (status == TN_ECANCELLED) tool_note("%s", err.text);
+    if (status == TN_ECANCELLED) return tool_interrupted() ? 1 : 0; // or --stop-after asked for it
+    return status == TN_OK ? 0 : tool_failed(&err);
+}
+
+const tool_command tool_pretrain = {
+    .name = "pretrain",
+    .summary = "train a small CLIP from nothing on crops of colour emoji",
+    .usage = "--out RUN [OPTIONS]",
+    .details =
+        "Crops are painted as they are needed, with clutter as a detector would cut it. The loss\n"
+        "is CLIP's, and each crop is also told from all names at once. RUN becomes a folder that\n"
+        "Hugging Face's transformers and every --clip of this program read. Ctrl-C and SIGTERM\n"
+        "save first; the same command with --resume goes on bit for bit.\n",
+    .examples =
+        "  lexmask pretrain --out clip\n"
+        "  lexmask pretrain --out tiny --names names.txt --steps 300 --width 64 --layers 2\n"
+        "  lexmask embed --clip clip --out heart.npy --texts \"a photo of a red heart\"\n",
+    .run = run,
+    .options = options,
+};
