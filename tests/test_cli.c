@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The command as a user types it: what it finds in the demo's picture, what it writes, how it says
-// no, how it stops.
+// no. Many pictures: test_cli_many.c.
 #include "io/file.h"
 #include "io/image.h"
 #include "io/json.h"
@@ -181,83 +181,6 @@ static void closed_mode_needs_no_names(void **state) {
     test_run_free(&run);
 }
 
-static void a_broken_picture_is_skipped(void **state) {
-    (void)state;
-    tn_error err = {0};
-    const char *folder = in_folder("mixed");
-    ASSERT_OK(io_make_folder(folder, &err), err);
-    char good[600], bad[600];
-    snprintf(good, sizeof good, "%s/b%s", folder, strrchr(picture, '.'));
-    snprintf(bad, sizeof bad, "%s/a.jpg", folder);
-    char *absolute = realpath(picture, NULL);
-    assert_int_equal(symlink(absolute, good), 0);
-    free(absolute);
-    FILE *file = fopen(bad, "w");
-    fputs("this is no picture", file);
-    fclose(file);
-    test_run run =
-        test_lexmask(DETECT " --proposals 30 --json %s/mixed.json", folder, test_folder());
-    ASSERT_CODE(run, 1);
-    ASSERT_SAYS(run.err, "mixed/a.jpg");
-    io_json results = read_json(in_folder("mixed.json"));
-    assert_true(io_json_count(&results) > 0);
-    io_json_close(&results);
-    test_run_free(&run);
-}
-
-static void fill(const char *folder, int pictures) {
-    tn_error err = {0};
-    char *absolute = realpath(picture, NULL);
-    ASSERT_OK(io_make_folder(folder, &err), err);
-    for (int i = 0; i < pictures; i++) {
-        char link[600];
-        snprintf(link, sizeof link, "%s/%03d%s", folder, i, strrchr(picture, '.'));
-        assert_int_equal(symlink(absolute, link), 0);
-    }
-    free(absolute);
-}
-
-// The bar leaves its line to messages and to nothing else, and results are printed beside it.
-static void a_terminal_is_shown_a_bar(void **state) {
-    (void)state;
-    const char *folder = in_folder("seven");
-    char broken[600], clean[700];
-    fill(folder, 6);
-    snprintf(broken, sizeof broken, "%s/003a.png", folder);
-    FILE *file = fopen(broken, "w");
-    fputs("this is no picture", file);
-    fclose(file);
-    test_run run = test_lexmask_at_terminal(DETECT " --proposals 10", folder);
-    ASSERT_CODE(run, 1);
-    ASSERT_SAYS(run.err, "] 4/7  ");
-    ASSERT_SAYS(run.err, "/s  0:0");
-    ASSERT_SAYS(run.err, "left  ");
-    snprintf(clean, sizeof clean, "\r\033[Klexmask: %s: ", broken);
-    ASSERT_SAYS(run.err, clean);
-    assert_int_equal(occurrences(run.out, ".png\n"), 6);
-    test_run_free(&run);
-    run = test_lexmask(DETECT " --proposals 10", folder);
-    ASSERT_CODE(run, 1);
-    assert_int_equal(occurrences(run.err, "\n"), 1); // the broken one: no bar in a log
-    assert_int_equal(occurrences(run.out, ".png\n"), 6);
-    test_run_free(&run);
-}
-
-static void control_c_keeps_what_is_done(void **state) {
-    (void)state;
-    const char *folder = in_folder("many");
-    fill(folder, 500);
-    test_run run = test_lexmask_interrupted(3, DETECT " --proposals 10 --json %s/many.json", folder,
-                                            test_folder());
-    ASSERT_CODE(run, 1);
-    ASSERT_SAYS(run.err, "interrupted");
-    assert_true(run.seconds < 30);
-    io_json results = read_json(in_folder("many.json")); // whole, whatever it holds
-    assert_true(io_json_is(&results, IO_JSON_ARRAY));
-    io_json_close(&results);
-    test_run_free(&run);
-}
-
 static void preprocess_and_embed_write_arrays(void **state) {
     (void)state;
     tn_error err = {0};
@@ -393,9 +316,6 @@ int main(void) {
         cmocka_unit_test(ready_embeddings_stand_for_the_text_tower),
         cmocka_unit_test(ids_come_from_annotations),
         cmocka_unit_test(closed_mode_needs_no_names),
-        cmocka_unit_test(a_broken_picture_is_skipped),
-        cmocka_unit_test(a_terminal_is_shown_a_bar),
-        cmocka_unit_test(control_c_keeps_what_is_done),
         cmocka_unit_test(preprocess_and_embed_write_arrays),
         cmocka_unit_test(convert_and_info_agree),
         cmocka_unit_test(misuse_is_told_and_helped),

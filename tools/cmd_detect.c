@@ -230,7 +230,7 @@ static int detect_one(lexmask_session *session, const tool_paths *paths, size_t 
         return 1;
     }
     tn_error failure = {0};
-    tn_status written = tool_outputs_add(outputs, path, index, result, &failure);
+    tn_status written = tool_outputs_add(outputs, index, result, &failure);
     size_t found = lexmask_result_count(result);
     bool lines_there = o.jsonl && !strcmp(o.jsonl, "-"); // not mixed with the table
     if (written == TN_OK && !lines_there && tool_verbosity >= 0) {
@@ -243,7 +243,9 @@ static int detect_one(lexmask_session *session, const tool_paths *paths, size_t 
     return written == TN_OK ? 0 : tool_failed(&failure);
 }
 
-static int detect_all(lexmask_session *session, const tool_paths *paths, tool_outputs *outputs) {
+// *good counts pictures whose results are written.
+static int detect_all(lexmask_session *session, const tool_paths *paths, tool_outputs *outputs,
+                      size_t *good) {
     int worst = 0;
     tool_progress progress = tool_progress_start(paths->count);
     size_t done = 0;
@@ -251,6 +253,7 @@ static int detect_all(lexmask_session *session, const tool_paths *paths, tool_ou
         int code = detect_one(session, paths, i, outputs);
         if (code < 0) break;
         if (code > worst) worst = code;
+        if (!code) ++*good;
         done++;
         tool_progress_step(&progress, paths->path[i]);
     }
@@ -267,19 +270,20 @@ static int run_with(const tool_paths *paths) {
     lexmask_model *model = NULL;
     lexmask_names *names = NULL;
     lexmask_session *session = NULL;
+    tool_output_options wanted = {o.out, o.json, o.ids, o.jsonl, o.masks};
     tool_outputs outputs = {0};
     tn_error err = {0};
+    if (tool_outputs_check(&wanted, paths, &err) != TN_OK) return tool_failed(&err);
     int code = open_model(&model);
     if (!code && !closed()) code = make_names(model, &names);
     if (!code) code = open_session(model, names, &session);
+    if (!code && tool_outputs_open(&outputs, &wanted, model, names, paths, &err) != TN_OK)
+        code = tool_failed(&err);
     if (!code) {
-        tool_output_options wanted = {o.out, o.json, o.ids, o.jsonl, o.masks};
-        if (tool_outputs_open(&outputs, &wanted, model, names, &err) != TN_OK)
-            code = tool_failed(&err);
-    }
-    if (!code) {
-        code = detect_all(session, paths, &outputs);
-        if (tool_outputs_commit(&outputs, &err) != TN_OK) code = tool_failed(&err);
+        size_t good = 0;
+        code = detect_all(session, paths, &outputs, &good);
+        bool nothing = !good && !tool_interrupted(); // leaves what was there before
+        if (!nothing && tool_outputs_commit(&outputs, &err) != TN_OK) code = tool_failed(&err);
     }
     tool_outputs_close(&outputs);
     lexmask_session_free(session);

@@ -3,7 +3,6 @@
 
 #include "io/image.h"
 #include "tensor/alloc.h"
-#include "tools/commands.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -26,17 +25,17 @@ void tool_print_table(const lexmask_result *result) {
 
 // ---- overlays and masks ------------------------------------------------------------------------
 
-static tn_status path_in(char *out, size_t bytes, const char *folder, const char *stem,
-                         const char *ending, tn_error *err) {
-    if ((size_t)snprintf(out, bytes, "%s/%s%s", folder, stem, ending) < bytes) return TN_OK;
-    return tn_fail(err, TN_EINVAL, "%s: the path is too long", folder);
+static tn_status path_in(const tool_outputs *o, char *out, size_t bytes, const char *folder,
+                         const char *stem, const char *ending, tn_error *err) {
+    TN_TRY(tool_output_path(out, bytes, folder, stem, ending, err));
+    return tool_output_spares(out, o->pictures, err);
 }
 
 static tn_status write_overlay(const tool_outputs *o, const char *stem, lexmask_result *result,
                                tn_error *err) {
     char path[4096];
     lexmask_error failure = {0};
-    TN_TRY(path_in(path, sizeof path, o->wanted.out, stem, ".png", err));
+    TN_TRY(path_in(o, path, sizeof path, o->wanted.out, stem, ".png", err));
     TN_TRY(from_api(lexmask_result_draw(result, path, &failure), &failure, err));
     tool_note("%s", path);
     return TN_OK;
@@ -74,12 +73,12 @@ static tn_status write_masks(const tool_outputs *o, const char *stem, lexmask_re
         char word[96], ending[160], path[4096];
         file_word(lexmask_result_at(result, i)->name, word, sizeof word);
         snprintf(ending, sizeof ending, "_%03zu_%s.png", i + 1, word);
-        status = path_in(path, sizeof path, o->wanted.masks, stem, ending, err);
+        status = path_in(o, path, sizeof path, o->wanted.masks, stem, ending, err);
         if (status == TN_OK) status = io_png_write(path, &mask, err);
     }
     char path[4096];
     if (status == TN_OK)
-        status = path_in(path, sizeof path, o->wanted.masks, stem, "_labels.png", err);
+        status = path_in(o, path, sizeof path, o->wanted.masks, stem, "_labels.png", err);
     if (status == TN_OK) status = io_png_write(path, &map, err);
     tn_free(mask.data);
     tn_free(map.data);
@@ -188,8 +187,9 @@ static tn_status make_categories(tool_outputs *o, tn_error *err) {
 // ---- all of them -------------------------------------------------------------------------------
 
 tn_status tool_outputs_open(tool_outputs *o, const tool_output_options *wanted,
-                            const lexmask_model *model, const lexmask_names *names, tn_error *err) {
-    *o = (tool_outputs){.wanted = *wanted, .model = model, .names = names};
+                            const lexmask_model *model, const lexmask_names *names,
+                            const tool_paths *pictures, tn_error *err) {
+    *o = (tool_outputs){.wanted = *wanted, .model = model, .names = names, .pictures = pictures};
     if (wanted->ids) TN_TRY(io_coco_open(wanted->ids, 0, &o->ids, err));
     TN_TRY(make_categories(o, err));
     if (wanted->out) TN_TRY(io_make_folder(wanted->out, err));
@@ -205,8 +205,8 @@ tn_status tool_outputs_open(tool_outputs *o, const tool_output_options *wanted,
     return TN_OK;
 }
 
-tn_status tool_outputs_add(tool_outputs *o, const char *path, size_t index, lexmask_result *result,
-                           tn_error *err) {
+tn_status tool_outputs_add(tool_outputs *o, size_t index, lexmask_result *result, tn_error *err) {
+    const char *path = o->pictures->path[index];
     char stem[512];
     int64_t id;
     tool_stem(path, stem, sizeof stem);

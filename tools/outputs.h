@@ -6,6 +6,7 @@
 #include "io/coco.h"
 #include "io/file.h"
 #include "lexmask.h"
+#include "tools/commands.h"
 
 typedef struct tool_output_options {
     const char *out;   // folder for overlays
@@ -19,6 +20,7 @@ typedef struct tool_outputs {
     tool_output_options wanted;
     const lexmask_model *model;
     const lexmask_names *names; // NULL: the detector's own classes
+    const tool_paths *pictures; // what is read, and so never overwritten
     io_coco_writer json;
     io_writer jsonl;
     bool json_open, jsonl_open;
@@ -26,13 +28,23 @@ typedef struct tool_outputs {
     int64_t *category; // id of each name (closed mode: of each label)
 } tool_outputs;
 
+// TN_EINVAL when two pictures would be drawn to one file, or one over itself.
+tn_status tool_outputs_check(const tool_output_options *wanted, const tool_paths *pictures,
+                             tn_error *err);
+// FOLDER/STEM.ENDING; TN_EINVAL when it does not fit.
+tn_status tool_output_path(char *out, size_t bytes, const char *folder, const char *stem,
+                           const char *ending, tn_error *err);
+// TN_EINVAL when path is one of the pictures.
+tn_status tool_output_spares(const char *path, const tool_paths *pictures, tn_error *err);
+
 // Makes folders and opens files, so that an output that cannot be written is known before the
 // work is done. TN_EINVAL when --ids lacks a name.
 tn_status tool_outputs_open(tool_outputs *outputs, const tool_output_options *wanted,
-                            const lexmask_model *model, const lexmask_names *names, tn_error *err);
-// index: 0, 1, … in the run; picture ids without --ids are index + 1.
-tn_status tool_outputs_add(tool_outputs *outputs, const char *path, size_t index,
-                           lexmask_result *result, tn_error *err);
+                            const lexmask_model *model, const lexmask_names *names,
+                            const tool_paths *pictures, tn_error *err);
+// What was found in picture number index; ids without --ids are index + 1.
+tn_status tool_outputs_add(tool_outputs *outputs, size_t index, lexmask_result *result,
+                           tn_error *err);
 tn_status tool_outputs_commit(tool_outputs *outputs, tn_error *err); // files get their names
 void tool_outputs_close(tool_outputs *outputs); // what was not committed is removed
 

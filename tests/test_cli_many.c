@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: Apache-2.0
+// lexmask detect on many pictures: broken ones among them, a terminal, Ctrl-C, and outputs that
+// must not overwrite each other or what is read.
+#include "io/file.h"
+#include "io/json.h"
+#include "tests/program.h"
+
+#include <glob.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define PAIR "demo/pair"
+#define DETECT "detect %s --model " PAIR " --names-file demo/names.txt --no-cache --proposals 10"
+
+static char picture[512]; // the demo's
+
+static char *in_folder(const char *name) {
+    static char path[4][512];
+    static int next;
+    char *out = path[next++ % 4];
+    snprintf(out, sizeof path[0], "%s/%s", test_folder(), name);
+    return out;
+}
+
+static io_json read_json(const char *path) {
+    io_json document;
+    tn_error err = {0};
+    ASSERT_OK(io_json_read(path, 0, &document, &err), err);
+    return document;
+}
+
+static int occurrences(const char *text, const char *part) {
+    int count = 0;
+    for (; (text = strstr(text, part)); text++) count++;
+    return count;
+}
+
+static void fill(const char *folder, int pictures) {
+    tn_error err = {0};
+    char *absolute = realpath(picture, NULL);
+    ASSERT_OK(io_make_folder(folder, &err), err);
+    for (int i = 0; i < pictures; i++) {
+        char link[600];
+        snprintf(link, sizeof link, "%s/%03d%s", folder, i, strrchr(picture, '.'));
+        assert_int_equal(symlink(absolute, link), 0);
+    }
+    free(absolute);
+}
+
+static void a_broken_picture_is_skipped(void **state) {
+    (void)state;
+    tn_error err = {0};
+    const char *folder = in_folder("mixed");
+    ASSERT_OK(io_make_folder(folder, &err), err);
+    char good[600], bad[600];
+    snprintf(good, sizeof good, "%s/b%s", folder, strrchr(picture, '.'));
+    snprintf(bad, sizeof bad, "%s/a.jpg", folder);
+    char *absolute = realpath(picture, NULL);
+    assert_int_equal(symlink(absolute, good), 0);
+    free(absolute);
+    FILE *file = fopen(bad, "w");
+    fputs("this is no picture", file);
+    fclose(file);
+    test_run run = test_lexmask(DETECT " --json %s/mixed.json", folder, test_folder());
+    ASSERT_CODE(run, 1);
+    ASSERT_SAYS(run.err, "mixed/a.jpg");
+    io_json results = read_json(in_folder("mixed.json"));
+    assert_true(io_json_count(&results) > 0);
+    io_json_close(&results);
+    test_run_free(&run);
+}
+
+// The bar leaves its line to messages and to nothing else, and results are printed beside it.
+static void a_terminal_is_shown_a_bar(void **state) {
+    (void)state;
+    const char *folder = in_folder("seven");
+    char broken[600], clean[700];
+    fill(folder, 6);
+    snprintf(broken, sizeof broken, "%s/003a.png", folder);
+    FILE *file = fopen(broken, "w");
+    fputs("this is no picture", file);
+    fclose(file);
+    test_run run = test_lexmask_at_terminal(DETECT, folder);
+    ASSERT_CODE(run, 1);
+    ASSERT_SAYS(run.err, "] 4/7  ");
+    ASSERT_SAYS(run.err, "/s  0:0");
+    ASSERT_SAYS(run.err, "left  ");
+    snprintf(clean, sizeof clean, "\r\033[Klexmask: %s: ", broken);
+    ASSERT_SAYS(run.err, clean);
+    assert_int_equal(occurrences(run.out, ".png\n"), 6);
+    test_run_free(&run);
+    run = test_lexmask(DETECT, folder);
+    ASSERT_CODE(run, 1);
+    assert_int_equal(occurrences(run.err, "\n"), 1); // the broken one: no bar in a log
+    assert_int_equal(occurrences(run.out, ".png\n"), 6);
+    test_run_free(&run);
+}
+
+static void control_c_keeps_what_is_done(void **state) {
+    (void)state;
+    const char *folder = in_folder("many");
+    fill(folder, 500);
+    test_run run =
+        test_lexmask_interrupted(3, DETECT " --json %s/many.json", folder, test_folder());
+    ASSERT_CODE(run, 1);
+    ASSERT_SAYS(run.err, "interrupted");
+    assert_true(run.seconds < 30);
+    io_json results = read_json(in_folder("many.json")); // whole, whatever it holds
+    assert_true(io_json_is(&results, IO_JSON_ARRAY));
+    io_json_close(&results);
+    test_run_free(&run);
+}
+
+static void copy(const char *from, const char *to) {
+    tn_error err = {0};
+    io_map map;
+    io_writer writer;
+    ASSERT_OK(io_map_open(from, &map, &err), err);
+    ASSERT_OK(io_writer_open(&writer, to, &err), err);
+    assert_int_equal(fwrite(map.bytes, 1, map.count, writer.file), map.count);
+    ASSERT_OK(io_writer_commit(&writer, &err), err);
+    io_map_close(&map);
+}
+
+static bool same_bytes(const char *a, const char *b) {
+    tn_error err = {0};
+    io_map x, y;
+    ASSERT_OK(io_map_open(a, &x, &err), err);
+    ASSERT_OK(io_map_open(b, &y, &err), err);
+    bool same = x.count == y.count && !memcmp(x.bytes, y.bytes, x.count);
+    io_map_close(&x);
+    io_map_close(&y);
+    return same;
+}
+
+// --out . beside photo.png, and twice the same name: said before anything is loaded or written.
+static void pictures_are_never_overwritten(void **state) {
+    (void)state;
+    tn_error err = {0};
+    const char *folder = in_folder("own"), *second = in_folder("own/second");
+    char photo[600], twin[600];
+    ASSERT_OK(io_make_folder(folder, &err), err);
+    ASSERT_OK(io_make_folder(second, &err), err);
+    snprintf(photo, sizeof photo, "%s/photo.png", folder);
+    snprintf(twin, sizeof twin, "%s/photo.png", second);
+    copy("demo/pictures/party.png", photo);
+    copy("demo/pictures/party.png", twin);
+    test_run run = test_lexmask(DETECT " --out %s", photo, folder);
+    ASSERT_CODE(run, 2);
+    ASSERT_SAYS(run.err, "photo.png: would overwrite a picture that is read");
+    assert_true(run.seconds < 2);
+    test_run_free(&run);
+    assert_true(same_bytes("demo/pictures/party.png", photo));
+    run = test_lexmask("detect %s %s --model " PAIR " --names pizza --masks %s/m", photo, twin,
+                       folder);
+    ASSERT_CODE(run, 2);
+    ASSERT_SAYS(run.err, "would both be written as photo.png");
+    test_run_free(&run);
+    assert_int_not_equal(access(in_folder("own/m"), F_OK), 0);
+    // A mask has the name of a picture that is read.
+    snprintf(twin, sizeof twin, "%s/photo_labels.png", folder);
+    copy("demo/pictures/party.png", twin);
+    run = test_lexmask("detect %s %s --model " PAIR
+                       " --names pizza --no-cache --proposals 10 --masks %s",
+                       photo, twin, folder);
+    ASSERT_CODE(run, 1);
+    ASSERT_SAYS(run.err, "photo_labels.png: would overwrite");
+    test_run_free(&run);
+    assert_true(same_bytes("demo/pictures/party.png", twin));
+}
+
+static void nothing_done_leaves_what_was_there(void **state) {
+    (void)state;
+    const char *broken = in_folder("broken.jpg"), *json = in_folder("kept.json");
+    copy("README.md", broken);
+    copy("README.md", json);
+    test_run run = test_lexmask(DETECT " --json %s", broken, json);
+    ASSERT_CODE(run, 1);
+    ASSERT_SAYS(run.err, "broken.jpg");
+    test_run_free(&run);
+    assert_true(same_bytes("README.md", json));
+}
+
+static int find_picture(void **state) {
+    (void)state;
+    glob_t found;
+    if (glob("demo/pictures/*.[jp][pn]g", 0, NULL, &found) != 0) return -1;
+    snprintf(picture, sizeof picture, "%s", found.gl_pathv[0]);
+    globfree(&found);
+    return 0;
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_broken_picture_is_skipped),
+        cmocka_unit_test(a_terminal_is_shown_a_bar),
+        cmocka_unit_test(control_c_keeps_what_is_done),
+        cmocka_unit_test(pictures_are_never_overwritten),
+        cmocka_unit_test(nothing_done_leaves_what_was_there),
+    };
+    return cmocka_run_group_tests(tests, find_picture, test_folder_remove);
+}
