@@ -198,6 +198,47 @@ static void stopped_and_resumed_it_ends_in_the_same_bits(void **state) {
     }
 }
 
+// The gradients of a run's first update.
+static void first_gradients(const char *run, const char *how, io_weights **out) {
+    char path[512];
+    tn_error err = {0};
+    test_run went = test_lexmask("train --preset small --clip %s --data %s --pictures %s --out %s "
+                                 "--size 64 --steps 1 --warmup 0 --dump %s-dump %s",
+                                 CLIP, in_folder("data.json"), test_folder(), in_folder(run),
+                                 in_folder(run), how);
+    ASSERT_CODE(went, 0);
+    test_run_free(&went);
+    snprintf(path, sizeof path, "%s-dump/step-000000.safetensors", in_folder(run));
+    ASSERT_OK(io_weights_open(path, out, &err), err);
+}
+
+// Losses are divided by fixed counts, and group norm sees one picture at a time.
+static void a_batch_in_parts_has_the_same_gradients(void **state) {
+    (void)state;
+    io_weights *whole, *parts;
+    first_gradients("whole-batch", "--batch 2", &whole);
+    first_gradients("in-parts", "--batch 1 --accumulate 2", &parts);
+    int compared = 0;
+    for (size_t i = 0; i < io_weights_count(whole); i++) {
+        const io_tensor *a = io_weights_at(whole, i);
+        if (strncmp(a->name, "grad/", 5)) continue;
+        const io_tensor *b = io_weights_find(parts, a->name);
+        assert_non_null(b);
+        tn_tensor view = tn_view((void *)a->data, TN_F32, a->rank, a->dim);
+        double apart = 0, top = 0;
+        for (int64_t k = 0; k < tn_count(&view); k++) {
+            double x = ((const float *)a->data)[k], y = ((const float *)b->data)[k];
+            apart = fmax(apart, fabs(x - y));
+            top = fmax(top, fabs(x));
+        }
+        if (!(apart <= 1e-5 * top)) fail_msg("%s: %g of %g", a->name, apart, top);
+        compared += top > 0;
+    }
+    assert_true(compared > 50);
+    io_weights_close(whole);
+    io_weights_close(parts);
+}
+
 static void ctrl_c_saves_first(void **state) {
     (void)state;
     test_run run = test_lexmask_interrupted(1.5, "%s --steps 100000 --warmup 5", words("long"));
@@ -247,6 +288,7 @@ static void what_is_missing_is_said(void **state) {
          2},
         {"train --preset small --clip " CLIP " --data x --pictures y --out z --seed 0.5", "--seed",
          2},
+        {"train --model a --norm group --data x --pictures y --out z", "--norm", 2},
         {"train --preset small --clip " CLIP " --data x --pictures y --out z --speed", "--speed",
          2},
         {"train --resume --out /no/such/run", "no run to go on with", 2},
@@ -498,6 +540,7 @@ int main(void) {
         cmocka_unit_test(the_module_that_is_not_a_number_is_named),
         cmocka_unit_test(what_is_not_a_number_ends_it_with_the_last_good_checkpoint),
         cmocka_unit_test(stopped_and_resumed_it_ends_in_the_same_bits),
+        cmocka_unit_test(a_batch_in_parts_has_the_same_gradients),
         cmocka_unit_test(ctrl_c_saves_first),
         cmocka_unit_test(learns_two_pictures_by_heart),
     };

@@ -53,6 +53,11 @@ static const tool_option table[] = {
      &o.loss, .choices = "softmax|cosine"},
     {"background-weight", TOOL_REAL, "X", "of background regions in the cross-entropy",
      &o.background, 0, 100},
+    {"norm", TOOL_CHOICE, "KIND",
+     "of a new model's trainable parts: batch (its statistics are those of the pictures that go "
+     "through together), group (each picture's own, for small batches) or none; default the "
+     "preset's",
+     &o.norm, .choices = "batch|group|none"},
     {"size", TOOL_INT, "N", "pictures are N x N pixels", &o.size, 16, 8192},
     {"jitter", TOOL_TEXT, "A,B", "pictures are scaled by a random factor in between", &o.jitter},
     {"no-flip", TOOL_FLAG, NULL, "do not mirror pictures", &o.no_flip},
@@ -107,6 +112,7 @@ static const char *misuse(void) {
         return "train what? Give --preset NAME and --clip FILE for a new model, or --model DIR";
     if (o.preset && !o.clip) return "a new model needs a CLIP: give --clip FILE or DIR";
     if (o.model && o.clip) return "--model says which CLIP it has: --clip goes with --preset";
+    if (o.norm && !o.preset) return "--norm goes with --preset: a model has its own";
     if (!o.data) return "train on what? Give --data FILE, COCO annotations";
     if (!o.pictures) return "where are the pictures? Give --pictures DIR";
     if (!o.out) return "where to? Give --out RUN, a folder";

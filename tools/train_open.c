@@ -12,6 +12,7 @@
 #include <string.h>
 
 #define MOST_STEPS 1000000000 // of a configuration
+#define FEW 8                 // pictures for a batch norm
 #define MOST_AT_ONCE 2        // pictures that go through together, where nothing was said
 
 static void given(double value, double *to) {
@@ -51,6 +52,10 @@ static tn_status apply_flags(tool_trainer *t) {
     given(o->background, &c->training_background);
     if (o->size) c->picture_size = o->size;
     if (o->no_flip) c->training_flip = false;
+    if (o->norm)
+        c->pyramid_norm = !strcmp(o->norm, "batch")   ? MD_NORM_BATCH
+                          : !strcmp(o->norm, "group") ? MD_NORM_GROUP
+                                                      : MD_NORM_NONE;
     if (o->loss) c->training_loss = strcmp(o->loss, "cosine") ? MD_LOSS_SOFTMAX : MD_LOSS_COSINE;
     if (o->jitter) TN_TRY(apply_jitter(o->jitter, c->training_jitter, t->err));
     apply_batch(t);
@@ -95,6 +100,10 @@ static tn_status open_data(tool_trainer *t) {
     TN_TRY(tr_dataset_open(&options, &t->data, t->err));
     tool_note("%s: %s", t->options->data, tr_counts_text(t->data->counts, text, sizeof text));
     plan(t);
+    if (t->config.pyramid_norm == MD_NORM_BATCH && t->batch < FEW)
+        tool_note("batch norm: its statistics are those of %lld pictures, which go through "
+                  "together, not of the %lld of an update; --norm group does without",
+                  (long long)t->batch, (long long)t->config.training_batch);
     return md_fvlm_config_set_base(&t->config, t->data->names, (int64_t)t->data->name_count,
                                    t->err);
 }
