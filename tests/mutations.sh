@@ -152,6 +152,14 @@ mutation "F-VLM: alpha and beta change places" models/fvlm_fuse.c 's/? cfg->alph
 mutation "F-VLM: windows are cut across rows" models/clip_scene.c 's|row % h \* w|row % h|' test_fvlm
 mutation "F-VLM: another CLIP is taken" models/fvlm_open.c 's/strcmp(hash, c->clip_sha256) != 0/false/' \
     test_fvlm_files
+mutation "made-up pictures: everything may be mirrored" train/glyph_rules.c \
+    's/return found < 0 || found == MIRRORED;/return found < RULES;/' test_world
+mutation "made-up pictures: masks hold what lies over them" train/scene_paint.c \
+    's/p->canvas.owner\[i\] == object + 1/p->canvas.owner[i] >= object + 1/' test_world
+mutation "made-up pictures: crops depend on the batch" train/crops.c \
+    's/(uint64_t)(j->first + task)/(uint64_t)task/' test_world
+mutation "made-up pictures: pixels are not those of the JPEG" train/scene_paint.c \
+    's/^ *memcpy(out->picture.data, decoded.data, tn_bytes(&decoded));//' test_world
 
 [ "${#names[@]}" -gt 0 ] || { echo "no mutation is called '$only'"; exit 1; }
 

@@ -59,7 +59,8 @@ static tn_status add_thing(const tr_painting *p, int object, tn_tensor *mask, tr
                            tn_error *err) {
     tr_thing *thing = &out->thing[out->count];
     uint8_t *to = tn_u8(mask);
-    for (int64_t i = 0; i < tn_count(mask); i++) to[i] = p->canvas.owner[i] == object + 1;
+    for (int64_t i = 0, pixels = tn_count(mask); i < pixels; i++)
+        to[i] = p->canvas.owner[i] == object + 1;
     thing->name = p->name[object];
     TN_TRY(io_rle_encode(mask, p->arena, &thing->mask, err));
     io_rle_box(&thing->mask, thing->box);
