@@ -21,6 +21,7 @@ typedef struct crop {
     const tr_crop_maker *maker;
     tn_rng rng;
     double hard; // 1 - easy
+    bool screen; // drawn by a program: neither light nor shadow
     tr_canvas canvas;
     window window;
 } crop;
@@ -49,6 +50,7 @@ static tr_pose pose_draw(crop *c, const tr_glyph *glyph, double x, double y, dou
 
 static tr_look look_draw(crop *c) {
     tr_look look = {.opacity = 1, .gain = {1, 1, 1}, .sharpness = between(c, 0.75, 1.4)};
+    if (c->screen) return look;
     if (chance(c, 0.3 * c->hard)) {
         double gain = between(c, 0.75, 1.05);
         for (int k = 0; k < 3; k++) look.gain[k] = (float)(gain * between(c, 0.96, 1.04));
@@ -63,7 +65,7 @@ static void paint(crop *c, const tr_glyph *glyph, tr_pose pose) {
     double scale = c->canvas.w / (2 * c->window.half), middle = c->canvas.w / 2.0;
     for (int i = 0; i < 6; i++) pose.m[i] *= scale;
     pose.m[2] += middle - c->window.x * scale, pose.m[5] += middle - c->window.y * scale;
-    bool shadow = chance(c, 0.12);
+    bool shadow = chance(c, 0.12) && !c->screen;
     double dx = between(c, -0.1, 0.1) * scale, dy = between(c, 0, 0.12) * scale;
     if (shadow) tr_paint_shadow(&c->canvas, glyph, &pose, dx, dy, between(c, 0.2, 0.7));
     tr_paint_glyph(&c->canvas, glyph, &pose, &look, 0);
@@ -136,6 +138,66 @@ static void paint_behind(crop *c) {
     neighbour(c, 0.3 * (0.4 + 0.6 * c->hard), 0.3, 1.5, 0.62, 0.95);
 }
 
+// ---- on a screen -------------------------------------------------------------------------------
+
+// Text beside the object, as large as an emoji's letters are, on its line.
+static void text_beside(crop *c, double scale, double left, double right, const float ink[3]) {
+    const tr_sheets *sheets = &c->maker->sheets;
+    int n = (int)tn_rng_below(&c->rng, TR_SHEETS);
+    double middle = c->canvas.w / 2.0, letters = 2 / 1.2 * between(c, 0.85, 1.1) * scale;
+    double line = letters * 1.4, y = middle - c->window.y * scale;
+    int r[4] = {(int)(middle + (left - c->window.x) * scale), 0,
+                (int)(middle + (right - c->window.x) * scale), c->canvas.h};
+    bool others = chance(c, 0.4); // the lines above and below, too
+    if (!others) r[1] = (int)(y - line / 2), r[3] = (int)(y + line / 2);
+    tr_paint_sheet(&c->canvas, &sheets->sheet[n], r, between(c, 0, TR_SHEET_SIDE),
+                   between(c, 0, TR_SHEET_SIDE), letters / sheets->letters[n], 0, ink,
+                   between(c, 0.6, 1), 0);
+}
+
+// A bubble, a button or the page itself, text and other emoji on the line.
+static void paint_screen_behind(crop *c) {
+    float paper[3], ink[3];
+    double scale = c->canvas.w / (2 * c->window.half), middle = c->canvas.w / 2.0;
+    bool dark = chance(c, 0.4), coloured = chance(c, 0.3);
+    tr_colour_draw(&c->rng, paper);
+    double pull = coloured ? between(c, 0, 0.3) : between(c, 0.85, 1);
+    for (int k = 0; k < 3; k++) paper[k] += ((dark ? 0.04f : 1) - paper[k]) * (float)pull;
+    float grey = 0.3f * paper[0] + 0.6f * paper[1] + 0.1f * paper[2];
+    for (int k = 0; k < 3; k++) ink[k] = grey > 0.5f ? 0.1f : 0.92f;
+    for (int64_t i = 0; i < (int64_t)c->canvas.h * c->canvas.w; i++)
+        for (int k = 0; k < 3; k++) c->canvas.rgb[3 * i + k] = paper[k];
+    if (chance(c, 0.25)) { // the edge of a bubble, or a disc round it
+        tr_shape plate = tr_shape_draw(&c->rng);
+        plate.part[0] = 1, plate.hollow = false, plate.opacity = 1; // 0.6 as high as wide
+        plate.kind = chance(c, 0.5) ? TR_SHAPE_ELLIPSE : TR_SHAPE_PLATE;
+        double side = 2 * scale * between(c, 1.3, 2.2);
+        tr_pose pose = tr_pose_of(middle - c->window.x * scale, middle - c->window.y * scale, side,
+                                  0, 1, 0, false);
+        pose.m[4] /= 0.6; // a disc or a square
+        tr_paint_shape(&c->canvas, &plate, &pose, 0);
+    }
+    for (int side = -1; side <= 1; side += 2) {
+        double what = tn_rng_unit(&c->rng);
+        const tr_glyph *glyph = any_glyph(c);
+        if (what < 0.3)
+            paint(c, glyph, tr_pose_of(side * between(c, 2, 2.2), 0, 2, 0, 1, 0, false));
+        else if (what < 0.75)
+            text_beside(c, scale, side < 0 ? -12 : 1.15, side < 0 ? -1.15 : 12, ink);
+    }
+}
+
+// Clean, upright and often tiny.
+static tr_wear screen_wear_draw(crop *c) {
+    tr_wear w = {.contrast = 1, .saturation = 1, .tint = {1, 1, 1}, .resolution = 1};
+    if (chance(c, 0.25 * c->hard)) w.quality = (int)between(c, 45, 96);
+    if (chance(c, 0.75)) w.resolution = exp(between(c, log(16 + 26 * (1 - c->hard)), log(64))) / 64;
+    w.soft = chance(c, 0.2);
+    return w;
+}
+
+// ---- a crop ------------------------------------------------------------------------------------
+
 static void paint_before(crop *c) {
     neighbour(c, 0.28 * c->hard, 0.3, 1, 0.72, 0.95);
     bool shape = chance(c, 0.06 * c->hard);
@@ -154,18 +216,24 @@ static tr_wear wear_draw(crop *c) {
     return wear;
 }
 
-static tn_status make_crop(crop *c, int32_t name, float *out, tn_error *err) {
+static void paint_crop(crop *c, int32_t name) {
     lack how = name >= 0 ? WHOLE : (lack)(BARE + tn_rng_below(&c->rng, 4));
     const tr_glyph *other = any_glyph(c);
     const tr_glyph *glyph = name >= 0 ? &c->maker->glyphs->glyph[name] : other;
     tr_pose pose = pose_draw(c, glyph, 0, 0, 1);
     double tight[4];
+    if (c->screen) pose = tr_pose_of(0, 0, 2, 0, 1, 0, false);
     tr_pose_box(&pose, glyph, tight);
     c->window = how == WHOLE || how == BARE ? window_draw(c, tight) : lacking(c, how, tight);
-    paint_behind(c);
+    (c->screen ? paint_screen_behind : paint_behind)(c);
     if (how != BARE) paint(c, glyph, pose);
-    paint_before(c);
-    tr_wear wear = wear_draw(c);
+    if (!c->screen) paint_before(c);
+}
+
+static tn_status make_crop(crop *c, int32_t name, float *out, tn_error *err) {
+    c->screen = chance(c, 0.15);
+    paint_crop(c, name);
+    tr_wear wear = c->screen ? screen_wear_draw(c) : wear_draw(c);
     uint8_t *bytes = (uint8_t *)out; // the bytes first, then spread to floats from the end
     TN_TRY(tr_wear_apply(&c->canvas, &wear, &c->rng, err));
     TN_TRY(tr_wear_bytes(&c->canvas, &wear, bytes, err));
