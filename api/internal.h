@@ -17,7 +17,7 @@ struct lexmask_model {
     md_mask_rcnn *detector; // NULL
     md_clip *own_clip;      // NULL
     const md_clip *clip;    // the F-VLM's or own_clip; NULL: closed mode only
-    md_bpe *bpe;            // NULL without clip
+    md_bpe *bpe;            // NULL without clip, or when none was wanted
     char clip_path[4096];
     char device[16], level[32]; // every session opens the backend that packed the weights
 };

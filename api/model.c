@@ -77,7 +77,7 @@ static tn_status find_files(const lexmask_model_options *options, paths *p, tn_e
         return tn_fail(err, TN_EINVAL, "which model? Neither a folder nor a detector was given");
     if (!options->folder && options->clip && !options->detector_only)
         TN_TRY(md_published_resolve(options->clip, p->clip, sizeof p->clip, err));
-    if (!p->clip[0]) return TN_OK;
+    if (!p->clip[0] || options->no_tokenizer) return TN_OK;
     return md_find_tokenizer(p->clip, options->tokenizer, p->tokenizer, sizeof p->tokenizer, err);
 }
 
@@ -109,6 +109,7 @@ static tn_status load_fvlm(const lexmask_model_options *options, kn_ctx *kn, lex
     TN_TRY(md_fvlm_open(&wanted, kn, &model->fvlm, err));
     model->clip = md_fvlm_clip(model->fvlm);
     snprintf(model->clip_path, sizeof model->clip_path, "%s", md_fvlm_clip_path(model->fvlm));
+    if (options->no_tokenizer) return TN_OK;
     const char *given =
         options->tokenizer ? options->tokenizer : md_fvlm_clip_tokenizer(model->fvlm);
     TN_TRY(md_find_tokenizer(model->clip_path, given, tokenizer, sizeof tokenizer, err));
@@ -130,7 +131,7 @@ static tn_status load(const lexmask_model_options *options, const paths *p, kn_c
     TN_TRY(md_clip_open(p->clip, &clip_options, kn, &model->own_clip, err));
     model->clip = model->own_clip;
     snprintf(model->clip_path, sizeof model->clip_path, "%s", p->clip);
-    TN_TRY(open_tokenizer(p->tokenizer, model, err));
+    if (p->tokenizer[0]) TN_TRY(open_tokenizer(p->tokenizer, model, err));
     const md_clip_config *config = md_clip_settings(model->clip);
     if (config->assumed[0] && options->log)
         options->log(options->log_user, LEXMASK_LOG_WARNING, config->assumed);

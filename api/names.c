@@ -29,6 +29,9 @@ static tn_status embed(const lexmask_model *model, const lexmask_names_options *
     const md_clip_config *clip = md_clip_settings(model->clip);
     if (options->embeddings)
         return md_vocabulary_read(options->embeddings, names->classes, clip->embed_dim, out, err);
+    if (!model->bpe)
+        return tn_fail(err, TN_EINVAL,
+                       "the model was opened without a tokenizer: names need ready embeddings");
     static const char *const plain[] = {"a photo of {}"};
     bool given = options->prompt_count > 0;
     md_templates templates = {0};

@@ -78,6 +78,7 @@ typedef struct lexmask_model_options {
     const char *device;    // "cpu"
     const char *dtype;     // "f32"
     int detector_only;     // 1: load no CLIP even if the folder has one (closed mode needs none)
+    int no_tokenizer;      // 1: need none, since names will come with ready embeddings
     int threads;           // used while loading; 0: all processors
     int heads, text_heads; // of CLIP, where neither file nor table tells; 0: from there
     const char *activation; // "gelu" or "quick_gelu", likewise; NULL: from there
@@ -90,9 +91,9 @@ LEXMASK_API void lexmask_model_options_init(lexmask_model_options *options);
 LEXMASK_API lexmask_status lexmask_model_open(const lexmask_model_options *options,
                                               lexmask_model **model, lexmask_error *err);
 LEXMASK_API void lexmask_model_close(lexmask_model *model); // NULL is fine
-// The detector's own classes (closed mode): label is 1..count-1, 0 is background.
 // 1: an F-VLM, which has no classes of its own.
 LEXMASK_API int lexmask_model_is_fvlm(const lexmask_model *model);
+// The detector's own classes (closed mode): label is 1..count-1, 0 is background.
 LEXMASK_API size_t lexmask_model_class_count(const lexmask_model *model);
 LEXMASK_API const char *lexmask_model_class_at(const lexmask_model *model, size_t label);
 

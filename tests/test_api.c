@@ -176,6 +176,15 @@ static void mistakes_come_back_as_text(void **state) {
     assert_int_equal(lexmask_model_open(&model_options, &none, &err), LEXMASK_EDEVICE);
     assert_non_null(strstr(err.text, "abacus"));
     assert_null(none);
+    model_options.device = "cpu", model_options.no_tokenizer = 1;
+    API_OK(lexmask_model_open(&model_options, &none, &err));
+    lexmask_names_options words;
+    lexmask_names_options_init(&words);
+    words.text = "pizza";
+    lexmask_names *no_names = NULL;
+    assert_int_equal(lexmask_names_new(none, &words, &no_names, &err), LEXMASK_EINVAL);
+    assert_non_null(strstr(err.text, "without a tokenizer"));
+    lexmask_model_close(none);
 }
 
 static void names_are_the_same_in_every_form(void **state) {

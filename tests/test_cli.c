@@ -131,7 +131,26 @@ static void ready_embeddings_stand_for_the_text_tower(void **state) {
     ASSERT_SAYS(words.out, "penguin");
     assert_int_equal(occurrences(words.out, "\"box\""), occurrences(ready.out, "\"box\""));
     test_run_free(&words);
+    // No text is read, so no vocabulary has to be there; without them it is missed at once.
+    const char *alone = in_folder("alone.safetensors"), *from = realpath(PAIR "/clip", NULL);
+    char weights[600], line[1024];
+    snprintf(weights, sizeof weights, "%s/model.safetensors", from);
+    assert_int_equal(symlink(weights, alone), 0);
+    free((void *)from);
+    snprintf(line, sizeof line,
+             "detect %s --detector " PAIR
+             "/detector.safetensors --clip %s --heads 4 --text-heads 4 "
+             "--activation gelu --names pizza,penguin --jsonl - --proposals 50 --no-cache",
+             picture, alone);
+    test_run without = test_lexmask("%s --embeddings %s/e.npy", line, test_folder());
+    ASSERT_CODE(without, 0);
+    assert_string_equal(without.out, ready.out);
+    test_run_free(&without);
     test_run_free(&ready);
+    test_run missed = test_lexmask("%s", line);
+    ASSERT_CODE(missed, 1);
+    ASSERT_SAYS(missed.err, "no vocabulary in or beside it");
+    test_run_free(&missed);
 }
 
 static void ids_come_from_annotations(void **state) {
@@ -218,6 +237,11 @@ static void convert_and_info_agree(void **state) {
     test_run run = test_lexmask(
         "convert " PAIR "/detector.safetensors %s/c.safetensors --dtype f32", test_folder());
     ASSERT_CODE(run, 0);
+    test_run_free(&run);
+    run = test_lexmask("convert %s/c.safetensors %s/../%s/c.safetensors --dtype f16", test_folder(),
+                       test_folder(), strrchr(test_folder(), '/') + 1);
+    ASSERT_CODE(run, 2);
+    ASSERT_SAYS(run.err, "OUT is IN itself");
     test_run_free(&run);
     run = test_lexmask("info %s/c.safetensors --json", test_folder());
     ASSERT_CODE(run, 0);

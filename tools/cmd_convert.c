@@ -6,6 +6,7 @@
 #include "tools/commands.h"
 
 #include <string.h>
+#include <sys/stat.h>
 
 static struct {
     const char *dtype;
@@ -73,6 +74,10 @@ static tn_status convert(const char *given, const char *to, tn_error *err) {
     char path[4096];
     io_weights *file;
     TN_TRY(md_published_resolve(given, path, sizeof path, err));
+    struct stat from, there;
+    if (stat(path, &from) == 0 && stat(to, &there) == 0 && from.st_dev == there.st_dev &&
+        from.st_ino == there.st_ino)
+        return tn_fail(err, TN_EINVAL, "%s: OUT is IN itself; name another file", to);
     TN_TRY(io_weights_open(path, &file, err));
     tn_status status = convert_open(file, to, err);
     if (status == TN_OK) tool_note("%s: %zu tensors", to, io_weights_count(file));

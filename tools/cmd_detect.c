@@ -175,7 +175,7 @@ static int open_model(lexmask_model **model) {
     options.threads = (int)o.threads;
     options.heads = (int)o.heads, options.text_heads = (int)o.text_heads;
     options.activation = o.activation, options.bn_eps = o.bn_eps, options.log = tool_api_log;
-    options.detector_only = closed();
+    options.detector_only = closed(), options.no_tokenizer = o.embeddings != NULL;
     lexmask_error err = {0};
     return lexmask_model_open(&options, model, &err) == LEXMASK_OK ? 0 : api_failed(&err);
 }

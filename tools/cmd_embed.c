@@ -66,8 +66,13 @@ static tn_status embed_texts(tool_clip *open, const tool_list *texts, tn_tensor 
     md_tokens tokens = {0};
     tn_status status = TN_OK;
     int64_t context = md_clip_settings(open->clip)->context;
+    tool_progress progress = tool_progress_start(texts->count);
     for (size_t i = 0; status == TN_OK && i < texts->count; i++) {
         const char *text = texts->word[i];
+        if (tool_interrupted()) {
+            status = tn_fail(err, TN_ECANCELLED, "interrupted");
+            break;
+        }
         status = md_bpe_encode(open->bpe, text, strlen(text), context, &tokens, err);
         if (status != TN_OK) {
             tn_fail_prefix(err, "text %zu", i + 1);
@@ -77,7 +82,9 @@ static tn_status embed_texts(tool_clip *open, const tool_list *texts, tn_tensor 
         md_clip_text row = {tokens.ids, (int64_t)tokens.count};
         tn_tensor to = tn_slice(y, (int64_t)i, 1);
         status = md_clip_encode_texts(&open->cx, open->clip, &row, 1, &to);
+        tool_progress_step(&progress, text);
     }
+    tool_progress_hide();
     md_tokens_deinit(&tokens);
     return status;
 }

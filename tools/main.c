@@ -9,6 +9,7 @@
 #include <cairo.h>
 #include <curl/curl.h>
 #include <jansson.h>
+#include <jpeglib.h>
 #include <pango/pango.h>
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
@@ -26,6 +27,9 @@ static const tool_command *const commands[] = {
     &tool_scenes,   &tool_tokenizer_train,
     &tool_pretrain,
 };
+#define TEXT_OF(macro) TEXT(macro)
+#define TEXT(word) #word
+
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
 static const char about[] =
@@ -55,8 +59,9 @@ static int print_version(void) {
     printf("lexmask %s\n", lexmask_version());
     printf("build      %s %s, %s\n", __DATE__, __TIME__, __VERSION__);
     printf("processor  %s\n", level);
-    printf("libraries  libpng %s, zlib %s, jansson %s, %s,\n", PNG_LIBPNG_VER_STRING, zlibVersion(),
-           JANSSON_VERSION, curl_version());
+    printf("libraries  libjpeg-turbo %s, libpng %s, zlib %s, jansson %s, %s,\n",
+           TEXT_OF(LIBJPEG_TURBO_VERSION), png_get_libpng_ver(NULL), zlibVersion(),
+           jansson_version_str(), curl_version());
     printf("           utf8proc %s (Unicode %s), pcre2 %d.%d, cairo %s, pango %s\n",
            utf8proc_version(), utf8proc_unicode_version(), PCRE2_MAJOR, PCRE2_MINOR,
            cairo_version_string(), pango_version_string());
