@@ -72,9 +72,10 @@ static tn_status accumulate(const ev_job *job, uint32_t category, tn_arena *scra
     ev_ranked *ranked = tn_arena_alloc(scratch, count * sizeof *ranked);
     const ev_hit **hits = ranked ? tn_arena_alloc(scratch, count * sizeof *hits) : NULL;
     double *room = hits ? tn_arena_alloc(scratch, count * sizeof *room) : NULL;
-    if (!room) return no_memory(err);
+    ev_ranked *other = room ? tn_arena_alloc(scratch, count * sizeof *other) : NULL;
+    if (!other) return no_memory(err);
     for (size_t i = 0; i < count; i++) ranked[i] = (ev_ranked){first[i].score, (uint32_t)i};
-    ev_rank(ranked, count);
+    ev_rank(ranked, other, count);
     for (size_t i = 0; i < count; i++) hits[i] = first + ranked[i].index;
     for (int area = 0; area < job->areas; area++)
         for (int limit = 0; wanted[area] && limit < EV_LIMITS; limit++) {

@@ -55,5 +55,5 @@ typedef struct ev_ranked {
     double score;
     uint32_t index;
 } ev_ranked;
-// By falling score; equal ones stay in order of index.
-void ev_rank(ev_ranked *items, size_t count);
+// By falling score; equal ones stay in their order. room: for as many.
+void ev_rank(ev_ranked *items, ev_ranked *room, size_t count);

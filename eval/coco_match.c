@@ -4,30 +4,45 @@
 #include "io/coco_rle.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 // Smallest and largest area of all, small, medium and large.
 static const double area_range[EV_AREAS][2] = {
     {0, 1e10}, {0, 32 * 32}, {32 * 32, 96 * 96}, {96 * 96, 1e10}};
 
-static int by_score(const void *a, const void *b) {
-    const ev_ranked *x = a, *y = b;
-    if (x->score != y->score) return x->score < y->score ? 1 : -1;
-    return x->index < y->index ? -1 : x->index > y->index;
-}
+#define RUN 16 // sorted by insertion
 
-void ev_rank(ev_ranked *items, size_t count) {
-    if (count > 24) {
-        qsort(items, count, sizeof *items, by_score);
-        return;
-    }
+static void insert(ev_ranked *items, size_t count) {
     for (size_t i = 1; i < count; i++) {
         ev_ranked item = items[i];
         size_t at = i;
-        for (; at > 0 && by_score(&items[at - 1], &item) > 0; at--) items[at] = items[at - 1];
+        for (; at > 0 && items[at - 1].score < item.score; at--) items[at] = items[at - 1];
         items[at] = item;
     }
+}
+
+// Two neighbouring sorted lists into one; the first goes first where scores are equal.
+static void merge(const ev_ranked *a, const ev_ranked *b, const ev_ranked *end, ev_ranked *out) {
+    const ev_ranked *middle = b;
+    while (a < middle && b < end) *out++ = b->score > a->score ? *b++ : *a++;
+    memcpy(out, a, (size_t)(middle - a) * sizeof *out);
+    memcpy(out + (middle - a), b, (size_t)(end - b) * sizeof *out);
+}
+
+void ev_rank(ev_ranked *items, ev_ranked *room, size_t count) {
+    ev_ranked *from = items, *to = room;
+    for (size_t at = 0; at < count; at += RUN)
+        insert(items + at, count - at < RUN ? count - at : RUN);
+    for (size_t width = RUN; width < count; width *= 2) {
+        for (size_t at = 0; at < count; at += 2 * width) {
+            size_t middle = at + width < count ? at + width : count;
+            size_t end = at + 2 * width < count ? at + 2 * width : count;
+            merge(from + at, from + middle, from + end, to + at);
+        }
+        ev_ranked *next = from;
+        from = to, to = next;
+    }
+    if (from != items) memcpy(items, from, count * sizeof *items);
 }
 
 static tn_status no_memory(tn_error *err) {
@@ -115,13 +130,14 @@ static tn_status make_results(group_work *w) {
     const ev_group *g = w->group;
     size_t mark = tn_arena_mark(w->scratch);
     ev_ranked *ranked = tn_arena_alloc(w->scratch, g->results * sizeof *ranked);
-    if (!ranked) return no_memory(w->err);
+    ev_ranked *room = tn_arena_alloc(w->scratch, g->results * sizeof *room);
+    if (!ranked || !room) return no_memory(w->err);
     for (uint32_t i = 0; i < g->results; i++) {
         uint32_t index = w->job->result_order[g->first_result + i];
         // Within a group the order is that of the file, but for agnostic ones, so i is the tie.
         ranked[i] = (ev_ranked){w->job->results[index].score, i};
     }
-    ev_rank(ranked, g->results);
+    ev_rank(ranked, room, g->results);
     for (uint32_t i = 0; i < g->hits; i++)
         w->results[i].object =
             &w->job->results[w->job->result_order[g->first_result + ranked[i].index]];

@@ -67,7 +67,7 @@ static tn_status known_pairs(const io_coco *truth, const uint8_t *dropped, uint6
 }
 
 // Drops all but the best of each picture. order: results by picture; from[picture]: where its own
-// begin.
+// begin. ranked: room for twice as many as a picture has.
 static void drop_worst(const io_coco_object *results, const uint32_t *from, size_t images,
                        const uint32_t *order, ev_ranked *ranked, uint8_t *dropped) {
     for (size_t image = 0; image < images; image++) {
@@ -77,7 +77,7 @@ static void drop_worst(const io_coco_object *results, const uint32_t *from, size
             uint32_t index = order[from[image] + i];
             ranked[i] = (ev_ranked){results[index].score, index};
         }
-        ev_rank(ranked, n);
+        ev_rank(ranked, ranked + n, n);
         for (uint32_t i = MOST; i < n; i++) dropped[ranked[i].index] = 1;
     }
 }
@@ -88,7 +88,7 @@ static tn_status keep_best(const io_coco *truth, const io_coco_object *results, 
     size_t images = truth->image_count;
     uint32_t *from = tn_alloc_zero(images + 2, sizeof *from);
     uint32_t *order = from ? tn_alloc_zero(count + 1, sizeof *order) : NULL;
-    ev_ranked *ranked = order ? tn_alloc_zero(count + 1, sizeof *ranked) : NULL;
+    ev_ranked *ranked = order ? tn_alloc_zero(2 * count + 1, sizeof *ranked) : NULL;
     if (ranked) {
         // Counted two places on, so that what is filled in moves each place to its beginning.
         for (size_t i = 0; i < count; i++)
