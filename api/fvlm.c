@@ -2,19 +2,28 @@
 // Sessions of an F-VLM.
 #include "api/internal.h"
 
+#include <stdio.h>
 #include <string.h>
 
 // base[t]: whether alpha or beta holds for a name.
 static tn_status read_novel(lexmask_session *session, tn_error *err) {
     const md_names *names = &session->names->parsed;
     md_names novel;
+    int64_t met = 0;
     TN_TRY(md_names_read(session->options.novel, &novel, err));
     for (int64_t t = 0; t < names->classes; t++) {
         session->base[t] = 1;
         for (int64_t i = 0; i < novel.classes && session->base[t]; i++)
             session->base[t] = strcmp(names->label[t], novel.label[i]) != 0;
+        met += !session->base[t];
     }
     md_names_deinit(&novel);
+    if (met == 0 && session->options.log) {
+        char text[512];
+        snprintf(text, sizeof text, "%.400s: none of its names is looked for: all are alpha's",
+                 session->options.novel);
+        session->options.log(session->options.log_user, LEXMASK_LOG_WARNING, text);
+    }
     return TN_OK;
 }
 

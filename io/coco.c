@@ -296,8 +296,11 @@ static void read_category(reader *r) {
 }
 
 static void read_list(reader *r, void (*read)(reader *r)) {
-    io_scan_enter(&r->scan, '[');
-    while (io_scan_item(&r->scan)) read(r);
+    io_scan *s = &r->scan;
+    if (s->depth == 0 && io_scan_peek(s) == '{')
+        io_scan_expected(s, s->at, "an array of results (annotations begin like this)");
+    io_scan_enter(s, '[');
+    while (io_scan_item(s)) read(r);
 }
 
 static void read_annotations(reader *r) {
@@ -308,6 +311,8 @@ static void read_annotations(reader *r) {
         {"images", read_image}, {"categories", read_category}, {"annotations", read_object}};
     io_scan *s = &r->scan;
     bool seen[3] = {false};
+    if (io_scan_peek(s) == '[')
+        io_scan_expected(s, s->at, "an object of annotations (results begin like this)");
     io_scan_enter(s, '{');
     for (io_slice key; io_scan_key(s, &key);) {
         int i = 0;

@@ -125,6 +125,23 @@ static void novel_names(void **state) {
     lexmask_result_free(result);
 }
 
+static void remember(void *user, lexmask_log_level level, const char *text) {
+    assert_int_equal(level, LEXMASK_LOG_WARNING);
+    snprintf(user, 256, "%s", text);
+}
+
+// A file of names that nobody looks for is a slip of the pen, or of the hand.
+static void strange_novel_names(void **state) {
+    (void)state;
+    static const char text[] = "pizzza\n";
+    char said[256] = "";
+    lexmask_session_options options = plain();
+    options.novel = temporary_file("novel.txt", text, sizeof text - 1);
+    options.log = remember, options.log_user = said;
+    lexmask_result_free(run(&options));
+    assert_non_null(strstr(said, "novel.txt: none of its names is looked for"));
+}
+
 static void given_boxes(void **state) {
     (void)state;
     const float boxes[8] = {10, 10, 60, 60, 100, 50, 300, 200};
@@ -184,9 +201,10 @@ static int teardown(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(kind),   cmocka_unit_test(detections),  cmocka_unit_test(kept_scores),
-        cmocka_unit_test(modes),  cmocka_unit_test(novel_names), cmocka_unit_test(given_boxes),
-        cmocka_unit_test(misuse),
+        cmocka_unit_test(kind),        cmocka_unit_test(detections),
+        cmocka_unit_test(kept_scores), cmocka_unit_test(modes),
+        cmocka_unit_test(novel_names), cmocka_unit_test(strange_novel_names),
+        cmocka_unit_test(given_boxes), cmocka_unit_test(misuse),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -122,7 +122,7 @@ static const struct {
 } broken[] = {
     {'a', "", "line 1, byte 0: the end of the file, expected an object"},
     {'a', "  \n ", "line 2, byte 4: the end of the file, expected an object"},
-    {'a', "[]", "byte 0: '[', expected an object"},
+    {'a', "[]", "byte 0: '[', expected an object of annotations (results begin like this)"},
     {'a', "null", "'n', expected an object"},
     {'a', "hello", "'h', expected an object"},
     {'a', "\xef\xbb\xbf{}", "byte 0xef, expected an object"},
@@ -221,7 +221,7 @@ static const struct {
     {'a', "{\"images\":[],\"x\":/* note */1}", "'/', expected a value"},
     {'a', "{\"images\":[", "the end of the file, expected an object"},
     {'a', "{\"images\":[]", "the end of the file, expected ',' or '}'"},
-    {'r', "{}", "'{', expected an array"},
+    {'r', "{}", "'{', expected an array of results (annotations begin like this)"},
     {'r', "[1]", "'1', expected an object"},
     {'r', "[{}]", "a result with \"image_id\""},
     {'r', "[{\"image_id\":1}]", "a result with \"category_id\""},

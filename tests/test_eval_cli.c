@@ -311,6 +311,15 @@ static void what_is_left_out_is_told(void **state) {
     test_run_free(&run);
 }
 
+static void boxes_taken_as_masks_are_told(void **state) {
+    (void)state;
+    test_run run = test_lexmask("eval --gt %s --results %s --type segm", file_of("gt.json", TRUTH),
+                                file_of("found.json", FOUND));
+    ASSERT_CODE(run, 0);
+    ASSERT_SAYS(run.err, "2 of 2 results have no segmentation");
+    test_run_free(&run);
+}
+
 static void broken_files_are_refused(void **state) {
     (void)state;
     static const struct {
@@ -390,6 +399,7 @@ int main(void) {
         cmocka_unit_test(a_model_is_evaluated),
         cmocka_unit_test(broken_pictures_are_told),
         cmocka_unit_test(what_is_left_out_is_told),
+        cmocka_unit_test(boxes_taken_as_masks_are_told),
         cmocka_unit_test(broken_files_are_refused),
         cmocka_unit_test(misuse_is_explained),
     };

@@ -87,9 +87,15 @@ static tn_status read_files(files *f, tn_pool *pool, tn_error *err) {
 
 // What pycocotools leaves out without a word.
 static void warn(const files *f, const ev_coco *figures) {
-    size_t strangers = 0;
-    for (size_t i = 0; i < f->results->object_count; i++)
+    size_t strangers = 0, boxes = 0;
+    for (size_t i = 0; i < f->results->object_count; i++) {
         strangers += io_coco_find_category(f->truth, f->results->objects[i].category_id) < 0;
+        boxes += f->results->objects[i].shape.kind == IO_COCO_NONE;
+    }
+    if (boxes && !strcmp(o.how.type, "segm"))
+        tool_note("%s: %zu of %zu results have no segmentation: their boxes were compared as masks "
+                  "(as in pycocotools)",
+                  o.results, boxes, f->results->object_count);
     if (strangers)
         tool_note("%s: %zu of %zu results are of categories that %s does not have; they were left "
                   "out",
@@ -130,12 +136,13 @@ static tn_status run_model(tool_eval_run *run, tn_error *err) {
 static tn_status evaluate(const tool_eval_run *run, tn_error *err) {
     tn_pool *pool;
     files f = {.want = tool_eval_want(&o.how)};
-    tool_evaluation evaluation = {0};
     TN_TRY(tn_pool_open((int)o.threads, &pool, err));
     tn_status status = read_files(&f, pool, err);
+    tool_evaluation evaluation = {.options = &o.how, .truth = f.truth};
+    if (status == TN_OK)
+        status = tool_eval_split(&o.how, f.truth, &evaluation.has_split, &evaluation.names, err);
     if (status == TN_OK) {
-        status = tool_evaluate(f.truth, f.results->objects, f.results->object_count, &o.how, pool,
-                               &evaluation, err);
+        status = tool_evaluate(&evaluation, f.results->objects, f.results->object_count, pool, err);
         if (status != TN_OK) tn_fail_prefix(err, "%s, %s", o.gt, o.results);
     }
     if (status == TN_OK && run->proposals)

@@ -34,11 +34,11 @@ typedef struct tool_evaluation {
 tn_status tool_eval_split(const tool_eval_options *options, const io_coco *truth, bool *has,
                           io_coco_split *out, tn_error *err);
 
-// truth has to be read with tool_eval_want. Release with tool_evaluation_deinit.
+// Needs options, truth (read with tool_eval_want) and what tool_eval_split gave. Release with
+// tool_evaluation_deinit, done or failed.
 unsigned tool_eval_want(const tool_eval_options *options);
-tn_status tool_evaluate(const io_coco *truth, const io_coco_object *results, size_t count,
-                        const tool_eval_options *options, tn_pool *pool, tool_evaluation *out,
-                        tn_error *err);
+tn_status tool_evaluate(tool_evaluation *evaluation, const io_coco_object *results, size_t count,
+                        tn_pool *pool, tn_error *err);
 // Adds the recall of proposals.
 tn_status tool_evaluate_proposals(tool_evaluation *evaluation, const io_coco_object *proposals,
                                   size_t count, tn_pool *pool, tn_error *err);

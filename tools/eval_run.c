@@ -37,22 +37,20 @@ tn_status tool_evaluate_proposals(tool_evaluation *e, const io_coco_object *prop
                               pool, &e->proposals, err);
 }
 
-tn_status tool_evaluate(const io_coco *truth, const io_coco_object *results, size_t count,
-                        const tool_eval_options *o, tn_pool *pool, tool_evaluation *out,
-                        tn_error *err) {
-    *out = (tool_evaluation){.options = o, .truth = truth};
+tn_status tool_evaluate(tool_evaluation *e, const io_coco_object *results, size_t count,
+                        tn_pool *pool, tn_error *err) {
+    const tool_eval_options *o = e->options;
     ev_coco_options how = {
         .masks = !strcmp(o->type, "segm"), .agnostic = o->agnostic, .lvis = o->lvis};
-    TN_TRY(tool_eval_split(o, truth, &out->has_split, &out->names, err));
-    const io_coco_split *names = out->has_split ? &out->names : NULL;
-    tn_status status = names ? ev_split_evaluate(truth, results, count, names, &how, pool,
-                                                 &out->coco, &out->split, err)
-                             : ev_coco_evaluate(truth, results, count, &how, pool, &out->coco, err);
-    if (status == TN_OK && o->lvis) status = ev_lvis_stats(truth, &out->coco, out->lvis, err);
-    if (status == TN_OK && o->recall)
-        status = ev_recall_evaluate(truth, results, count, names, &how, pool, &out->recall, err);
-    if (status != TN_OK) tool_evaluation_deinit(out);
-    return status;
+    const io_coco_split *names = e->has_split ? &e->names : NULL;
+    if (names)
+        TN_TRY(ev_split_evaluate(e->truth, results, count, names, &how, pool, &e->coco, &e->split,
+                                 err));
+    else
+        TN_TRY(ev_coco_evaluate(e->truth, results, count, &how, pool, &e->coco, err));
+    if (o->lvis) TN_TRY(ev_lvis_stats(e->truth, &e->coco, e->lvis, err));
+    if (!o->recall) return TN_OK;
+    return ev_recall_evaluate(e->truth, results, count, names, &how, pool, &e->recall, err);
 }
 
 tn_status tool_evaluation_show(const tool_evaluation *e, tn_error *err) {
