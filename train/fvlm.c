@@ -56,9 +56,9 @@ static void find_suspect(pass *p) {
     (void)found;
 }
 
-static bool losses_are_finite(const pass *p) {
+static bool are_finite(const tr_measure *m) {
     for (int i = 0; i < TR_LOSSES; i++)
-        if (!isfinite(p->measure->loss[i])) return false;
+        if (!isfinite(m->loss[i])) return false;
     return true;
 }
 
@@ -236,13 +236,14 @@ static tn_status learn(pass *p, bool given, bool looked_at) {
     TN_TRY(learn_regions(p));
     TN_TRY(learn_masks(p));
     p->measure->pictures += p->n;
-    if (losses_are_finite(p)) return looked_at ? nn_tape_backward(&p->cx) : nn_tape_use_up(&p->cx);
+    if (are_finite(p->measure))
+        return looked_at ? nn_tape_backward(&p->cx) : nn_tape_use_up(&p->cx);
     find_suspect(p); // the run stops and tells: gradients of this are of no use
     return TN_OK;
 }
 
-tn_status tr_fvlm_learn(tr_fvlm *task, const tr_batch *batch, const tr_choices *given, double share,
-                        tr_measure *measure, tr_fvlm_seen *seen, tn_error *err) {
+static tn_status learn_part(tr_fvlm *task, const tr_batch *batch, const tr_choices *given,
+                            double share, tr_measure *measure, tr_fvlm_seen *seen, tn_error *err) {
     tr_choices choices;
     pass p = {.task = task,
               .batch = batch,
@@ -250,10 +251,8 @@ tn_status tr_fvlm_learn(tr_fvlm *task, const tr_batch *batch, const tr_choices *
               .choices = &choices,
               .share = share,
               .measure = measure};
-    TN_CHECK(p.n <= TR_BATCH, "%lld pictures in a batch", (long long)p.n);
     tn_arena_reset(task->step, 0);
     nn_tape_reset(task->tape);
-    task->suspect[0] = 0;
     if (seen) nn_tape_list_relus(task->tape);
     p.frozen = (nn_ctx){.kn = task->kn, .step = task->step, .err = err};
     p.cx = (nn_ctx){task->kn, task->step, err, task->tape};
@@ -262,6 +261,26 @@ tn_status tr_fvlm_learn(tr_fvlm *task, const tr_batch *batch, const tr_choices *
     if (!seen) return TN_OK;
     *seen = (tr_fvlm_seen){.features = p.features, .choices = choices};
     seen->relu = nn_tape_relus(task->tape, &seen->relus);
+    return TN_OK;
+}
+
+// Only a batch norm looks over pictures. Without one each goes through by itself, in the memory of
+// one, and its maps stay in the processor's caches.
+static int64_t together(const tr_fvlm *task, const tr_batch *batch, bool whole) {
+    bool apart = md_fvlm_settings(task->model)->pyramid_norm != MD_NORM_BATCH && !whole;
+    return apart ? 1 : batch->count;
+}
+
+tn_status tr_fvlm_learn(tr_fvlm *task, const tr_batch *batch, const tr_choices *given, double share,
+                        tr_measure *measure, tr_fvlm_seen *seen, tn_error *err) {
+    TN_CHECK(batch->count <= TR_BATCH, "%lld pictures in a batch", (long long)batch->count);
+    int64_t count = together(task, batch, given || seen);
+    task->suspect[0] = 0;
+    for (int64_t first = 0; first < batch->count && are_finite(measure); first += count) {
+        tr_batch part = *batch;
+        part.count = count, part.samples += first, part.x = tn_slice(&batch->x, first, count);
+        TN_TRY(learn_part(task, &part, given, share, measure, seen, err));
+    }
     return TN_OK;
 }
 

@@ -49,6 +49,7 @@ typedef struct tr_fvlm_seen {
 
 // Losses of the batch, each times share, are added to measure, and their gradients to the
 // parameters. given: choices to be used in place of sampling; NULL samples, from random numbers
-// that depend on seed and position alone. seen may be NULL. TN_ENOMEM.
+// that depend on seed and position alone. seen may be NULL: then the pictures need not go through
+// together, and do so only under a batch norm. TN_ENOMEM.
 tn_status tr_fvlm_learn(tr_fvlm *task, const tr_batch *batch, const tr_choices *given, double share,
                         tr_measure *measure, tr_fvlm_seen *seen, tn_error *err);
