@@ -123,6 +123,12 @@ mutation "augmentation: the crop of a mirror from the other side" train/sample.c
     's/f->flip ? f->scaled_w - f->net_w - f->left : f->left/f->left/' test_augment
 mutation "data: crowds are learned" train/dataset.c 's/if (o->crowd) return TR_CROWDS;//' test_dataset
 mutation "data: one order for all epochs" train/order.c 's/TR_STREAM_ORDER, epoch)/TR_STREAM_ORDER, 0)/' test_augment
+mutation "loader: failures over an epoch's border end it" train/loader.c \
+    's/2 \* l->order.count - 1/l->order.count/' test_loader
+mutation "cache: damage is not seen" train/cache.c \
+    's/if (!stored || strcmp(stored, digest))/if (!stored)/' test_cache
+mutation "frozen layers: the adjoint lacks its scale" nn/pack.c \
+    's/for (int64_t k = 0; scale \&\& k < rows; k++)/for (int64_t k = 0; k < 0; k++)/' test_tape
 mutation "loader: a resumed run begins at the front" train/loader.c 's/l->taken = l->next = options->position;//' test_loader
 
 mutation "evaluation: a crowd is found once" eval/coco_match.c \
