@@ -39,7 +39,7 @@ mutation "top k: last place left out" kernels/cpu/boxes.c 's/i < wanted; i++) tn
     test_ops_detection
 mutation "box decode: sizes not cut" kernels/cpu/boxes.c 's/exp(dw > d->clip ? d->clip : dw)/exp(dw)/' \
     test_ops_detection
-mutation "mask paste: one rounding for all sizes" kernels/rules.h 's/return kn_resize_fused(false, place.h, place.w)/return false/' \
+mutation "resize, mask paste: one form for middle sizes" kernels/rules.h 's/to_h + to_w <= 128/to_h + to_w <= 16/' \
     test_dumps
 mutation "mask paste: box widened by one border, not two" kernels/rules.h 's/(double)(m + 2)/(double)(m + 1)/' \
     test_dumps
