@@ -19,6 +19,18 @@ const char *test_folder(void) {
     return folder;
 }
 
+const char *test_file(const char *name, const char *text) {
+    static char path[4][512];
+    static int next;
+    char *out = path[next++ % 4];
+    snprintf(out, sizeof path[0], "%s/%s", test_folder(), name);
+    FILE *file = fopen(out, "wb");
+    assert_non_null(file);
+    assert_int_equal(fwrite(text, 1, strlen(text), file), strlen(text));
+    assert_int_equal(fclose(file), 0);
+    return out;
+}
+
 int test_folder_remove(void **state) {
     (void)state;
     char command[128];

@@ -39,3 +39,5 @@ void test_misuse(const char *const cases[][2], size_t count);
 // A temporary folder that is removed, with all in it, by test_folder_remove.
 const char *test_folder(void);
 int test_folder_remove(void **state);
+// A file in it; the path is good for the next three calls, too.
+const char *test_file(const char *name, const char *text);

@@ -24,23 +24,11 @@
     "[{\"image_id\":1,\"category_id\":3,\"bbox\":[207,22,76,91],\"score\":0.9},"                   \
     "{\"image_id\":1,\"category_id\":8,\"bbox\":[313,199,89,60],\"score\":0.8}]"
 
-// A file in the test's folder; the path is good for the next three calls, too.
-static const char *file_of(const char *name, const char *text) {
-    static char path[4][512];
-    static int next;
-    char *out = path[next++ % 4];
-    snprintf(out, sizeof path[0], "%s/%s", test_folder(), name);
-    FILE *file = fopen(out, "wb");
-    assert_non_null(file);
-    assert_int_equal(fwrite(text, 1, strlen(text), file), strlen(text));
-    assert_int_equal(fclose(file), 0);
-    return out;
-}
-
 static void names_give_scikit_learns_table(void **state) {
     (void)state;
-    test_run run = test_lexmask("report --gt %s --named %s", file_of("gt.json", TRUTH("party.png")),
-                                file_of("named.json", NAMED));
+    test_run run =
+        test_lexmask("report --gt %s --named %s", test_file("gt.json", TRUTH("party.png")),
+                     test_file("named.json", NAMED));
     ASSERT_CODE(run, 0);
     assert_string_equal(run.out, "              precision    recall  f1-score   support\n"
                                  "\n"
@@ -54,7 +42,7 @@ static void names_give_scikit_learns_table(void **state) {
     assert_string_equal(run.err, "");
     test_run_free(&run);
     run = test_lexmask("report --gt %s --named %s --digits 4 --all-classes",
-                       file_of("gt.json", TRUTH("party.png")), file_of("named.json", NAMED));
+                       test_file("gt.json", TRUTH("party.png")), test_file("named.json", NAMED));
     ASSERT_CODE(run, 0);
     ASSERT_SAYS(run.out, "\n       pizza     0.0000    0.0000    0.0000         0\n");
     ASSERT_SAYS(run.out, "\n   macro avg     0.3750    0.5000    0.4167         3\n");
@@ -63,7 +51,8 @@ static void names_give_scikit_learns_table(void **state) {
 
 static void results_name_boxes(void **state) {
     (void)state;
-    const char *gt = file_of("gt.json", TRUTH("party.png")), *found = file_of("found.json", FOUND);
+    const char *gt = test_file("gt.json", TRUTH("party.png")),
+               *found = test_file("found.json", FOUND);
     test_run run = test_lexmask("report --gt %s --results %s --matrix %s/m.png --named-out %s/n",
                                 gt, found, test_folder(), test_folder());
     ASSERT_CODE(run, 0);
@@ -100,25 +89,25 @@ static void a_model_names_boxes(void **state) {
     (void)state;
     test_run run = test_lexmask("report --gt %s --model demo/pair --pictures demo/pictures "
                                 "--no-cache --threads 1 --named-out %s/named.json",
-                                file_of("gt.json", TRUTH("party.png")), test_folder());
+                                test_file("gt.json", TRUTH("party.png")), test_folder());
     ASSERT_CODE(run, 0);
     ASSERT_SAYS(run.out, "    accuracy                           1.00         3\n");
     test_run_free(&run);
     run = test_lexmask("report --gt %s --named %s/named.json",
-                       file_of("gt.json", TRUTH("party.png")), test_folder());
+                       test_file("gt.json", TRUTH("party.png")), test_folder());
     ASSERT_CODE(run, 0);
     ASSERT_SAYS(run.out, "    accuracy                           1.00         3\n");
     test_run_free(&run);
     // A broken picture is told; of this one no other is left.
-    file_of("broken.png", "no picture");
+    test_file("broken.png", "no picture");
     run = test_lexmask("report --gt %s --model demo/pair --pictures %s --no-cache",
-                       file_of("gt.json", TRUTH("broken.png")), test_folder());
+                       test_file("gt.json", TRUTH("broken.png")), test_folder());
     ASSERT_CODE(run, 1);
     ASSERT_SAYS(run.err, "broken.png");
     ASSERT_SAYS(run.err, "no annotation that could be named");
     test_run_free(&run);
     run = test_lexmask("report --gt %s --model demo/pair --pictures demo/pictures",
-                       file_of("gt.json", TRUTH("nothing.png")));
+                       test_file("gt.json", TRUTH("nothing.png")));
     ASSERT_CODE(run, 1);
     ASSERT_SAYS(run.err, "demo/pictures/nothing.png: no such picture");
     test_run_free(&run);
@@ -136,8 +125,9 @@ static void broken_files_are_refused(void **state) {
         {"{\"images\":[]," CATEGORIES ",\"annotations\":[{\"id\":1}]}", "[]", "gt.json: line 1"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        test_run run = test_lexmask("report --gt %s --named %s", file_of("gt.json", cases[i].truth),
-                                    file_of("named.json", cases[i].named));
+        test_run run =
+            test_lexmask("report --gt %s --named %s", test_file("gt.json", cases[i].truth),
+                         test_file("named.json", cases[i].named));
         if (run.code != 1 || !strstr(run.err, cases[i].why) || run.out[0])
             fail_msg("case %zu: exit code %d, expected 1 and '%s':\n%s", i, run.code, cases[i].why,
                      run.err);

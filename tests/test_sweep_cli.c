@@ -27,18 +27,6 @@
 
 static tn_error err;
 
-static const char *file_of(const char *name, const char *text) {
-    static char path[4][512];
-    static int next;
-    char *out = path[next++ % 4];
-    snprintf(out, sizeof path[0], "%s/%s", test_folder(), name);
-    FILE *file = fopen(out, "wb");
-    assert_non_null(file);
-    assert_int_equal(fwrite(text, 1, strlen(text), file), strlen(text));
-    assert_int_equal(fclose(file), 0);
-    return out;
-}
-
 static const char *scores_of(int64_t picture) {
     static char folder[512];
     static int64_t ids[2] = {3, 5};
@@ -72,7 +60,7 @@ static const char *scores_of(int64_t picture) {
 
 static void weights_are_tried(void **state) {
     (void)state;
-    const char *gt = file_of("gt.json", TRUTH), *base = file_of("base.txt", "cat");
+    const char *gt = test_file("gt.json", TRUTH), *base = test_file("base.txt", "cat");
     test_run run = test_lexmask("eval --gt %s --sweep --scores %s --base %s --alphas 0,1 --betas "
                                 "0,1 --plots %s/plots",
                                 gt, scores_of(2), base, test_folder());
@@ -101,7 +89,7 @@ static void other_things_are_tried_too(void **state) {
     (void)state;
     test_run run = test_lexmask("eval --gt %s --sweep --scores %s --alphas 0 --betas 1 --scales1 "
                                 "0.5,1 --scales2 1,2 --powers 0,1 --thresholds 0.05,0.95 --json",
-                                file_of("gt.json", TRUTH), scores_of(2));
+                                test_file("gt.json", TRUTH), scores_of(2));
     ASSERT_CODE(run, 0);
     io_json document, settings, one;
     double value = 0;
@@ -122,7 +110,8 @@ static void other_things_are_tried_too(void **state) {
     io_json_close(&document);
     test_run_free(&run);
     // As it was run, in the file's own words: a grid of weights.
-    run = test_lexmask("eval --gt %s --sweep --scores %s", file_of("gt.json", TRUTH), scores_of(2));
+    run =
+        test_lexmask("eval --gt %s --sweep --scores %s", test_file("gt.json", TRUTH), scores_of(2));
     ASSERT_CODE(run, 0);
     ASSERT_SAYS(run.err, "36 settings in");
     test_run_free(&run);
@@ -130,13 +119,14 @@ static void other_things_are_tried_too(void **state) {
 
 static void what_does_not_fit_is_refused(void **state) {
     (void)state;
-    const char *gt = file_of("gt.json", TRUTH);
+    const char *gt = test_file("gt.json", TRUTH);
     test_run run = test_lexmask("eval --gt %s --sweep --scores %s", gt, scores_of(3));
     ASSERT_CODE(run, 1);
     ASSERT_SAYS(run.err, "is in picture 3, which the annotations do not have");
     test_run_free(&run);
-    const char *other = file_of("other.json", "{\"images\":[{\"id\":1},{\"id\":2}],\"categories\":"
-                                              "[{\"id\":3,\"name\":\"cat\"}],\"annotations\":[]}");
+    const char *other =
+        test_file("other.json", "{\"images\":[{\"id\":1},{\"id\":2}],\"categories\":"
+                                "[{\"id\":3,\"name\":\"cat\"}],\"annotations\":[]}");
     run = test_lexmask("eval --gt %s --sweep --scores %s", other, scores_of(2));
     ASSERT_CODE(run, 1);
     ASSERT_SAYS(run.err, "of category 5, which the annotations do not have");
@@ -179,7 +169,7 @@ static const char *truth_of(const char *results) {
     }
     sprintf(text + n, "]}");
     io_coco_close(found);
-    return file_of("found_truth.json", text);
+    return test_file("found_truth.json", text);
 }
 
 static double number(const test_run *run, const char *list, const char *key) {
@@ -201,7 +191,7 @@ static void a_models_scores_are_kept(void **state) {
     (void)state;
     char results[512];
     snprintf(results, sizeof results, "%s/out.json", test_folder());
-    const char *gt = file_of("gt.json", PARTY "[]}");
+    const char *gt = test_file("gt.json", PARTY "[]}");
     test_run run = test_lexmask("eval --data %s" FVLM " --results-out %s --scores %s/kept --sweep "
                                 "--alphas 0.3 --betas 0.7",
                                 gt, results, test_folder());

@@ -55,24 +55,21 @@ static int measure_data(tn_error *err) {
     return tool_bench_data(&o.data, err) == TN_OK ? 0 : tool_failed(err);
 }
 
+static const char *misuse(const tool_list *words) {
+    static const char *const kinds[] = {"kernels", "models", "training", "pretrain", "data"};
+    for (size_t i = 0; words->count == 1 && i < sizeof kinds / sizeof *kinds; i++)
+        if (!strcmp(words->word[0], kinds[i])) return NULL;
+    return "bench what? Give kernels, models, training, pretrain or data";
+}
+
 static int run(const tool_command *self, int argc, char **argv) {
     memset(&o, 0, sizeof o);
     o.data = (bench_data){.size = 640, .batch = 8, .workers = 2};
     tool_list words = {0};
     tn_error err = {0};
-    int code = 2;
-    tool_parsed parsed = tool_parse(self, argc, argv, &words);
-    const char *what = words.count == 1 ? words.word[0] : "";
-    bool known = !strcmp(what, "kernels") || !strcmp(what, "models") || !strcmp(what, "training") ||
-                 !strcmp(what, "pretrain");
-    if (parsed == TOOL_HELPED)
-        code = 0;
-    else if (parsed == TOOL_GO && !strcmp(what, "data"))
-        code = measure_data(&err);
-    else if (parsed == TOOL_GO && !known)
-        tool_error("bench what? Give kernels, models, training, pretrain or data");
-    else if (parsed == TOOL_GO)
-        code = bench(what, &err);
+    int code = tool_parse(self, argc, argv, &words);
+    if (code == TOOL_GO)
+        code = strcmp(words.word[0], "data") ? bench(words.word[0], &err) : measure_data(&err);
     tool_list_free(&words);
     return code;
 }
@@ -92,6 +89,7 @@ const tool_command tool_bench = {
         "  lexmask bench kernels\n"
         "  LEXMASK_CPU=avx2 lexmask bench models --json\n"
         "  lexmask bench data --annotations instances_train2017.json --pictures train2017\n",
+    .misuse = misuse,
     .run = run,
     .options = options,
 };

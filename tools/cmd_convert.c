@@ -85,17 +85,16 @@ static tn_status convert(const char *given, const char *to, tn_error *err) {
     return status;
 }
 
+static const char *misuse(const tool_list *words) {
+    return words->count == 2 ? NULL : "expected two words, IN and OUT.safetensors";
+}
+
 static int run(const tool_command *self, int argc, char **argv) {
     o.dtype = NULL, o.bn_eps = -1;
     tool_list words = {0};
     tn_error err = {0};
-    int code = 2;
-    tool_parsed parsed = tool_parse(self, argc, argv, &words);
-    if (parsed == TOOL_HELPED)
-        code = 0;
-    else if (parsed == TOOL_GO && words.count != 2)
-        tool_error("expected two words, IN and OUT.safetensors, found %zu", words.count);
-    else if (parsed == TOOL_GO)
+    int code = tool_parse(self, argc, argv, &words);
+    if (code == TOOL_GO)
         code = convert(words.word[0], words.word[1], &err) == TN_OK ? 0 : tool_failed(&err);
     tool_list_free(&words);
     return code;
@@ -109,6 +108,7 @@ const tool_command tool_convert = {
         "  lexmask convert maskrcnn_resnet50_fpn_coco.pth detector.safetensors --bn-eps 0\n"
         "  lexmask convert ViT-B-32.pt clip.safetensors --dtype f16\n"
         "  lexmask convert demo/pair/detector.safetensors float32.safetensors --dtype f32\n",
+    .misuse = misuse,
     .run = run,
     .options = options,
 };

@@ -144,25 +144,19 @@ static bool closed(void) {
     return !strcmp(o.mode, "closed");
 }
 
-// What is missing or contradicts itself, said before anything is loaded.
-static bool check_usage(const tool_command *self) {
-    const char *wrong = NULL;
+static const char *misuse(const tool_list *words) {
+    (void)words;
     if (!o.model && !o.detector)
-        wrong = "which model? Give --model DIR, or --detector FILE and --clip FILE";
-    else if (o.model && (o.detector || o.clip))
-        wrong = "--model stands for --detector and --clip: give one or the other";
-    else if (!closed() && !o.model && !o.clip)
-        wrong = "--mode crop needs a CLIP: give --clip FILE (or --mode closed)";
-    else if (!closed() && !o.names && !o.names_file)
-        wrong = "what to look for? Give --names \"cat,remote control\" or --names-file FILE";
-    else if (o.names && o.names_file)
-        wrong = "--names or --names-file, not both";
-    else if (o.ids && !o.json)
-        wrong = "--ids goes with --json";
-    if (!wrong) return true;
-    tool_error("%s", wrong);
-    fprintf(stderr, "try: lexmask %s --help\n", self->name);
-    return false;
+        return "which model? Give --model DIR, or --detector FILE and --clip FILE";
+    if (o.model && (o.detector || o.clip))
+        return "--model stands for --detector and --clip: give one or the other";
+    if (!closed() && !o.model && !o.clip)
+        return "--mode crop needs a CLIP: give --clip FILE (or --mode closed)";
+    if (!closed() && !o.names && !o.names_file)
+        return "what to look for? Give --names \"cat,remote control\" or --names-file FILE";
+    if (o.names && o.names_file) return "--names or --names-file, not both";
+    if (o.ids && !o.json) return "--ids goes with --json";
+    return NULL;
 }
 
 static int open_model(lexmask_model **model) {
@@ -297,11 +291,8 @@ static int run(const tool_command *self, int argc, char **argv) {
     tool_list words = {0};
     tool_paths paths = {0};
     tn_error err = {0};
-    int code = 2;
-    tool_parsed parsed = tool_parse(self, argc, argv, &words);
-    if (parsed == TOOL_HELPED) {
-        code = 0;
-    } else if (parsed == TOOL_GO && check_usage(self)) {
+    int code = tool_parse(self, argc, argv, &words);
+    if (code == TOOL_GO) {
         tool_catch_signals();
         code = tool_find_pictures(&words, &paths, &err) == TN_OK ? run_with(&paths)
                                                                  : tool_failed(&err);
@@ -326,6 +317,7 @@ const tool_command tool_detect = {
         "      --tokenizer bpe_simple_vocab_16e6.txt.gz --names \"cat,remote control,sofa\"\n"
         "  lexmask detect photos/ --mode closed --detector maskrcnn_resnet50_fpn_coco.pth --json "
         "results.json\n",
+    .misuse = misuse,
     .run = run,
     .options = options,
 };

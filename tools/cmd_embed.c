@@ -102,7 +102,8 @@ static tn_status embed(tool_clip *open, const tool_paths *paths, const tool_list
     return status;
 }
 
-static const char *misuse(void) {
+static const char *misuse(const tool_list *words) {
+    (void)words;
     int kinds = (o.pictures.count > 0) + (o.texts.count > 0) + (o.texts_file != NULL);
     if (kinds != 1) return "what to embed? Give one of --pictures, --texts, --texts-file";
     if (!o.out) return "where to? Give --out FILE.npy";
@@ -130,14 +131,8 @@ static int run(const tool_command *self, int argc, char **argv) {
     memset(&o, 0, sizeof o);
     o.batch = 32;
     tn_error err = {0};
-    int code = 2;
-    tool_parsed parsed = tool_parse(self, argc, argv, NULL);
-    const char *wrong = parsed == TOOL_GO ? misuse() : NULL;
-    if (parsed == TOOL_HELPED) {
-        code = 0;
-    } else if (wrong) {
-        tool_error("%s", wrong);
-    } else if (parsed == TOOL_GO) {
+    int code = tool_parse(self, argc, argv, NULL);
+    if (code == TOOL_GO) {
         tool_catch_signals();
         code = embed_all(&err) == TN_OK ? 0 : tool_failed(&err);
     }
@@ -154,6 +149,7 @@ const tool_command tool_embed = {
         "  lexmask embed --clip demo/pair/clip --pictures photos/ --out photos.npy\n"
         "  lexmask embed --clip demo/pair/clip --texts \"a photo of a cat\" \"a dog\" --out "
         "texts.npy\n",
+    .misuse = misuse,
     .run = run,
     .options = options,
 };

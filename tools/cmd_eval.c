@@ -170,7 +170,8 @@ static const char *misuse_of_sweep(bool model) {
     return tool_eval_misuse(&o.how);
 }
 
-static const char *misuse(void) {
+static const char *misuse(const tool_list *words) {
+    (void)words;
     if (!o.gt) return "compare with what? Give --gt FILE, COCO annotations";
     bool model = tool_model_given(&o.model);
     const char *wrong = o.sweep.wanted ? misuse_of_sweep(model) : NULL;
@@ -225,15 +226,8 @@ static int run(const tool_command *self, int argc, char **argv) {
     memset(&o, 0, sizeof o);
     tool_model_defaults(&o.model);
     o.how.type = "bbox";
-    int code = 2;
-    tool_parsed parsed = tool_parse(self, argc, argv, NULL);
-    const char *wrong = parsed == TOOL_GO ? misuse() : NULL;
-    if (parsed == TOOL_HELPED)
-        code = 0;
-    else if (wrong)
-        tool_error("%s", wrong);
-    else if (parsed == TOOL_GO)
-        code = finish();
+    int code = tool_parse(self, argc, argv, NULL);
+    if (code == TOOL_GO) code = finish();
     tool_model_free(&o.model);
     return code;
 }
@@ -262,6 +256,7 @@ const tool_command tool_eval = {
                 "  lexmask eval --gt instances_val2017.json --results results.json --split "
                 "coco-ovd --recall\n"
                 "  lexmask eval --gt lvis_v1_val.json --results results.json --type segm --lvis\n",
+    .misuse = misuse,
     .run = run,
     .options = options,
 };

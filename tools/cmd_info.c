@@ -190,18 +190,16 @@ static tn_status inspect(const char *given, tn_error *err) {
     return status;
 }
 
+static const char *misuse(const tool_list *words) {
+    return words->count == 1 ? NULL : "inspect what? Give one FILE or DIR";
+}
+
 static int run(const tool_command *self, int argc, char **argv) {
     memset(&o, 0, sizeof o);
     tool_list words = {0};
     tn_error err = {0};
-    int code = 2;
-    tool_parsed parsed = tool_parse(self, argc, argv, &words);
-    if (parsed == TOOL_HELPED)
-        code = 0;
-    else if (parsed == TOOL_GO && words.count != 1)
-        tool_error("expected one FILE or DIR, found %zu", words.count);
-    else if (parsed == TOOL_GO)
-        code = inspect(words.word[0], &err) == TN_OK ? 0 : tool_failed(&err);
+    int code = tool_parse(self, argc, argv, &words);
+    if (code == TOOL_GO) code = inspect(words.word[0], &err) == TN_OK ? 0 : tool_failed(&err);
     tool_list_free(&words);
     return code;
 }
@@ -213,6 +211,7 @@ const tool_command tool_info = {
     .examples = "  lexmask info demo/pair/detector.safetensors\n"
                 "  lexmask info demo/pair/clip --no-tensors\n"
                 "  lexmask info ViT-B-32.pt --json\n",
+    .misuse = misuse,
     .run = run,
     .options = options,
 };

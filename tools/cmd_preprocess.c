@@ -107,15 +107,8 @@ static int run(const tool_command *self, int argc, char **argv) {
     memset(&o, 0, sizeof o);
     tool_list words = {0};
     tn_error err = {0};
-    int code = 2;
-    tool_parsed parsed = tool_parse(self, argc, argv, &words);
-    const char *wrong = parsed == TOOL_GO ? misuse(&words) : NULL;
-    if (parsed == TOOL_HELPED)
-        code = 0;
-    else if (wrong)
-        tool_error("%s", wrong);
-    else if (parsed == TOOL_GO)
-        code = preprocess(words.word[0], &err) == TN_OK ? 0 : tool_failed(&err);
+    int code = tool_parse(self, argc, argv, &words);
+    if (code == TOOL_GO) code = preprocess(words.word[0], &err) == TN_OK ? 0 : tool_failed(&err);
     tool_list_free(&words);
     return code;
 }
@@ -129,6 +122,7 @@ const tool_command tool_preprocess = {
         "padded with zeros to multiples of 32.\n",
     .examples = "  lexmask preprocess photo.jpg --for clip --clip demo/pair/clip --out x.npy\n"
                 "  lexmask preprocess photo.jpg --for detector --out x.npy\n",
+    .misuse = misuse,
     .run = run,
     .options = options,
 };

@@ -107,18 +107,18 @@ static void set_defaults(void) {
                                 .val_every = 250};
 }
 
+static const char *misuse(const tool_list *words) {
+    (void)words;
+    if (!o.out) return "where to? Give --out RUN, a folder";
+    if (o.empty >= o.batch) return "--empty: a batch needs crops with an object, too";
+    return NULL;
+}
+
 static int run(const tool_command *self, int argc, char **argv) {
     set_defaults();
     tn_error err = {0};
-    tool_parsed parsed = tool_parse(self, argc, argv, NULL);
-    if (parsed == TOOL_HELPED) return 0;
-    if (parsed == TOOL_MISUSED) return 2;
-    if (!o.out || o.empty >= o.batch) {
-        tool_error(o.out ? "--empty: a batch needs crops with an object, too"
-                         : "where to? Give --out RUN, a folder");
-        fprintf(stderr, "try: lexmask %s --help\n", self->name);
-        return 2;
-    }
+    int code = tool_parse(self, argc, argv, NULL);
+    if (code != TOOL_GO) return code;
     tool_catch_signals();
     tn_status status = tool_pretrain_go(&o, &err);
     if (status == TN_ECANCELLED) tool_note("%s", err.text);
@@ -139,6 +139,7 @@ const tool_command tool_pretrain = {
         "  lexmask pretrain --out clip\n"
         "  lexmask pretrain --out tiny --names names.txt --steps 300 --width 64 --layers 2\n"
         "  lexmask embed --clip clip --out heart.npy --texts \"a photo of a red heart\"\n",
+    .misuse = misuse,
     .run = run,
     .options = options,
 };

@@ -104,19 +104,15 @@ static int pull_all(const tool_list *names) {
     return 0;
 }
 
+static const char *misuse(const tool_list *words) {
+    return o.list || words->count ? NULL : "what to pull? Give a NAME, or --list to see them";
+}
+
 static int run(const tool_command *self, int argc, char **argv) {
     memset(&o, 0, sizeof o);
     tool_list names = {0};
-    int code = 2;
-    tool_parsed parsed = tool_parse(self, argc, argv, &names);
-    if (parsed == TOOL_HELPED)
-        code = 0;
-    else if (parsed == TOOL_GO && o.list)
-        code = list();
-    else if (parsed == TOOL_GO && names.count)
-        code = pull_all(&names);
-    else if (parsed == TOOL_GO)
-        tool_error("what to pull? Give a NAME, or --list to see them");
+    int code = tool_parse(self, argc, argv, &names);
+    if (code == TOOL_GO) code = o.list ? list() : pull_all(&names);
     tool_list_free(&names);
     return code;
 }
@@ -133,6 +129,7 @@ const tool_command tool_pull = {
                 "  lexmask pull ViT-B/32 maskrcnn_resnet50_fpn_v2\n"
                 "  lexmask detect photo.jpg --detector maskrcnn_resnet50_fpn_v2 --clip ViT-B/32 "
                 "--names \"cat,sofa\"\n",
+    .misuse = misuse,
     .run = run,
     .options = options,
 };

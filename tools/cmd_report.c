@@ -91,7 +91,8 @@ static tn_status report(const io_coco *truth, size_t *broken, tn_error *err) {
     return status;
 }
 
-static const char *misuse(void) {
+static const char *misuse(const tool_list *words) {
+    (void)words;
     bool model = tool_model_given(&o.model);
     if (!o.gt) return "name which boxes? Give --gt FILE, COCO annotations";
     if (!o.results && !o.named && !model)
@@ -120,15 +121,8 @@ static int run(const tool_command *self, int argc, char **argv) {
     tool_model_defaults(&o.model);
     o.model.background = "none";
     o.iou = 0.5, o.digits = 2;
-    int code = 2;
-    tool_parsed parsed = tool_parse(self, argc, argv, NULL);
-    const char *wrong = parsed == TOOL_GO ? misuse() : NULL;
-    if (parsed == TOOL_HELPED)
-        code = 0;
-    else if (wrong)
-        tool_error("%s", wrong);
-    else if (parsed == TOOL_GO)
-        code = finish();
+    int code = tool_parse(self, argc, argv, NULL);
+    if (code == TOOL_GO) code = finish();
     tool_model_free(&o.model);
     return code;
 }
@@ -148,6 +142,7 @@ const tool_command tool_report = {
                 "  lexmask report --gt instances_val2017.json --pictures val2017 --clip "
                 "ViT-B-32.pt \\\n"
                 "      --detector maskrcnn_resnet50_fpn_coco.pth --named-out named.json\n",
+    .misuse = misuse,
     .run = run,
     .options = options,
 };

@@ -51,7 +51,8 @@ static void set_defaults(void) {
     o.least = usual.least, o.most = usual.most;
 }
 
-static const char *misuse(void) {
+static const char *misuse(const tool_list *words) {
+    (void)words;
     if (!o.out) return "where to? Give --out DIR";
     if (o.smallest > o.largest) return "--smallest is larger than --largest";
     if (o.least > o.most) return "--least is more than --most";
@@ -151,15 +152,8 @@ static tn_status make(const tr_glyphs *glyphs, tn_error *err) {
 static int run(const tool_command *self, int argc, char **argv) {
     set_defaults();
     tn_error err = {0};
-    tool_parsed parsed = tool_parse(self, argc, argv, NULL);
-    if (parsed == TOOL_HELPED) return 0;
-    if (parsed == TOOL_MISUSED) return 2;
-    const char *wrong = misuse();
-    if (wrong) {
-        tool_error("%s", wrong);
-        fprintf(stderr, "try: lexmask %s --help\n", self->name);
-        return 2;
-    }
+    int code = tool_parse(self, argc, argv, NULL);
+    if (code != TOOL_GO) return code;
     tool_catch_signals();
     tr_glyphs *glyphs = NULL;
     tn_status status = tr_glyphs_open(o.font, o.list, &glyphs, &err);
@@ -183,6 +177,7 @@ const tool_command tool_scenes = {
     .examples = "  lexmask scenes --out scenes --count 500 --seed 7\n"
                 "  lexmask scenes --out screens --kind chat --count 50\n"
                 "  lexmask scenes --out base --pool base --width 320 --height 320\n",
+    .misuse = misuse,
     .run = run,
     .options = options,
 };

@@ -68,22 +68,22 @@ static tn_status read_texts(const tool_list *words, tool_list *texts, char **buf
     return TN_OK;
 }
 
+static const char *misuse(const tool_list *words) {
+    if (!o.tokenizer) return "which vocabulary? Give --tokenizer FILE";
+    if (!words->count) return "which TEXT? Give one or more, or - for standard input";
+    if (o.context == 1)
+        return "--context 1: expected 0, or 2 and more: start and end tokens are always there";
+    return NULL;
+}
+
 static int run(const tool_command *self, int argc, char **argv) {
     memset(&o, 0, sizeof o);
     tool_list words = {0}, texts = {0};
     char *buffer = NULL;
     md_bpe *bpe = NULL;
     tn_error err = {0};
-    int code = 2;
-    tool_parsed parsed = tool_parse(self, argc, argv, &words);
-    if (parsed == TOOL_HELPED) {
-        code = 0;
-    } else if (parsed == TOOL_GO && (!o.tokenizer || !words.count)) {
-        tool_error(o.tokenizer ? "which TEXT? Give one or more, or - for standard input"
-                               : "which vocabulary? Give --tokenizer FILE");
-    } else if (parsed == TOOL_GO && o.context == 1) {
-        tool_error("--context 1: expected 0, or 2 and more: start and end tokens are always there");
-    } else if (parsed == TOOL_GO) {
+    int code = tool_parse(self, argc, argv, &words);
+    if (code == TOOL_GO) {
         tn_status status = md_bpe_open(o.tokenizer, &bpe, &err);
         if (status == TN_OK) status = read_texts(&words, &texts, &buffer, &err);
         if (status == TN_OK) status = tokenize(bpe, &texts, &err);
@@ -104,6 +104,7 @@ const tool_command tool_tokenize = {
         "A JSON line each, {\"text\":…,\"ids\":[…]}: start and end tokens included, not padded.\n",
     .examples = "  lexmask tokenize --tokenizer demo/pair/clip \"a photo of a cat\"\n"
                 "  lexmask tokenize --tokenizer bpe_simple_vocab_16e6.txt.gz - < prompts.txt\n",
+    .misuse = misuse,
     .run = run,
     .options = options,
 };

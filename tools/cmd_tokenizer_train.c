@@ -53,21 +53,20 @@ static tn_status train(const tool_list *paths, tn_error *err) {
     return status;
 }
 
+static const char *misuse(const tool_list *words) {
+    if (!o.out) return "where to? Give --out DIR";
+    if (!words->count)
+        return "of which texts? Give files with a text on each line, or - for standard input";
+    return NULL;
+}
+
 static int run(const tool_command *self, int argc, char **argv) {
     memset(&o, 0, sizeof o);
     o.size = 2048, o.context = 77;
     tool_list words = {0};
     tn_error err = {0};
-    int code = 2;
-    tool_parsed parsed = tool_parse(self, argc, argv, &words);
-    if (parsed == TOOL_HELPED)
-        code = 0;
-    else if (parsed == TOOL_GO && !o.out)
-        tool_error("where to? Give --out DIR");
-    else if (parsed == TOOL_GO && !words.count)
-        tool_error("of which texts? Give files with a text on each line, or - for standard input");
-    else if (parsed == TOOL_GO)
-        code = train(&words, &err) == TN_OK ? 0 : tool_failed(&err);
+    int code = tool_parse(self, argc, argv, &words);
+    if (code == TOOL_GO) code = train(&words, &err) == TN_OK ? 0 : tool_failed(&err);
     tool_list_free(&words);
     return code;
 }
@@ -81,6 +80,7 @@ const tool_command tool_tokenizer_train = {
         "same\nvocabulary. Texts are cleaned, lower-cased and split as for CLIP.\n",
     .examples = "  lexmask tokenizer-train --out clip names.txt prompts.txt\n"
                 "  lexmask tokenize --tokenizer clip \"a photo of a cat\"\n",
+    .misuse = misuse,
     .run = run,
     .options = options,
 };

@@ -136,8 +136,7 @@ static int train(const tool_command *self, int argc, char **argv) {
     set_defaults();
     tn_error err = {0};
     tool_parsed parsed = tool_parse(self, argc, argv, NULL);
-    if (parsed == TOOL_HELPED) return 0;
-    if (parsed == TOOL_MISUSED) return 2;
+    if (parsed != TOOL_GO) return parsed;
     if (o.resume && o.out && tool_train_is_run(o.out)) {
         if (recall(self, argc, argv, &err) != TN_OK) return tool_failed(&err);
         o.own = !o.preset && !o.model;

@@ -68,18 +68,17 @@ static tn_status verify(const char *given, bool *good, tn_error *err) {
     return status;
 }
 
+static const char *misuse(const tool_list *words) {
+    return words->count == 1 ? NULL : "verify what? Give one FILE or name of a pulled checkpoint";
+}
+
 static int run(const tool_command *self, int argc, char **argv) {
     memset(&o, 0, sizeof o);
     tool_list words = {0};
     tn_error err = {0};
     bool good = false;
-    int code = 2;
-    tool_parsed parsed = tool_parse(self, argc, argv, &words);
-    if (parsed == TOOL_HELPED)
-        code = 0;
-    else if (parsed == TOOL_GO && words.count != 1)
-        tool_error("expected one FILE or name of a pulled checkpoint, found %zu", words.count);
-    else if (parsed == TOOL_GO)
+    int code = tool_parse(self, argc, argv, &words);
+    if (code == TOOL_GO)
         code = verify(words.word[0], &good, &err) == TN_OK ? !good : tool_failed(&err);
     tool_list_free(&words);
     return code;
@@ -93,6 +92,7 @@ const tool_command tool_verify = {
         "The program carries answers of OpenAI's ViT-B/32. Exit code 1 when they are not met.\n",
     .examples = "  lexmask verify ViT-B/32\n"
                 "  lexmask verify ViT-B-32.pt --tokenizer bpe_simple_vocab_16e6.txt.gz\n",
+    .misuse = misuse,
     .run = run,
     .options = options,
 };

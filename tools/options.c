@@ -245,7 +245,10 @@ tool_parsed tool_parse(const tool_command *command, int argc, char **argv, tool_
             if (parsed != TOOL_GO) return parsed;
         }
     }
-    return TOOL_GO;
+    const char *wrong = command->misuse ? command->misuse(rest) : NULL;
+    if (!wrong) return TOOL_GO;
+    tool_error("%s", wrong);
+    return misused(&t);
 }
 
 // Words of a text, broken so that lines end before column 98, each new one indented.

@@ -37,11 +37,15 @@ typedef struct tool_command {
     const char *usage;    // what follows "lexmask NAME"
     const char *details;  // paragraphs under the options; may be NULL
     const char *examples; // lines of commands, as a user would type them
+    // What is missing or contradicts itself, or NULL; asked when all options are known. words: what
+    // is no option. May be NULL.
+    const char *(*misuse)(const tool_list *words);
     int (*run)(const struct tool_command *self, int argc, char **argv);
     const tool_option *(*options)(size_t *count); // the table; values are the command's own statics
 } tool_command;
 
-typedef enum tool_parsed { TOOL_GO, TOOL_HELPED, TOOL_MISUSED } tool_parsed;
+// What is not TOOL_GO is the exit code.
+typedef enum tool_parsed { TOOL_GO = -1, TOOL_HELPED = 0, TOOL_MISUSED = 2 } tool_parsed;
 
 // Reads argv (what follows the command's name) into the options' values; other words go to rest
 // (NULL if the command takes none). Prints help or what is wrong, and what to do next.
