@@ -52,6 +52,7 @@ LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/obj/%.o)
 TOOL_OBJ := $(TOOL_SRC:%.c=$(BUILD)/obj/%.o)
 TEST_LIB_OBJ := $(TEST_LIB_SRC:%.c=$(BUILD)/obj/%.o)
 TEST_BIN := $(TEST_SRC:tests/%.c=$(BUILD)/tests/%)
+FAST_BIN := $(filter-out $(BUILD)/tests/test_slow_%,$(TEST_BIN))
 TEST_SCRIPT := $(sort $(wildcard tests/test_*.sh))
 
 LIB := $(BUILD)/liblexmask.a
@@ -106,10 +107,13 @@ $(LIB_OBJ) $(TOOL_OBJ) $(TEST_LIB_OBJ) $(TEST_SRC:%.c=$(BUILD)/obj/%.o): | deps
 endif
 
 test: all tests ## Run every test; ends with "N passed, N failed"; DUMPS=DIR adds dumped layers
-	@BUILD=$(BUILD) tests/run.sh $(TEST_BIN) $(TEST_SCRIPT)
+	@BUILD=$(BUILD) tests/run.sh $(FAST_BIN) $(TEST_SCRIPT)
 
-test-fast: all tests # the unit tests without those named test_slow_*
-	@BUILD=$(BUILD) tests/run.sh $(filter-out $(BUILD)/tests/test_slow_%,$(TEST_BIN))
+test-fast: all tests # the test programs alone
+	@BUILD=$(BUILD) tests/run.sh $(FAST_BIN)
+
+test-slow: all tests ## Trainings that take about twenty minutes; they need ../shared/data
+	@BUILD=$(BUILD) tests/run.sh $(filter-out $(FAST_BIN),$(TEST_BIN))
 
 # The processor levels that this machine can run, one after the other.
 LEVELS := ref portable avx2 avx512
@@ -165,6 +169,6 @@ clean: ## Remove everything built
 help: ## This list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: all tests test test-fast test-mutations test-levels test-sanitized demo install man deps deps-dev format lint layers clean help
+.PHONY: all tests test test-fast test-slow test-mutations test-levels test-sanitized demo install man deps deps-dev format lint layers clean help
 .SECONDARY:
 -include $(LIB_OBJ:.o=.d) $(TOOL_OBJ:.o=.d) $(TEST_LIB_OBJ:.o=.d) $(TEST_SRC:%.c=$(BUILD)/obj/%.d)

@@ -15,7 +15,7 @@ static const tool_option table[] = {
     {"clip", TOOL_TEXT, "FILE|DIR", "the CLIP of a new model", &o.clip},
     {"tokenizer", TOOL_TEXT, "FILE", "its vocabulary; default: looked for in and beside the CLIP",
      &o.tokenizer},
-    {"model", TOOL_TEXT, "DIR", "begin with this model's configuration and adapters", &o.model},
+    {"model", TOOL_TEXT, "DIR", "begin with this model's configuration, and with its adapters if it has any", &o.model},
     {"data", TOOL_TEXT, "FILE", "COCO instance annotations to train on", &o.data},
     {"pictures", TOOL_TEXT, "DIR", "folder of their pictures", &o.pictures},
     {"out", TOOL_TEXT, "RUN",

@@ -10,6 +10,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define MOST_STEPS 1000000000 // of a configuration
 #define FEW 8                 // pictures for a batch norm
@@ -150,7 +151,8 @@ static tn_status check_clip(tool_trainer *t) {
                    t->config.clip_path, is, was, t->options->model);
 }
 
-// A model that goes on being trained gives its adapters; a new one begins at random.
+// A model that goes on being trained gives its adapters; a new one begins at random, and so does a
+// folder that holds a configuration alone.
 static tn_status open_model(tool_trainer *t) {
     char clip[PATH_MAX], adapters[PATH_MAX];
     if (tool_trainer_in_double(t) && strcmp(kn_level(t->kn), "ref"))
@@ -169,6 +171,10 @@ static tn_status open_model(tool_trainer *t) {
     if (!t->options->model || t->options->own) return TN_OK;
     io_weights *file;
     snprintf(adapters, sizeof adapters, "%s/adapters.safetensors", t->options->model);
+    if (access(adapters, F_OK) != 0) {
+        tool_note("%s: no adapters yet: they begin at random", t->options->model);
+        return TN_OK;
+    }
     TN_TRY(io_weights_open(adapters, &file, t->err));
     tn_status status = nn_params_read(&t->params, file, t->err);
     io_weights_close(file);

@@ -328,9 +328,14 @@ def main():
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--width", type=int, default=320)
     p.add_argument("--height", type=int, default=320)
+    p.add_argument("--names", help="a file of names, one a line: scenes of these alone")
     a = p.parse_args()
+    pool = None
+    if a.names:
+        index = {name: i for i, name in enumerate(load_glyphs()[0])}
+        pool = [index[line.strip()] for line in open(a.names, encoding="utf8") if line.strip()]
     os.makedirs(os.path.join(a.out, "images"), exist_ok=True)
-    scenes = [scene((a.seed, i), a.width, a.height) for i in range(a.count)]
+    scenes = [scene((a.seed, i), a.width, a.height, pool=pool) for i in range(a.count)]
     coco = annotations(scenes)
     for row, s in zip(coco["images"], scenes):
         Image.fromarray(s["picture"]).save(os.path.join(a.out, "images", row["file_name"]))
