@@ -41,8 +41,9 @@ static void learns_two_pictures_by_heart(void **state) {
     (void)state;
     uint8_t before[IO_SHA256], after[IO_SHA256];
     digest(SCENE_CLIP "/model.safetensors", before);
-    test_run run = test_lexmask("%s --steps 90 --warmup 5 --lr 2e-3 --val %s --val-every 1000",
-                                scene_words("heart"), scene_path("data.json"));
+    test_run run =
+        test_lexmask("%s --steps 120 --warmup 5 --lr 2e-3 --cache %s --val %s --val-every 1000",
+                     scene_words("heart"), scene_path("cache"), scene_path("data.json"));
     ASSERT_CODE(run, 0);
     ASSERT_SAYS(run.err, "frozen weights unchanged");
     printf("%.1f s, box AP50 %.3f, mask AP50 %.3f, AR@100 %.3f\n", run.seconds,
