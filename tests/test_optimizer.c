@@ -5,6 +5,7 @@
 
 #include "io/weights.h"
 #include "tests/test.h"
+#include "train/muon.h"
 
 #include <math.h>
 #include <string.h>
@@ -82,6 +83,53 @@ static void equals_pytorch_in_float32(void **state) {
     follow(TN_F32, NULL, 2, 1e-6);
 }
 
+// Six steps of a wide, a tall and a square matrix, as spans of their own beside AdamW's.
+static void follow_muon(tn_dtype dtype, const char *level, int threads, double tolerance) {
+    io_weights *file;
+    kn_ctx *cx;
+    tn_error err = {0};
+    ASSERT_OK(io_weights_open("tests/golden/muon.safetensors", &file, &err), err);
+    ASSERT_OK(kn_open("cpu", level, threads, &cx, &err), err);
+    for (int k = 0; k < 3; k++) {
+        static const int64_t shape[3][2] = {{5, 9}, {12, 4}, {7, 7}};
+        int64_t rows = shape[k][0], columns = shape[k][1], count = rows * columns;
+        double memory[5][512] = {{0}};
+        char name[32];
+        tr_span span = {0, count, true, rows, columns};
+        tr_flat flat = {.spans = &span, .span_count = 1};
+        tn_tensor *const t[4] = {&flat.value, &flat.grad, &flat.m, &flat.v};
+        for (int i = 0; i < 4; i++) *t[i] = tn_view(memory[i], dtype, TN_DIMS(count));
+        flat.room = tn_view(memory[4], dtype, TN_DIMS(tr_muon_room(rows, columns)));
+        snprintf(name, sizeof name, "value%d", k);
+        tn_convert(golden(file, name), TN_F64, memory[0], dtype, (size_t)count);
+        tr_optimizer cfg = tr_optimizer_default();
+        cfg.clip = 0;
+        for (int step = 0; step < 6; step++) {
+            snprintf(name, sizeof name, "grads%d", k);
+            tn_convert(golden(file, name) + count * step, TN_F64, memory[1], dtype, (size_t)count);
+            tr_optimizer_step(cx, &cfg, step + 1, 4e-3 * (step + 1) / 6, 1, &flat, NULL);
+            double value[128], most = 0;
+            snprintf(name, sizeof name, "after%d", k);
+            tn_convert(memory[0], dtype, value, TN_F64, (size_t)count);
+            for (int64_t i = 0; i < count; i++) {
+                double d = fabs(value[i] - golden(file, name)[count * step + i]);
+                if (!(d <= most)) most = d;
+            }
+            ASSERT_WITHIN(most, tolerance);
+        }
+    }
+    kn_close(cx);
+    io_weights_close(file);
+}
+
+static void muon_equals_pytorchs(void **state) {
+    (void)state;
+    follow_muon(TN_F64, "ref", 1, 1e-12);
+    follow_muon(TN_F32, "ref", 1, 2e-6);
+    follow_muon(TN_F32, NULL, 1, 2e-6);
+    follow_muon(TN_F32, NULL, 2, 2e-6);
+}
+
 static void refuses_what_cannot_be(void **state) {
     (void)state;
     static const struct {
@@ -111,6 +159,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(equals_pytorch_in_double),
         cmocka_unit_test(equals_pytorch_in_float32),
+        cmocka_unit_test(muon_equals_pytorchs),
         cmocka_unit_test(refuses_what_cannot_be),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -115,7 +115,8 @@ static void digest(const char *run, const char *name, uint8_t out[IO_SHA256]) {
 static void stopped_and_resumed_it_ends_in_the_same_bits(void **state) {
     (void)state;
     uint8_t want[IO_SHA256], is[IO_SHA256];
-    const char *how = "--refresh 3 --average 0.9 --half-until 0.5 --easy-until 0.5";
+    const char *how =
+        "--optimizer muon --refresh 3 --average 0.9 --half-until 0.5 --easy-until 0.5";
     test_run run = test_lexmask("%s --steps %d --threads 1 %s", words("whole"), STEPS, how);
     ASSERT_CODE(run, 0);
     test_run_free(&run);
@@ -156,6 +157,7 @@ static void what_is_wrong_is_said(void **state) {
         {"pretrain", "where to?"},
         {"pretrain --out x --batch 8 --empty 8", "--empty"},
         {"pretrain --out x --dtype f64", "--dtype"},
+        {"pretrain --out x --optimizer sgd", "--optimizer"},
         {"tokenizer-train", "where to?"},
         {"tokenizer-train --out x", "of which texts?"},
         {"tokenizer-train --out x --size 10 y", "--size"},

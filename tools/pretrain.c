@@ -23,6 +23,10 @@ static void set(tool_pretrainer *t, const char *key, const char *format, ...) {
     t->setting[t->setting_count++] = (io_text_pair){key, text};
 }
 
+static bool is_muon(const tool_pretrain_options *o) {
+    return o->optimizer && !strcmp(o->optimizer, "muon");
+}
+
 // Names and texts are told by a hash over all ids.
 static tn_status collect_settings(tool_pretrainer *t) {
     const tool_pretrain_options *o = t->options;
@@ -50,6 +54,7 @@ static tn_status collect_settings(tool_pretrainer *t) {
                  {"--context", o->context}};
     for (size_t i = 0; i < sizeof whole / sizeof *whole; i++)
         set(t, whole[i].key, "%lld", (long long)whole[i].value);
+    set(t, "--optimizer", "%s", is_muon(o) ? "muon" : "adamw");
     set(t, "--lr", "%.17g", o->lr);
     set(t, "--decay", "%.17g", o->decay);
     set(t, "--clip-norm", "%.17g", o->clip_norm);
@@ -200,6 +205,7 @@ static tn_status pretrain(tool_pretrainer *t) {
     run.optimizer.decay = o->decay;
     run.optimizer.clip = o->clip_norm;
     run.optimizer.average = o->average;
+    if (is_muon(o)) run.optimizer.muon = ".resblocks.";
     tr_task task = {.self = t,
                     .kn = t->kn,
                     .params = &t->params,

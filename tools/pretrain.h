@@ -11,7 +11,7 @@
 
 // The options; what was not given is 0, NULL or negative.
 typedef struct tool_pretrain_options {
-    const char *out, *names, *templates, *tokenizer, *init, *dtype, *font, *list;
+    const char *out, *names, *templates, *tokenizer, *init, *dtype, *font, *list, *optimizer;
     int64_t batch, empty, steps, warmup, refresh, seed, threads, save_every, val_every, stop_after;
     int64_t size, patch, width, layers, heads, embed, text_width, text_layers, text_heads;
     int64_t context, vocabulary;

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "train/optimizer.h"
 
+#include "train/muon.h"
+
 #include <math.h>
 
 #define CLIP_EPS 1e-6 // PyTorch's: a norm of exactly `clip` is scaled by a hair less than 1
 
 tr_optimizer tr_optimizer_default(void) {
-    return (tr_optimizer){.beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .decay = 0.1, .clip = 1};
+    return (tr_optimizer){
+        .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .decay = 0.1, .clip = 1, .momentum = 0.95};
 }
 
 static bool is_share(double x) {
@@ -24,6 +27,9 @@ tn_status tr_optimizer_check(const tr_optimizer *cfg, tn_error *err) {
     if (!(cfg->clip >= 0) || !isfinite(cfg->clip))
         return tn_fail(err, TN_EINVAL, "gradients clipped at a norm of %g, expected at least 0",
                        cfg->clip);
+    if (!is_share(cfg->momentum))
+        return tn_fail(err, TN_EINVAL, "Muon's momentum of %g, expected at least 0, below 1",
+                       cfg->momentum);
     if (!is_share(cfg->average))
         return tn_fail(err, TN_EINVAL, "a moving average of %g, expected at least 0, below 1",
                        cfg->average);
@@ -46,7 +52,15 @@ void tr_optimizer_step(kn_ctx *cx, const tr_optimizer *cfg, int64_t step, double
         tn_tensor value = tn_slice(&flat->value, span->from, span->count);
         tn_tensor m = tn_slice(&flat->m, span->from, span->count);
         tn_tensor v = tn_slice(&flat->v, span->from, span->count);
-        kn_adamw_step(cx, &adamw, &grad, &value, &m, &v);
+        if (!span->rows) {
+            kn_adamw_step(cx, &adamw, &grad, &value, &m, &v);
+            continue;
+        }
+        const int64_t dim[2] = {span->rows, span->columns};
+        grad = tn_reshape(&grad, 2, dim), value = tn_reshape(&value, 2, dim);
+        m = tn_reshape(&m, 2, dim);
+        tr_muon muon = {rate, adamw.decay, cfg->momentum, scale};
+        tr_muon_step(cx, &muon, &grad, &value, &m, &flat->room);
     }
     if (cfg->average > 0 && average)
         kn_axpby(cx, 1 - cfg->average, &flat->value, cfg->average, average);

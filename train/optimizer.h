@@ -11,6 +11,7 @@
 typedef struct tr_span {
     int64_t from, count; // elements
     bool decay;
+    int64_t rows, columns; // a matrix that Muon updates (train/muon.h); 0: AdamW
 } tr_span;
 
 // The four buffers, of equal length and type, with zeros between parameters.
@@ -18,6 +19,7 @@ typedef struct tr_flat {
     tn_tensor value, grad, m, v;
     const tr_span *spans; // ascending; they cover all parameters
     size_t span_count;
+    tn_tensor room; // what Muon needs besides; data NULL where no span is its
 } tr_flat;
 
 typedef struct tr_optimizer {
@@ -25,6 +27,9 @@ typedef struct tr_optimizer {
     double decay;             // 0.1
     double clip;              // of the global norm; 0: none
     double average;           // share of the past in the moving average, e.g. 0.999; 0: none
+    // Matrices whose names hold this are updated by Muon, with the same rate and decay; NULL: none
+    const char *muon;
+    double momentum; // of Muon, 0.95
 } tr_optimizer;
 
 tr_optimizer tr_optimizer_default(void);

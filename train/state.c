@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "train/state.h"
 
+#include "train/muon.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,14 +13,20 @@ static int64_t end_of(const nn_param *p) {
     return p->offset + tn_count(&p->value);
 }
 
-static void find_spans(tr_trained *t) {
+// muon: part of the names of those that have a span of their own; NULL: none.
+static void find_spans(tr_trained *t, const char *muon) {
+    t->flat.span_count = 0;
     for (int i = 0; i < t->params->count; i++) {
         const nn_param *p = t->params->param[i];
         tr_span *last = t->flat.span_count ? &t->spans[t->flat.span_count - 1] : NULL;
-        if (last && last->decay == p->decay)
+        if (muon && p->value.rank == 2 && strstr(p->name, muon))
+            t->spans[t->flat.span_count++] = (tr_span){p->offset, tn_count(&p->value), p->decay,
+                                                       p->value.dim[0], p->value.dim[1]};
+        else if (last && last->decay == p->decay && !last->rows)
             last->count = end_of(p) - last->from;
         else
-            t->spans[t->flat.span_count++] = (tr_span){p->offset, tn_count(&p->value), p->decay};
+            t->spans[t->flat.span_count++] =
+                (tr_span){.from = p->offset, .count = tn_count(&p->value), .decay = p->decay};
     }
     t->flat.spans = t->spans;
 }
@@ -90,10 +98,20 @@ tn_status tr_trained_init(tr_trained *t, nn_params *params, bool average,
         tr_trained_deinit(t);
         return status;
     }
-    find_spans(t);
+    find_spans(t, NULL);
     find_modules(t);
     name_parts(t);
     return TN_OK;
+}
+
+tn_status tr_trained_muon(tr_trained *t, const char *part, tn_error *err) {
+    int64_t most = 0;
+    find_spans(t, part);
+    for (size_t i = 0; i < t->flat.span_count; i++) {
+        int64_t room = tr_muon_room(t->spans[i].rows, t->spans[i].columns);
+        if (room > most) most = room;
+    }
+    return most ? tn_new_heap(&t->flat.room, t->flat.value.dtype, TN_DIMS(most), err) : TN_OK;
 }
 
 void tr_trained_deinit(tr_trained *t) {
@@ -102,6 +120,7 @@ void tr_trained_deinit(tr_trained *t) {
     tn_free(t->parts);
     tn_free(t->names);
     tn_free(t->average.data);
+    tn_free(t->flat.room.data);
     *t = (tr_trained){0};
 }
 
