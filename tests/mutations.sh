@@ -167,6 +167,14 @@ mutation "made-up pictures: crops depend on the batch" train/crops.c \
 mutation "made-up pictures: pixels are not those of the JPEG" train/scene_paint.c \
     's/^ *memcpy(out->picture.data, decoded.data, tn_bytes(&decoded));//' test_world
 
+mutation "CLIP's loss: of equal names one is right" train/clip_loss.c 's/l->name) right += e;/l->name) right = e;/' test_clip_train
+mutation "CLIP's text: the last block sees what follows the end" nn/attention.c 's/= j <= tn_i32(&s->place)\[i\];/= 1;/' \
+    test_clip_train
+mutation "CLIP's patches that are left out: positions of the first" models/clip_vit.c \
+    's/\*place++ = (int32_t)(cell + 1)/*place++ = (int32_t)t/' test_clip_train
+mutation "Muon: no look ahead" train/muon.c 's/kn_axpby(cx, cfg->momentum, m, 1, &x);//' test_optimizer
+mutation "vocabulary: of equally frequent pairs the last" models/bpe_train.c 's/return order < 0;/return order > 0;/' test_bpe_train
+
 [ "${#names[@]}" -gt 0 ] || { echo "no mutation is called '$only'"; exit 1; }
 
 # Less optimisation builds faster, and is as wrong.

@@ -24,7 +24,7 @@ bad() {
 commands_of() {
     sed -e ':join' -e '/\\$/{N;s/\\\n *//;bjoin' -e '}' "$@" | sed -n 's/^ \{2,8\}\(\$ \)\{0,1\}\(build\/\)\{0,1\}\(lexmask [a-z].*\)/\3/p' | sed 's/ *#.*//'
 }
-for command in $("$build/lexmask" --help | sed -n '/^commands:/,/^$/s/^  \([a-z]*\) .*/\1/p'); do
+for command in $("$build/lexmask" --help | sed -n '/^commands:/,/^$/s/^  \([a-z-]*\) .*/\1/p'); do
     "$build/lexmask" "$command" --help >"$work/help.$command" && ok || bad "lexmask $command --help"
 done
 mapfile -t shown < <({ commands_of README.md docs/*.md demo/*/README.md; cat "$work"/help.* | commands_of; } | sort -u)
