@@ -8,8 +8,10 @@
 
 #include <cairo.h>
 #include <curl/curl.h>
+#include <ft2build.h>
 #include <jansson.h>
 #include <jpeglib.h>
+#include FT_FREETYPE_H
 #include <pango/pango.h>
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
@@ -62,9 +64,11 @@ static int print_version(void) {
     printf("libraries  libjpeg-turbo %s, libpng %s, zlib %s, jansson %s, %s,\n",
            TEXT_OF(LIBJPEG_TURBO_VERSION), png_get_libpng_ver(NULL), zlibVersion(),
            jansson_version_str(), curl_version());
-    printf("           utf8proc %s (Unicode %s), pcre2 %d.%d, cairo %s, pango %s\n",
+    printf("           utf8proc %s (Unicode %s), pcre2 %d.%d, cairo %s, pango %s,\n"
+           "           freetype %d.%d.%d\n",
            utf8proc_version(), utf8proc_unicode_version(), PCRE2_MAJOR, PCRE2_MINOR,
-           cairo_version_string(), pango_version_string());
+           cairo_version_string(), pango_version_string(), FREETYPE_MAJOR, FREETYPE_MINOR,
+           FREETYPE_PATCH);
     return 0;
 }
 
