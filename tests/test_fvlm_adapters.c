@@ -97,7 +97,7 @@ static void test_trainable_is_frozen(void **state) {
         md_fvlm_features features = maps_of(&f);
         ASSERT_OK(md_fvlm_pyramid(&f.cx, f.model, &features, level), f.err);
         for (int k = 0; k < MD_FVLM_LEVELS; k++) {
-            char name[16];
+            char name[24];
             snprintf(name, sizeof name, "level%d", k);
             tn_tensor want = golden(&f, name, TN_F32);
             ASSERT_WITHIN(
