@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // `lexmask pretrain` as a user types it: a tiny CLIP learns four names by heart, ends in the same
 // bits however often it is stopped, is a model like any other, and what is wrong is said plainly.
-#include "io/file.h"
-#include "io/json.h"
-#include "io/sha256.h"
 #include "tests/program.h"
+#include "tests/run_log.h"
 
-#include <math.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -48,34 +45,16 @@ static const char *words(const char *run) {
     return out;
 }
 
-static double last_of(const char *run, const char *key) {
-    char path[512], *text;
-    size_t count;
-    double value = NAN;
-    tn_error err = {0};
-    snprintf(path, sizeof path, "%s/log.jsonl", in_folder(run));
-    ASSERT_OK(io_read_text(path, 0, &text, &count, &err), err);
-    for (char *save, *line = strtok_r(text, "\n", &save); line;
-         line = strtok_r(NULL, "\n", &save)) {
-        io_json document;
-        ASSERT_OK(io_json_parse(line, strlen(line), "log", &document, &err), err);
-        ASSERT_OK(io_json_maybe_number(&document, key, &value, &err), err);
-        io_json_close(&document);
-    }
-    tn_free(text);
-    return value;
-}
-
 static void learns_four_names_by_heart(void **state) {
     (void)state;
     test_run run = test_lexmask("%s --steps 120 --lr 6e-3 --val-every 1000 --dtype f16 "
                                 "--half-until 0.3 --refresh 5",
                                 words("heart"));
     ASSERT_CODE(run, 0);
-    printf("%.1f s, named right %.3f, loss %.3f\n", run.seconds, last_of("heart", "top1"),
-           last_of("heart", "loss"));
-    assert_true(last_of("heart", "top1") == 1);
-    assert_true(last_of("heart", "loss") < 1.5);
+    printf("%.1f s, named right %.3f, loss %.3f\n", run.seconds,
+           run_last_of(in_folder("heart"), "top1"), run_last_of(in_folder("heart"), "loss"));
+    assert_true(run_last_of(in_folder("heart"), "top1") == 1);
+    assert_true(run_last_of(in_folder("heart"), "loss") < 1.5);
     test_run_free(&run);
     const char *const files[] = {
         "config.json", "preprocessor_config.json", "model.safetensors",       "vocab.json",
@@ -100,15 +79,8 @@ static void learns_four_names_by_heart(void **state) {
     run = test_lexmask("%s --steps 1 --init %s --tokenizer %s", words("on"), in_folder("heart"),
                        in_folder("heart"));
     ASSERT_CODE(run, 0);
-    assert_true(last_of("on", "top1") == 1);
+    assert_true(run_last_of(in_folder("on"), "top1") == 1);
     test_run_free(&run);
-}
-
-static void digest(const char *run, const char *name, uint8_t out[IO_SHA256]) {
-    char path[512];
-    tn_error err = {0};
-    snprintf(path, sizeof path, "%s/%s", in_folder(run), name);
-    ASSERT_OK(io_sha256_file(path, out, &err), err);
 }
 
 // Stopped where the bank is new and where it is old, with other numbers of threads.
@@ -128,8 +100,8 @@ static void stopped_and_resumed_it_ends_in_the_same_bits(void **state) {
     }
     const char *const files[] = {"checkpoint.safetensors", "model.safetensors", "vocab.json"};
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-        digest("whole", files[i], want);
-        digest("parts", files[i], is);
+        run_digest(in_folder("whole"), files[i], want);
+        run_digest(in_folder("parts"), files[i], is);
         assert_memory_equal(want, is, sizeof want);
     }
     // Another setting is another run.

@@ -2,14 +2,11 @@
 // Eight photographs learned by heart with each pyramid, on frozen CLIPs with random weights, by
 // `lexmask train` as a user types it. Not part of `make test`: `make test-slow`.
 #include "io/coco.h"
-#include "io/file.h"
-#include "io/json.h"
-#include "io/sha256.h"
 #include "models/fvlm.h"
 #include "tests/program.h"
 #include "tests/random_clip.h"
+#include "tests/run_log.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -138,24 +135,6 @@ static const char *write_clip(const char *name, const random_clip *size) {
 
 // ---- learning ----------------------------------------------------------------------------------
 
-static double last_of(const char *run, const char *key) {
-    char path[640], *text;
-    size_t count;
-    double value = NAN;
-    tn_error err = {0};
-    snprintf(path, sizeof path, "%s/log.jsonl", in_folder(run));
-    ASSERT_OK(io_read_text(path, 0, &text, &count, &err), err);
-    for (char *save, *line = strtok_r(text, "\n", &save); line;
-         line = strtok_r(NULL, "\n", &save)) {
-        io_json document;
-        ASSERT_OK(io_json_parse(line, strlen(line), "log", &document, &err), err);
-        ASSERT_OK(io_json_maybe_number(&document, key, &value, &err), err);
-        io_json_close(&document);
-    }
-    tn_free(text);
-    return value;
-}
-
 typedef struct bars {
     double box, mask, recall;
 } bars;
@@ -168,11 +147,12 @@ static void learn(const char *model, const char *run, const char *flags, bars ba
                                  in_folder("photographs.json"), flags);
     ASSERT_CODE(done, 0);
     ASSERT_SAYS(done.err, "frozen weights unchanged");
-    double box = last_of(run, "AP50"), mask = last_of(run, "mask_AP50");
-    double recall = last_of(run, "box_R50@100");
+    double box = run_last_of(in_folder(run), "AP50"),
+           mask = run_last_of(in_folder(run), "mask_AP50");
+    double recall = run_last_of(in_folder(run), "box_R50@100");
     printf("%s: %.0f s, box AP50 %.3f, mask AP50 %.3f, recall at IoU 0.5 of 100 boxes: RPN %.3f, "
            "box head %.3f\n",
-           run, done.seconds, box, mask, last_of(run, "rpn_R50@100"), recall);
+           run, done.seconds, box, mask, run_last_of(in_folder(run), "rpn_R50@100"), recall);
     test_run_free(&done);
     assert_true(box > bar.box);
     assert_true(mask > bar.mask);
@@ -231,7 +211,7 @@ static void a_thousand_updates_leave_clip_as_it_was(void **state) {
                      in_folder("photographs.json"), in_folder("thousand"));
     ASSERT_CODE(run, 0);
     ASSERT_SAYS(run.err, "frozen weights unchanged");
-    assert_true(last_of("thousand", "step") == 1000);
+    assert_true(run_last_of(in_folder("thousand"), "step") == 1000);
     test_run_free(&run);
     ASSERT_OK(io_sha256_file("demo/pair/clip/model.safetensors", after, &err), err);
     assert_memory_equal(before, after, sizeof before);

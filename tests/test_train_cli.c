@@ -1,85 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-// `lexmask train` as a user types it: it learns two pictures by heart, ends in the same bits
-// however often it is stopped, and leaves the CLIP as it was.
-#include "io/file.h"
-#include "io/json.h"
+// `lexmask train` as a user types it: it ends in the same bits however often it is stopped.
 #include "io/safetensors.h"
-#include "io/sha256.h"
 #include "tests/program.h"
+#include "tests/run_log.h"
 #include "tests/train_scene.h"
 
 #include <math.h>
 #include <string.h>
 #include <unistd.h>
 
-// ---- learning ----------------------------------------------------------------------------------
-
-static double last_of(const char *run, const char *key) {
-    char path[512], *text;
-    size_t count;
-    double value = NAN;
-    tn_error err = {0};
-    snprintf(path, sizeof path, "%s/log.jsonl", scene_path(run));
-    ASSERT_OK(io_read_text(path, 0, &text, &count, &err), err);
-    for (char *save, *line = strtok_r(text, "\n", &save); line;
-         line = strtok_r(NULL, "\n", &save)) {
-        io_json document;
-        ASSERT_OK(io_json_parse(line, strlen(line), "log", &document, &err), err);
-        ASSERT_OK(io_json_maybe_number(&document, key, &value, &err), err);
-        io_json_close(&document);
-    }
-    tn_free(text);
-    return value;
-}
-
-static void digest(const char *path, uint8_t out[IO_SHA256]) {
-    tn_error err = {0};
-    ASSERT_OK(io_sha256_file(path, out, &err), err);
-}
-
-static void learns_two_pictures_by_heart(void **state) {
-    (void)state;
-    uint8_t before[IO_SHA256], after[IO_SHA256];
-    digest(SCENE_CLIP "/model.safetensors", before);
-    test_run run =
-        test_lexmask("%s --steps 120 --warmup 5 --lr 2e-3 --cache %s --val %s --val-every 1000",
-                     scene_words("heart"), scene_path("cache"), scene_path("data.json"));
-    ASSERT_CODE(run, 0);
-    ASSERT_SAYS(run.err, "frozen weights unchanged");
-    printf("%.1f s, box AP50 %.3f, mask AP50 %.3f, AR@100 %.3f\n", run.seconds,
-           last_of("heart", "AP50"), last_of("heart", "mask_AP50"), last_of("heart", "box_AR@100"));
-    assert_true(last_of("heart", "AP50") > 0.9);
-    assert_true(last_of("heart", "mask_AP50") > 0.85);
-    assert_true(last_of("heart", "box_R50@100") > 0.95);
-    test_run_free(&run);
-    digest(SCENE_CLIP "/model.safetensors", after);
-    assert_memory_equal(before, after, sizeof before);
-    const char *const files[] = {"config.json", "adapters.safetensors", "losses.png", "figures.png",
-                                 "checkpoint.safetensors"};
-    char path[512];
-    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-        snprintf(path, sizeof path, "%s/%s", scene_path("heart"), files[i]);
-        if (access(path, F_OK) != 0) fail_msg("no %s", path);
-    }
-    // And what it has learned is a model like any other.
-    run =
-        test_lexmask("detect %s --model %s --names red\tcircle,blue\tsquare --score2 none --score "
-                     "0.5 --jsonl -",
-                     scene_path("0.ppm"), scene_path("heart"));
-    ASSERT_CODE(run, 0);
-    ASSERT_SAYS(run.out, "red circle");
-    ASSERT_SAYS(run.out, "blue square");
-    test_run_free(&run);
-}
-
 // ---- stopping ----------------------------------------------------------------------------------
 
 #define STEPS 7
 
 static void checkpoint_of(const char *run, uint8_t out[IO_SHA256]) {
-    char path[512];
-    snprintf(path, sizeof path, "%s/checkpoint.safetensors", scene_path(run));
-    digest(path, out);
+    run_digest(scene_path(run), "checkpoint.safetensors", out);
 }
 
 static void stopped_and_resumed_it_ends_in_the_same_bits(void **state) {
@@ -173,7 +108,6 @@ int main(void) {
         cmocka_unit_test(stopped_and_resumed_it_ends_in_the_same_bits),
         cmocka_unit_test(a_batch_in_parts_has_the_same_gradients),
         cmocka_unit_test(ctrl_c_saves_first),
-        cmocka_unit_test(learns_two_pictures_by_heart),
     };
     return cmocka_run_group_tests(tests, scene_write, clean);
 }

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/run_log.h"
+
+#include "io/file.h"
+#include "io/json.h"
+#include "tests/test.h"
+
+#include <math.h>
+#include <string.h>
+
+double run_last_of(const char *folder, const char *key) {
+    char path[640], *text;
+    size_t count;
+    double value = NAN;
+    tn_error err = {0};
+    snprintf(path, sizeof path, "%s/log.jsonl", folder);
+    ASSERT_OK(io_read_text(path, 0, &text, &count, &err), err);
+    for (char *save, *line = strtok_r(text, "\n", &save); line;
+         line = strtok_r(NULL, "\n", &save)) {
+        io_json document;
+        ASSERT_OK(io_json_parse(line, strlen(line), "log", &document, &err), err);
+        ASSERT_OK(io_json_maybe_number(&document, key, &value, &err), err);
+        io_json_close(&document);
+    }
+    tn_free(text);
+    return value;
+}
+
+void run_digest(const char *folder, const char *name, uint8_t out[IO_SHA256]) {
+    char path[640];
+    tn_error err = {0};
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    ASSERT_OK(io_sha256_file(path, out, &err), err);
+}
