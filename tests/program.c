@@ -2,6 +2,7 @@
 #include "tests/program.h"
 
 #include <fcntl.h>
+#include <glob.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,16 +20,29 @@ const char *test_folder(void) {
     return folder;
 }
 
-const char *test_file(const char *name, const char *text) {
-    static char path[4][512];
+const char *test_path(const char *name) {
+    static char path[8][512];
     static int next;
-    char *out = path[next++ % 4];
+    char *out = path[next++ % 8];
     snprintf(out, sizeof path[0], "%s/%s", test_folder(), name);
+    return out;
+}
+
+const char *test_file(const char *name, const char *text) {
+    const char *out = test_path(name);
     FILE *file = fopen(out, "wb");
     assert_non_null(file);
     assert_int_equal(fwrite(text, 1, strlen(text), file), strlen(text));
     assert_int_equal(fclose(file), 0);
     return out;
+}
+
+int test_demo_picture(char *out, size_t size) {
+    glob_t found;
+    if (glob("demo/pictures/*.[jp][pn]g", 0, NULL, &found) != 0) return -1;
+    snprintf(out, size, "%s", found.gl_pathv[0]);
+    globfree(&found);
+    return 0;
 }
 
 int test_folder_remove(void **state) {

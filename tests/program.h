@@ -39,5 +39,9 @@ void test_misuse(const char *const cases[][2], size_t count);
 // A temporary folder that is removed, with all in it, by test_folder_remove.
 const char *test_folder(void);
 int test_folder_remove(void **state);
-// A file in it; the path is good for the next three calls, too.
+// A name in it; good until eight more are asked for, of this or the next.
+const char *test_path(const char *name);
+// A file in it, and its path.
 const char *test_file(const char *name, const char *text);
+// The path of the first picture of the demo; -1 where there is none.
+int test_demo_picture(char *out, size_t size);

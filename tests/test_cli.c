@@ -27,17 +27,9 @@ static io_json read_json(const char *path) {
     return document;
 }
 
-static char *in_folder(const char *name) {
-    static char path[4][512];
-    static int next;
-    char *out = path[next++ % 4];
-    snprintf(out, sizeof path[0], "%s/%s", test_folder(), name);
-    return out;
-}
-
 static void detect_writes_all_that_it_is_asked_for(void **state) {
     (void)state;
-    const char *json = in_folder("r.json"), *lines = in_folder("r.jsonl");
+    const char *json = test_path("r.json"), *lines = test_path("r.jsonl");
     test_run run = test_lexmask(DETECT " --json %s --jsonl %s --out %s/o --masks %s/m", picture,
                                 json, lines, test_folder(), test_folder());
     ASSERT_CODE(run, 0);
@@ -132,7 +124,7 @@ static void ready_embeddings_stand_for_the_text_tower(void **state) {
     assert_int_equal(occurrences(words.out, "\"box\""), occurrences(ready.out, "\"box\""));
     test_run_free(&words);
     // No text is read, so no vocabulary has to be there; without them it is missed at once.
-    const char *alone = in_folder("alone.safetensors"), *from = realpath(PAIR "/clip", NULL);
+    const char *alone = test_path("alone.safetensors"), *from = realpath(PAIR "/clip", NULL);
     char weights[600], line[1024];
     snprintf(weights, sizeof weights, "%s/model.safetensors", from);
     assert_int_equal(symlink(weights, alone), 0);
@@ -155,7 +147,7 @@ static void ready_embeddings_stand_for_the_text_tower(void **state) {
 
 static void ids_come_from_annotations(void **state) {
     (void)state;
-    const char *ids = in_folder("ids.json");
+    const char *ids = test_path("ids.json");
     FILE *file = fopen(ids, "w");
     fprintf(file,
             "{\"images\":[{\"id\":77,\"file_name\":\"x/%s\",\"width\":1,\"height\":1}],"
@@ -169,7 +161,7 @@ static void ids_come_from_annotations(void **state) {
                                 picture, ids, test_folder());
     ASSERT_CODE(run, 0);
     test_run_free(&run);
-    io_json results = read_json(in_folder("i.json")), one;
+    io_json results = read_json(test_path("i.json")), one;
     tn_error err = {0};
     size_t count = io_json_count(&results);
     assert_true(count >= 1);
@@ -187,7 +179,7 @@ static void ids_come_from_annotations(void **state) {
                        picture, ids, test_folder());
     ASSERT_CODE(run, 2);
     ASSERT_SAYS(run.err, "no category 'guitar'");
-    assert_int_not_equal(access(in_folder("j.json"), F_OK), 0);
+    assert_int_not_equal(access(test_path("j.json"), F_OK), 0);
     test_run_free(&run);
 }
 
@@ -208,13 +200,13 @@ static void preprocess_and_embed_write_arrays(void **state) {
                                 picture, test_folder());
     ASSERT_CODE(run, 0);
     test_run_free(&run);
-    ASSERT_OK(io_npy_read(in_folder("x.npy"), &x, &err), err);
+    ASSERT_OK(io_npy_read(test_path("x.npy"), &x, &err), err);
     assert_true(x.rank == 3 && x.dim[0] == 3 && x.dim[1] == x.dim[2]);
     tn_free(x.data);
     run = test_lexmask("preprocess %s --for detector --out %s/x.npy", picture, test_folder());
     ASSERT_CODE(run, 0);
     test_run_free(&run);
-    ASSERT_OK(io_npy_read(in_folder("x.npy"), &x, &err), err);
+    ASSERT_OK(io_npy_read(test_path("x.npy"), &x, &err), err);
     assert_true(x.dim[0] == 3 && x.dim[1] % 32 == 0 && x.dim[2] % 32 == 0 && x.dim[1] >= 800);
     tn_free(x.data);
     run =
@@ -222,7 +214,7 @@ static void preprocess_and_embed_write_arrays(void **state) {
                      test_folder());
     ASSERT_CODE(run, 0);
     test_run_free(&run);
-    ASSERT_OK(io_npy_read(in_folder("t.npy"), &x, &err), err);
+    ASSERT_OK(io_npy_read(test_path("t.npy"), &x, &err), err);
     assert_int_equal(x.dim[0], 2);
     for (int64_t i = 0; i < 2; i++) {
         double square = 0;
@@ -325,11 +317,7 @@ static void misuse_is_told_and_helped(void **state) {
 
 static int find_picture(void **state) {
     (void)state;
-    glob_t found;
-    if (glob("demo/pictures/*.[jp][pn]g", 0, NULL, &found) != 0) return -1;
-    snprintf(picture, sizeof picture, "%s", found.gl_pathv[0]);
-    globfree(&found);
-    return 0;
+    return test_demo_picture(picture, sizeof picture);
 }
 
 int main(void) {

@@ -5,7 +5,6 @@
 #include "io/json.h"
 #include "tests/program.h"
 
-#include <glob.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -14,14 +13,6 @@
 #define DETECT "detect %s --model " PAIR " --names-file demo/names.txt --no-cache --proposals 10"
 
 static char picture[512]; // the demo's
-
-static char *in_folder(const char *name) {
-    static char path[4][512];
-    static int next;
-    char *out = path[next++ % 4];
-    snprintf(out, sizeof path[0], "%s/%s", test_folder(), name);
-    return out;
-}
 
 static io_json read_json(const char *path) {
     io_json document;
@@ -51,7 +42,7 @@ static void fill(const char *folder, int pictures) {
 static void a_broken_picture_is_skipped(void **state) {
     (void)state;
     tn_error err = {0};
-    const char *folder = in_folder("mixed");
+    const char *folder = test_path("mixed");
     ASSERT_OK(io_make_folder(folder, &err), err);
     char good[600], bad[600];
     snprintf(good, sizeof good, "%s/b%s", folder, strrchr(picture, '.'));
@@ -65,7 +56,7 @@ static void a_broken_picture_is_skipped(void **state) {
     test_run run = test_lexmask(DETECT " --json %s/mixed.json", folder, test_folder());
     ASSERT_CODE(run, 1);
     ASSERT_SAYS(run.err, "mixed/a.jpg");
-    io_json results = read_json(in_folder("mixed.json"));
+    io_json results = read_json(test_path("mixed.json"));
     assert_true(io_json_count(&results) > 0);
     io_json_close(&results);
     test_run_free(&run);
@@ -74,7 +65,7 @@ static void a_broken_picture_is_skipped(void **state) {
 // The bar leaves its line to messages and to nothing else, and results are printed beside it.
 static void a_terminal_is_shown_a_bar(void **state) {
     (void)state;
-    const char *folder = in_folder("seven");
+    const char *folder = test_path("seven");
     char broken[600], clean[700];
     fill(folder, 6);
     snprintf(broken, sizeof broken, "%s/003a.png", folder);
@@ -99,14 +90,14 @@ static void a_terminal_is_shown_a_bar(void **state) {
 
 static void control_c_keeps_what_is_done(void **state) {
     (void)state;
-    const char *folder = in_folder("many");
+    const char *folder = test_path("many");
     fill(folder, 500);
     test_run run =
         test_lexmask_interrupted(3, DETECT " --json %s/many.json", folder, test_folder());
     ASSERT_CODE(run, 1);
     ASSERT_SAYS(run.err, "interrupted");
     assert_true(run.seconds < 30);
-    io_json results = read_json(in_folder("many.json")); // whole, whatever it holds
+    io_json results = read_json(test_path("many.json")); // whole, whatever it holds
     assert_true(io_json_is(&results, IO_JSON_ARRAY));
     io_json_close(&results);
     test_run_free(&run);
@@ -138,7 +129,7 @@ static bool same_bytes(const char *a, const char *b) {
 static void pictures_are_never_overwritten(void **state) {
     (void)state;
     tn_error err = {0};
-    const char *folder = in_folder("own"), *second = in_folder("own/second");
+    const char *folder = test_path("own"), *second = test_path("own/second");
     char photo[600], twin[600];
     ASSERT_OK(io_make_folder(folder, &err), err);
     ASSERT_OK(io_make_folder(second, &err), err);
@@ -157,7 +148,7 @@ static void pictures_are_never_overwritten(void **state) {
     ASSERT_CODE(run, 2);
     ASSERT_SAYS(run.err, "would both be written as photo.png");
     test_run_free(&run);
-    assert_int_not_equal(access(in_folder("own/m"), F_OK), 0);
+    assert_int_not_equal(access(test_path("own/m"), F_OK), 0);
     // A mask has the name of a picture that is read.
     snprintf(twin, sizeof twin, "%s/photo_labels.png", folder);
     copy("demo/pictures/party.png", twin);
@@ -172,7 +163,7 @@ static void pictures_are_never_overwritten(void **state) {
 
 static void nothing_done_leaves_what_was_there(void **state) {
     (void)state;
-    const char *broken = in_folder("broken.jpg"), *json = in_folder("kept.json");
+    const char *broken = test_path("broken.jpg"), *json = test_path("kept.json");
     copy("README.md", broken);
     copy("README.md", json);
     test_run run = test_lexmask(DETECT " --json %s", broken, json);
@@ -184,11 +175,7 @@ static void nothing_done_leaves_what_was_there(void **state) {
 
 static int find_picture(void **state) {
     (void)state;
-    glob_t found;
-    if (glob("demo/pictures/*.[jp][pn]g", 0, NULL, &found) != 0) return -1;
-    snprintf(picture, sizeof picture, "%s", found.gl_pathv[0]);
-    globfree(&found);
-    return 0;
+    return test_demo_picture(picture, sizeof picture);
 }
 
 int main(void) {

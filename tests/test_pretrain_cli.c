@@ -9,26 +9,11 @@
 
 #define STEPS 7
 
-static const char *in_folder(const char *name) {
-    static char path[8][512];
-    static int next;
-    char *out = path[next++ % 8];
-    snprintf(out, sizeof path[0], "%s/%s", test_folder(), name);
-    return out;
-}
-
-static void write_file(const char *name, const char *text) {
-    FILE *file = fopen(in_folder(name), "wb");
-    assert_non_null(file);
-    assert_true(fputs(text, file) >= 0);
-    assert_int_equal(fclose(file), 0);
-}
-
 static int make_names(void **state) {
     (void)state;
-    write_file("names.txt", "red heart\npizza\ncat face\nblue square\n");
-    write_file("wrong.txt", "red heart\nno such thing\n");
-    write_file("plain.txt", "a photo of a thing\n");
+    test_file("names.txt", "red heart\npizza\ncat face\nblue square\n");
+    test_file("wrong.txt", "red heart\nno such thing\n");
+    test_file("plain.txt", "a photo of a thing\n");
     return 0;
 }
 
@@ -41,7 +26,7 @@ static const char *words(const char *run) {
              "pretrain --out %s --names %s --batch 12 --empty 2 --size 32 --patch 8 --width 32 "
              "--layers 2 --heads 2 --text-width 32 --text-layers 1 --text-heads 2 --embed 24 "
              "--vocabulary 560 --context 20 --warmup 8",
-             in_folder(run), in_folder("names.txt"));
+             test_path(run), test_path("names.txt"));
     return out;
 }
 
@@ -52,9 +37,9 @@ static void learns_four_names_by_heart(void **state) {
                                 words("heart"));
     ASSERT_CODE(run, 0);
     printf("%.1f s, named right %.3f, loss %.3f\n", run.seconds,
-           run_last_of(in_folder("heart"), "top1"), run_last_of(in_folder("heart"), "loss"));
-    assert_true(run_last_of(in_folder("heart"), "top1") == 1);
-    assert_true(run_last_of(in_folder("heart"), "loss") < 1.5);
+           run_last_of(test_path("heart"), "top1"), run_last_of(test_path("heart"), "loss"));
+    assert_true(run_last_of(test_path("heart"), "top1") == 1);
+    assert_true(run_last_of(test_path("heart"), "loss") < 1.5);
     test_run_free(&run);
     const char *const files[] = {
         "config.json", "preprocessor_config.json", "model.safetensors",       "vocab.json",
@@ -62,24 +47,24 @@ static void learns_four_names_by_heart(void **state) {
         "figures.png", "checkpoint.safetensors"};
     char path[512];
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-        snprintf(path, sizeof path, "%s/%s", in_folder("heart"), files[i]);
+        snprintf(path, sizeof path, "%s/%s", test_path("heart"), files[i]);
         if (access(path, F_OK) != 0) fail_msg("no %s", path);
     }
     // A model like any other, whose file says all that there is to say.
-    run = test_lexmask("info %s", in_folder("heart"));
+    run = test_lexmask("info %s", test_path("heart"));
     ASSERT_CODE(run, 0);
     ASSERT_SAYS(run.out, "Hugging Face");
     test_run_free(&run);
-    run = test_lexmask("embed --clip %s --texts a\tphoto\tof\tpizza --out %s", in_folder("heart"),
-                       in_folder("x.npy"));
+    run = test_lexmask("embed --clip %s --texts a\tphoto\tof\tpizza --out %s", test_path("heart"),
+                       test_path("x.npy"));
     ASSERT_CODE(run, 0);
     assert_string_equal(run.err, "");
     test_run_free(&run);
     // And one to begin with.
-    run = test_lexmask("%s --steps 1 --init %s --tokenizer %s", words("on"), in_folder("heart"),
-                       in_folder("heart"));
+    run = test_lexmask("%s --steps 1 --init %s --tokenizer %s", words("on"), test_path("heart"),
+                       test_path("heart"));
     ASSERT_CODE(run, 0);
-    assert_true(run_last_of(in_folder("on"), "top1") == 1);
+    assert_true(run_last_of(test_path("on"), "top1") == 1);
     test_run_free(&run);
 }
 
@@ -100,8 +85,8 @@ static void stopped_and_resumed_it_ends_in_the_same_bits(void **state) {
     }
     const char *const files[] = {"checkpoint.safetensors", "model.safetensors", "vocab.json"};
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-        run_digest(in_folder("whole"), files[i], want);
-        run_digest(in_folder("parts"), files[i], is);
+        run_digest(test_path("whole"), files[i], want);
+        run_digest(test_path("parts"), files[i], is);
         assert_memory_equal(want, is, sizeof want);
     }
     // Another setting is another run.
@@ -153,10 +138,10 @@ static void what_is_wrong_is_said(void **state) {
         ASSERT_SAYS(run.err, cases[i].says);
         test_run_free(&run);
     }
-    test_run run = test_lexmask("%s --steps 1 --names %s", words("wrong"), in_folder("wrong.txt"));
+    test_run run = test_lexmask("%s --steps 1 --names %s", words("wrong"), test_path("wrong.txt"));
     ASSERT_SAYS(run.err, "line 2: 'no such thing'");
     test_run_free(&run);
-    run = test_lexmask("%s --steps 1 --templates %s", words("wrong"), in_folder("plain.txt"));
+    run = test_lexmask("%s --steps 1 --templates %s", words("wrong"), test_path("plain.txt"));
     ASSERT_SAYS(run.err, "line 1: no {}");
     test_run_free(&run);
 }

@@ -6,7 +6,5 @@
 
 // data.json, 0.ppm and 1.ppm into test_folder(): a group's setup.
 int scene_write(void **state);
-// A name in test_folder(); good until eight more are asked for.
-const char *scene_path(const char *name);
 // The words of a run into the folder of that name; more follow. Good until four more are asked for.
 const char *scene_words(const char *run);
