@@ -275,4 +275,8 @@ const char *__lsan_default_suppressions(void);
 __attribute__((visibility("default"))) const char *__lsan_default_suppressions(void) {
     return "leak:libfontconfig\n";
 }
+const char *__lsan_default_options(void);
+__attribute__((visibility("default"))) const char *__lsan_default_options(void) {
+    return "print_suppressions=0"; // what the program says on standard error is its own
+}
 #endif
