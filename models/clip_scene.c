@@ -43,26 +43,24 @@ static void add_rows(nn_ctx *cx, const tn_tensor *a, const tn_tensor *b, tn_tens
     kn_add_fwd(cx->kn, KN_LINEAR, a, b, y);
 }
 
-// Where the patch at (row, column) lies among the sequences of its picture: which one, and its
-// place there (0 is the class token's).
-static void locate(const md_scene *s, int64_t row, int64_t column, int64_t *sequence,
-                   int64_t *place) {
+void md_scene_locate(const md_scene *s, int64_t row, int64_t column, int64_t *sequence,
+                     int64_t *place) {
     int64_t w = s->window ? s->window : s->columns, h = s->window ? s->window : s->rows;
     *sequence = row / h * (s->columns / w) + column / w;
     *place = 1 + row % h * w + column % w;
 }
 
-static int64_t length_of(const md_scene *s) {
+int64_t md_scene_length(const md_scene *s) {
     return 1 + (s->window ? s->window * s->window : s->rows * s->columns);
 }
 
-static int64_t sequences_of(const md_scene *s) {
+int64_t md_scene_sequences(const md_scene *s) {
     return s->window ? s->rows / s->window * (s->columns / s->window) : 1;
 }
 
 // x [N,rows,columns,C] patches -> tokens [N*sequences,1+L,C], a class token first in each.
 static void to_sequences(const md_scene *s, const tn_tensor *x, tn_tensor *tokens) {
-    int64_t c = s->vit->width, length = length_of(s), count = sequences_of(s);
+    int64_t c = s->vit->width, length = md_scene_length(s), count = md_scene_sequences(s);
     size_t bytes = (size_t)c * sizeof(float);
     for (int64_t i = 0; i < tokens->dim[0]; i++)
         memcpy(tn_f32(tokens) + i * length * c, tn_f32(&s->vit->class_row.rows), bytes);
@@ -71,20 +69,20 @@ static void to_sequences(const md_scene *s, const tn_tensor *x, tn_tensor *token
         for (int64_t row = 0; row < s->rows; row++)
             for (int64_t column = 0; column < s->columns; column++, from += c) {
                 int64_t sequence, place;
-                locate(s, row, column, &sequence, &place);
+                md_scene_locate(s, row, column, &sequence, &place);
                 memcpy(tn_f32(tokens) + ((n * count + sequence) * length + place) * c, from, bytes);
             }
 }
 
 // And back, without the class tokens.
 static void from_sequences(const md_scene *s, const tn_tensor *tokens, tn_tensor *map) {
-    int64_t c = s->vit->width, length = length_of(s), count = sequences_of(s);
+    int64_t c = s->vit->width, length = md_scene_length(s), count = md_scene_sequences(s);
     float *to = tn_f32(map);
     for (int64_t n = 0; n < map->dim[0]; n++)
         for (int64_t row = 0; row < s->rows; row++)
             for (int64_t column = 0; column < s->columns; column++, to += c) {
                 int64_t sequence, place;
-                locate(s, row, column, &sequence, &place);
+                md_scene_locate(s, row, column, &sequence, &place);
                 memcpy(to, tn_f32(tokens) + ((n * count + sequence) * length + place) * c,
                        (size_t)c * sizeof(float));
             }
@@ -115,7 +113,7 @@ static tn_status tokens_of(nn_ctx *cx, const md_scene *s, const tn_tensor *patch
         to_sequences(s, &placed, tokens);
         for (int64_t i = 0; i < tokens->dim[0]; i++) {
             tn_tensor one = tn_slice(tokens, i, 1);
-            one = tn_reshape(&one, TN_DIMS(length_of(s), c));
+            one = tn_reshape(&one, TN_DIMS(md_scene_length(s), c));
             one = tn_slice(&one, 0, 1);
             add_rows(cx, &one, &first, &one);
         }
@@ -137,7 +135,7 @@ static tn_status new_maps(nn_ctx *cx, const md_scene *s, int64_t n, const md_sce
     *out = (md_scene_maps){0};
     if (wants->patches) TN_TRY(new_map(cx, s, n, c, &out->patches));
     if (wants->tokens)
-        TN_TRY(tn_new(cx->step, &out->tokens, TN_F32, TN_DIMS(n, length_of(s), c), cx->err));
+        TN_TRY(tn_new(cx->step, &out->tokens, TN_F32, TN_DIMS(n, md_scene_length(s), c), cx->err));
     for (int i = 0; i < wants->taps; i++) TN_TRY(new_map(cx, s, n, c, &out->map[i]));
     if (wants->dense) TN_TRY(new_map(cx, s, n, s->vit->projection.w.out, &out->dense));
     return TN_OK;
@@ -187,8 +185,8 @@ static tn_status run_one(nn_ctx *cx, const md_scene *s, const tn_tensor *x,
     if (wants->taps && wants->tap[0] < 0) add_positions(cx, s, &patches, &out->map[0]);
     bool blocks = wants->dense || (wants->taps && wants->tap[wants->taps - 1] >= 0);
     if (!blocks && !wants->tokens) return TN_OK;
-    TN_TRY(tn_new(cx->step, &tokens, TN_F32, TN_DIMS(sequences_of(s), length_of(s), s->vit->width),
-                  cx->err));
+    TN_TRY(tn_new(cx->step, &tokens, TN_F32,
+                  TN_DIMS(md_scene_sequences(s), md_scene_length(s), s->vit->width), cx->err));
     TN_TRY(tokens_of(cx, s, &patches, &tokens));
     if (wants->tokens) memcpy(out->tokens.data, tokens.data, tn_bytes(&tokens));
     return blocks ? run_blocks(cx, s, wants, &tokens, out) : TN_OK;

@@ -13,7 +13,8 @@ typedef struct md_scene {
     int64_t window;        // tokens a side that attend to each other; 0: all
     tn_tensor position; // [1+rows*columns,C]: CLIP's positions stretched over the scene, the class
                         // token's first. PyTorch's interpolate(bicubic, align_corners=False)
-    tn_tensor sequence; // [1+L,C] positions of one sequence: `position`, or those of a window
+    tn_tensor sequence; // [1+L,C] positions of one sequence: `position`, or those of a window;
+                        // data NULL: each window has its part of `position`
 } md_scene;
 
 // positions_of_window: each window has CLIP's positions stretched over it, and not its part of the
@@ -59,6 +60,26 @@ tn_status md_scene_dense(nn_ctx *cx, const md_scene *scene, const tn_tensor *den
 // et al., "MaskCLIP", ICML 2023.)
 tn_status md_scene_maskcls(nn_ctx *cx, const md_scene *scene, const tn_tensor *tokens,
                            const tn_tensor *boxes, tn_tensor *y);
+
+// ---- learning: a ViT whose parameters are trained
+// ------------------------------------------------
+
+// The dense map as md_scene_run makes it, recorded: x [N,rows*P,columns*P,3] -> dense
+// [N,rows,columns,D] from cx->step. Of the scene its sizes are used; positions are stretched anew,
+// since they are learned. All pictures go through together. TN_ENOMEM.
+tn_status md_scene_learn_dense(nn_ctx *cx, const md_scene *scene, const tn_tensor *x,
+                               tn_tensor *dense);
+// Regions of it, one place each, of unit length: boxes [R,4] in pixels of x, image int32 [R], both
+// kept by the tape -> y [R,D] from cx->step.
+tn_status md_scene_learn_regions(nn_ctx *cx, const md_scene *scene, const tn_tensor *dense,
+                                 const tn_tensor *boxes, const tn_tensor *image, tn_tensor *y);
+
+// Where the patch at (row, column) lies among the sequences of its picture: which one, and its
+// place there (0 is the class token's).
+void md_scene_locate(const md_scene *scene, int64_t row, int64_t column, int64_t *sequence,
+                     int64_t *place);
+int64_t md_scene_length(const md_scene *scene);    // tokens of a sequence
+int64_t md_scene_sequences(const md_scene *scene); // of one picture
 
 // ---- CLIP's ResNets ----------------------------------------------------------------------------
 

@@ -49,10 +49,14 @@ tn_status md_fvlm_clip_hash(const char *clip, char out[65], tn_error *err);
 
 // Where a picture lies in the network's square.
 md_frame md_fvlm_frame(const md_fvlm_config *config, int64_t height, int64_t width);
+md_frame md_fvlm_frame_of(int64_t side, int64_t height, int64_t width); // S = side
 // image uint8 [H,W,3] -> x [1,S,S,3]: bilinear as Pillow does it, normalised as CLIP wants it,
 // zeros beyond the picture.
 tn_status md_fvlm_input(nn_ctx *cx, const md_fvlm *model, const md_frame *frame,
                         const tn_tensor *image, tn_tensor *x);
+// The same without a model: clip's mean and std are used.
+tn_status md_fvlm_input_for(nn_ctx *cx, const md_clip_config *clip, const md_frame *frame,
+                            const tn_tensor *image, tn_tensor *x);
 
 // Stage 1, frozen: what CLIP makes of the picture.
 typedef struct md_fvlm_features {

@@ -13,10 +13,10 @@
 
 // ---- from the picture to the network -----------------------------------------------------------
 
-md_frame md_fvlm_frame(const md_fvlm_config *config, int64_t height, int64_t width) {
+md_frame md_fvlm_frame_of(int64_t side, int64_t height, int64_t width) {
     TN_CHECK(height > 0 && width > 0, "picture of %lld x %lld", (long long)height,
              (long long)width);
-    int64_t side = config->picture_size, longer = height > width ? height : width;
+    int64_t longer = height > width ? height : width;
     int64_t shorter = height > width ? width : height;
     int64_t small = (2 * shorter * side + longer) / (2 * longer); // rounded, half up
     if (small < 1) small = 1;
@@ -28,9 +28,17 @@ md_frame md_fvlm_frame(const md_fvlm_config *config, int64_t height, int64_t wid
                       .pad_width = side};
 }
 
+md_frame md_fvlm_frame(const md_fvlm_config *config, int64_t height, int64_t width) {
+    return md_fvlm_frame_of(config->picture_size, height, width);
+}
+
 tn_status md_fvlm_input(nn_ctx *cx, const md_fvlm *model, const md_frame *frame,
                         const tn_tensor *image, tn_tensor *x) {
-    const md_clip_config *clip = md_clip_settings(model->clip);
+    return md_fvlm_input_for(cx, md_clip_settings(model->clip), frame, image, x);
+}
+
+tn_status md_fvlm_input_for(nn_ctx *cx, const md_clip_config *clip, const md_frame *frame,
+                            const tn_tensor *image, tn_tensor *x) {
     int64_t h = frame->net_height, w = frame->net_width;
     TN_TRY(
         tn_new(cx->step, x, TN_F32, TN_DIMS(1, frame->pad_height, frame->pad_width, 3), cx->err));

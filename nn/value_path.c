@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "nn/value_path.h"
 
+#include "nn/ops.h"
+#include "nn/tape.h"
+
 #include <string.h>
 
 #define ROWS 4096 // tokens at a time
@@ -28,7 +31,35 @@ static tn_status some_rows(nn_ctx *cx, const nn_block *block, tn_tensor *x) {
     return nn_mlp_into(cx, &block->mlp, &normed, x, x);
 }
 
+// Which rows of [3M,C], queries, keys and values of M tokens, are the values.
+static tn_status value_rows(nn_ctx *cx, int64_t m, tn_tensor *ids) {
+    TN_TRY(tn_new(cx->step, ids, TN_I32, TN_DIMS(m), cx->err));
+    for (int64_t i = 0; i < m; i++) tn_i32(ids)[i] = (int32_t)(3 * i + 2);
+    return TN_OK;
+}
+
+// The same sums, each into memory of its own.
+static tn_status recorded(nn_ctx *cx, const nn_block *block, tn_tensor *x) {
+    int64_t c = tn_last(x), m = tn_rows(x);
+    tn_tensor flat = tn_reshape(x, TN_DIMS(m, c)), normed, all, ids, v, middle, y;
+    TN_TRY(tn_new(cx->step, &y, x->dtype, x->rank, x->dim, cx->err));
+    TN_TRY(tn_new(cx->step, &middle, x->dtype, TN_DIMS(m, c), cx->err));
+    TN_TRY(value_rows(cx, m, &ids));
+    TN_TRY(nn_layer_norm_fwd(cx, &block->norm1, &flat, &normed));
+    TN_TRY(nn_linear_fwd(cx, &block->attention.qkv, &normed, NULL, &all));
+    all = tn_reshape(&all, TN_DIMS(3 * m, c));
+    TN_TRY(nn_gather_rows(cx, &all, &ids, &v));
+    nn_linear_into(cx, &block->attention.out, &v, &flat, &middle);
+    TN_TRY(nn_layer_norm_fwd(cx, &block->norm2, &middle, &normed));
+    tn_tensor out = tn_reshape(&y, TN_DIMS(m, c));
+    TN_TRY(nn_mlp_into(cx, &block->mlp, &normed, &middle, &out));
+    *x = y;
+    return TN_OK;
+}
+
 tn_status nn_value_path_inplace(nn_ctx *cx, const nn_block *block, tn_tensor *x) {
+    if (cx->tape && (block->norm1.gamma_param || nn_tape_wants(cx, x)))
+        return recorded(cx, block, x);
     int64_t channels = tn_last(x), rows = tn_rows(x);
     tn_tensor flat = tn_reshape(x, TN_DIMS(rows, channels));
     for (int64_t from = 0; from < rows; from += ROWS) {

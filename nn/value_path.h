@@ -6,6 +6,7 @@
 
 #include "nn/block.h"
 
-// x [N,L,C] becomes x += out(v(norm1(x))); x += mlp(norm2(x)), in place. No gradient: for frozen
-// towers. What it needs between is taken from cx->step and given back. TN_ENOMEM.
+// x [N,L,C] becomes x += out(v(norm1(x))); x += mlp(norm2(x)), in place. What it needs between is
+// taken from cx->step and given back. Where the block is recorded, x becomes another tensor
+// (x->data changes), since the tape needs the input. TN_ENOMEM.
 tn_status nn_value_path_inplace(nn_ctx *cx, const nn_block *block, tn_tensor *x);

@@ -167,6 +167,11 @@ mutation "made-up pictures: crops depend on the batch" train/crops.c \
 mutation "made-up pictures: pixels are not those of the JPEG" train/scene_paint.c \
     's/^ *memcpy(out->picture.data, decoded.data, tn_bytes(&decoded));//' test_world
 
+mutation "refine: keys in place of values" nn/value_path.c 's/3 \* i + 2)/3 * i + 1)/' test_refine
+mutation "refine: windows have the positions of the first" models/clip_scene_learn.c \
+    's/of_window ? place - 1 : row % cells/of_window ? place - 1 : place - 1/' test_refine
+mutation "refine: regions are told from the student's own" train/refine.c \
+    's/scale, y, target, &p)/scale, y, y, \&p)/' test_refine
 mutation "CLIP's loss: of equal names one is right" train/clip_loss.c 's/l->name) right += e;/l->name) right = e;/' test_clip_train
 mutation "CLIP's text: the last block sees what follows the end" nn/attention.c 's/= j <= tn_i32(&s->place)\[i\];/= 1;/' \
     test_clip_train

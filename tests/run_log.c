@@ -8,14 +8,14 @@
 #include <math.h>
 #include <string.h>
 
-double run_last_of(const char *folder, const char *key) {
+static double value_of(const char *folder, const char *key, bool first) {
     char path[640], *text;
     size_t count;
     double value = NAN;
     tn_error err = {0};
     snprintf(path, sizeof path, "%s/log.jsonl", folder);
     ASSERT_OK(io_read_text(path, 0, &text, &count, &err), err);
-    for (char *save, *line = strtok_r(text, "\n", &save); line;
+    for (char *save, *line = strtok_r(text, "\n", &save); line && !(first && !isnan(value));
          line = strtok_r(NULL, "\n", &save)) {
         io_json document;
         ASSERT_OK(io_json_parse(line, strlen(line), "log", &document, &err), err);
@@ -24,6 +24,14 @@ double run_last_of(const char *folder, const char *key) {
     }
     tn_free(text);
     return value;
+}
+
+double run_first_of(const char *folder, const char *key) {
+    return value_of(folder, key, true);
+}
+
+double run_last_of(const char *folder, const char *key) {
+    return value_of(folder, key, false);
 }
 
 void run_digest(const char *folder, const char *name, uint8_t out[IO_SHA256]) {

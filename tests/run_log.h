@@ -4,7 +4,8 @@
 
 #include "io/sha256.h"
 
-// The last value that log.jsonl has under a key; NaN where it has none.
+// The first and the last value that log.jsonl has under a key; NaN where it has none.
+double run_first_of(const char *folder, const char *key);
 double run_last_of(const char *folder, const char *key);
 // SHA-256 of a file in the folder.
 void run_digest(const char *folder, const char *name, uint8_t out[IO_SHA256]);

@@ -6,7 +6,7 @@
 
 extern const tool_command tool_detect, tool_embed, tool_tokenize, tool_preprocess, tool_info,
     tool_convert, tool_verify, tool_pull, tool_bench, tool_eval, tool_report, tool_train,
-    tool_scenes, tool_tokenizer_train, tool_pretrain;
+    tool_scenes, tool_tokenizer_train, tool_pretrain, tool_refine;
 
 // Paths of pictures from words that are files, folders or glob patterns, in the order given, each
 // folder's pictures by name. TN_EINVAL for none, naming the word. Release with tool_paths_free.

@@ -27,7 +27,7 @@ static const tool_command *const commands[] = {
     &tool_pull,     &tool_eval,
     &tool_report,   &tool_train,
     &tool_scenes,   &tool_tokenizer_train,
-    &tool_pretrain,
+    &tool_pretrain, &tool_refine,
 };
 #define TEXT_OF(macro) TEXT(macro)
 #define TEXT(word) #word

@@ -5,23 +5,10 @@
 #include "io/sha256.h"
 #include "tools/commands.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 // ---- the settings that a run that goes on must share -------------------------------------------
-
-static void set(tool_pretrainer *t, const char *key, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-static void set(tool_pretrainer *t, const char *key, const char *format, ...) {
-    va_list list;
-    TN_CHECK(t->setting_count < TOOL_PRETRAIN_SETTINGS, "too many settings");
-    char *text = t->setting_text[t->setting_count];
-    va_start(list, format);
-    vsnprintf(text, sizeof t->setting_text[0], format, list);
-    va_end(list);
-    t->setting[t->setting_count++] = (io_text_pair){key, text};
-}
 
 static bool is_muon(const tool_pretrain_options *o) {
     return o->optimizer && !strcmp(o->optimizer, "muon");
@@ -53,18 +40,18 @@ static tn_status collect_settings(tool_pretrainer *t) {
                  {"--text-heads", o->text_heads},
                  {"--context", o->context}};
     for (size_t i = 0; i < sizeof whole / sizeof *whole; i++)
-        set(t, whole[i].key, "%lld", (long long)whole[i].value);
-    set(t, "--optimizer", "%s", is_muon(o) ? "muon" : "adamw");
-    set(t, "--lr", "%.17g", o->lr);
-    set(t, "--decay", "%.17g", o->decay);
-    set(t, "--clip-norm", "%.17g", o->clip_norm);
-    set(t, "--average", "%.17g", o->average);
-    set(t, "--half-until", "%.17g", o->half);
-    set(t, "--easy-until", "%.17g", o->easy);
+        tool_run_set(&t->settings, whole[i].key, "%lld", (long long)whole[i].value);
+    tool_run_set(&t->settings, "--optimizer", "%s", is_muon(o) ? "muon" : "adamw");
+    tool_run_set(&t->settings, "--lr", "%.17g", o->lr);
+    tool_run_set(&t->settings, "--decay", "%.17g", o->decay);
+    tool_run_set(&t->settings, "--clip-norm", "%.17g", o->clip_norm);
+    tool_run_set(&t->settings, "--average", "%.17g", o->average);
+    tool_run_set(&t->settings, "--half-until", "%.17g", o->half);
+    tool_run_set(&t->settings, "--easy-until", "%.17g", o->easy);
     size_t rows = (size_t)(texts->names * texts->templates + texts->empties);
     TN_TRY(io_sha256_memory(texts->ids, rows * (size_t)texts->context * sizeof *texts->ids, digest,
                             t->err));
-    set(t, "names and texts", "%s", io_sha256_text(digest, hex));
+    tool_run_set(&t->settings, "names and texts", "%s", io_sha256_text(digest, hex));
     return TN_OK;
 }
 
@@ -197,8 +184,8 @@ static tn_status pretrain(tool_pretrainer *t) {
                   .plot_every = o->save_every,
                   .seed = (uint64_t)o->seed,
                   .resume = o->resume,
-                  .settings = t->setting,
-                  .setting_count = t->setting_count,
+                  .settings = t->settings.pair,
+                  .setting_count = t->settings.count,
                   .figures = figures,
                   .figure_count = sizeof figures / sizeof *figures};
     run.optimizer.beta2 = 0.98;

@@ -22,8 +22,6 @@ typedef struct tool_pretrain_options {
 // The whole run. TN_ECANCELLED after Ctrl-C: all is saved.
 tn_status tool_pretrain_go(const tool_pretrain_options *options, tn_error *err);
 
-#define TOOL_PRETRAIN_SETTINGS 32
-
 // All that a run consists of.
 typedef struct tool_pretrainer {
     const tool_pretrain_options *options;
@@ -45,9 +43,7 @@ typedef struct tool_pretrainer {
     tr_clip task;
     tool_train_progress progress;
     int64_t updates; // made by this call
-    io_text_pair setting[TOOL_PRETRAIN_SETTINGS];
-    char setting_text[TOOL_PRETRAIN_SETTINGS][80];
-    size_t setting_count;
+    tool_run_settings settings;
     tn_error *err;
 } tool_pretrainer;
 

@@ -109,41 +109,13 @@ static tn_status make_vocabulary(const tool_pretrainer *t) {
     return status;
 }
 
-static tn_status copy_file(const char *from, const char *to, tn_error *err) {
-    io_map map;
-    io_writer writer;
-    TN_TRY(io_map_open(from, &map, err));
-    tn_status status = io_writer_open(&writer, to, err);
-    if (status == TN_OK) {
-        status = io_write(&writer, map.bytes, map.count, err);
-        if (status == TN_OK)
-            status = io_writer_commit(&writer, err);
-        else
-            io_writer_abort(&writer);
-    }
-    io_map_close(&map);
-    return status;
-}
-
-// A vocabulary that is given comes along, so that the folder is whole.
-static tn_status copy_vocabulary(const tool_pretrainer *t) {
-    static const char *const names[] = {"vocab.json", "merges.txt", "tokenizer_config.json",
-                                        "special_tokens_map.json"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        char from[PATH_MAX], to[PATH_MAX];
-        snprintf(from, sizeof from, "%s/%s", t->options->tokenizer, names[i]);
-        snprintf(to, sizeof to, "%s/%s", t->options->out, names[i]);
-        if (i >= 2 && access(from, F_OK) != 0) continue;
-        TN_TRY(copy_file(from, to, t->err));
-    }
-    return TN_OK;
-}
-
 static tn_status open_vocabulary(tool_pretrainer *t) {
     char path[PATH_MAX];
     snprintf(path, sizeof path, "%s/vocab.json", t->options->out);
     if (!t->options->resume || access(path, F_OK) != 0)
-        TN_TRY(t->options->tokenizer ? copy_vocabulary(t) : make_vocabulary(t));
+        TN_TRY(t->options->tokenizer
+                   ? tool_copy_vocabulary(t->options->tokenizer, t->options->out, t->err)
+                   : make_vocabulary(t));
     TN_TRY(md_bpe_open(path, &t->bpe, t->err));
     return tr_clip_texts_make(t->bpe, (const char *const *)t->name.word, (int64_t)t->name.count,
                               (const char *const *)t->template_list.word,

@@ -7,22 +7,9 @@
 #include "tools/commands.h"
 
 #include <limits.h>
-#include <stdarg.h>
 #include <string.h>
 
 // ---- the settings that a run that goes on must share -------------------------------------------
-
-static void set(tool_trainer *t, const char *key, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-static void set(tool_trainer *t, const char *key, const char *format, ...) {
-    va_list list;
-    TN_CHECK(t->setting_count < TOOL_TRAIN_SETTINGS, "too many settings");
-    char *text = t->setting_text[t->setting_count];
-    va_start(list, format);
-    vsnprintf(text, sizeof t->setting_text[0], format, list);
-    va_end(list);
-    t->setting[t->setting_count++] = (io_text_pair){key, text};
-}
 
 // What the user can change by a flag has a line of its own, so that the text names it; the rest of
 // the configuration is a hash.
@@ -31,27 +18,29 @@ static tn_status collect_settings(tool_trainer *t) {
     uint8_t digest[IO_SHA256];
     char hex[IO_SHA256_HEX], *text;
     size_t bytes;
-    set(t, "--batch", "%lld", (long long)t->batch);
-    set(t, "--accumulate", "%lld", (long long)t->accumulate);
-    set(t, "--steps", "%lld", (long long)c->training_steps);
-    set(t, "--warmup", "%lld", (long long)c->training_warmup);
-    set(t, "--lr", "%.17g", c->training_lr);
-    set(t, "--decay", "%.17g", c->training_decay);
-    set(t, "--clip-norm", "%.17g", c->training_clip);
-    set(t, "--average", "%.17g", t->options->average);
-    set(t, "--background-weight", "%.17g", c->training_background);
-    set(t, "--loss", "%s", c->training_loss == MD_LOSS_COSINE ? "cosine" : "softmax");
-    set(t, "--jitter", "%.9g,%.9g", c->training_jitter[0], c->training_jitter[1]);
-    set(t, "--no-flip", "%s", c->training_flip ? "not given" : "given");
-    set(t, "--size", "%lld", (long long)c->picture_size);
-    set(t, "--seed", "%lld", (long long)t->options->seed);
-    set(t, "--dtype", "%s", tool_trainer_in_double(t) ? "f64" : "f32");
+    tool_run_set(&t->settings, "--batch", "%lld", (long long)t->batch);
+    tool_run_set(&t->settings, "--accumulate", "%lld", (long long)t->accumulate);
+    tool_run_set(&t->settings, "--steps", "%lld", (long long)c->training_steps);
+    tool_run_set(&t->settings, "--warmup", "%lld", (long long)c->training_warmup);
+    tool_run_set(&t->settings, "--lr", "%.17g", c->training_lr);
+    tool_run_set(&t->settings, "--decay", "%.17g", c->training_decay);
+    tool_run_set(&t->settings, "--clip-norm", "%.17g", c->training_clip);
+    tool_run_set(&t->settings, "--average", "%.17g", t->options->average);
+    tool_run_set(&t->settings, "--background-weight", "%.17g", c->training_background);
+    tool_run_set(&t->settings, "--loss", "%s",
+                 c->training_loss == MD_LOSS_COSINE ? "cosine" : "softmax");
+    tool_run_set(&t->settings, "--jitter", "%.9g,%.9g", c->training_jitter[0],
+                 c->training_jitter[1]);
+    tool_run_set(&t->settings, "--no-flip", "%s", c->training_flip ? "not given" : "given");
+    tool_run_set(&t->settings, "--size", "%lld", (long long)c->picture_size);
+    tool_run_set(&t->settings, "--seed", "%lld", (long long)t->options->seed);
+    tool_run_set(&t->settings, "--dtype", "%s", tool_trainer_in_double(t) ? "f64" : "f32");
     TN_TRY(io_sha256_file(t->options->data, digest, t->err));
-    set(t, "--data", "%s", io_sha256_text(digest, hex));
+    tool_run_set(&t->settings, "--data", "%s", io_sha256_text(digest, hex));
     TN_TRY(md_fvlm_config_text(c, &text, &bytes, t->err));
     tn_status status = io_sha256_memory(text, bytes, digest, t->err);
     tn_free(text);
-    set(t, "configuration", "%s", io_sha256_text(digest, hex));
+    tool_run_set(&t->settings, "configuration", "%s", io_sha256_text(digest, hex));
     return status;
 }
 
@@ -239,8 +228,8 @@ static tn_status train(tool_trainer *t) {
                   .plot_every = o->save_every < 50 ? o->save_every : 50,
                   .seed = (uint64_t)o->seed,
                   .resume = o->resume,
-                  .settings = t->setting,
-                  .setting_count = t->setting_count,
+                  .settings = t->settings.pair,
+                  .setting_count = t->settings.count,
                   .figures = tool_validation_charts,
                   .figure_count = o->val ? tool_validation_chart_count : 0};
     run.facts = facts, run.fact_count = collect_facts(t, facts);

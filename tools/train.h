@@ -7,6 +7,7 @@
 #include "models/bpe.h"
 #include "models/fvlm.h"
 #include "models/vocabulary.h"
+#include "tools/run_settings.h"
 #include "train/fvlm.h"
 #include "train/run.h"
 
@@ -23,8 +24,6 @@ typedef struct tool_train_options {
 
 // The whole run. TN_ECANCELLED after Ctrl-C: all is saved.
 tn_status tool_train_go(const tool_train_options *options, tn_error *err);
-
-#define TOOL_TRAIN_SETTINGS 24
 
 // The line of progress.
 typedef struct tool_train_progress {
@@ -43,6 +42,10 @@ void tool_train_break(tool_train_progress *progress); // before anything else is
 tn_status tool_train_dump(const char *folder, int64_t step, const tr_fvlm *task,
                           const nn_params *params, int64_t pictures, const tr_fvlm_seen *seen,
                           const double loss[TR_LOSSES], tn_error *err);
+
+// vocab.json, merges.txt and, where they are, the files beside them, from one folder into another.
+// TN_EIO, TN_ENOMEM.
+tn_status tool_copy_vocabulary(const char *from_folder, const char *to_folder, tn_error *err);
 
 // Names as a model's text: the configuration's prompts, and its background where that is a text.
 tn_status tool_train_text(nn_ctx *cx, const md_fvlm *model, const md_bpe *bpe,
@@ -97,9 +100,7 @@ typedef struct tool_trainer {
     tool_validation validation;
     tool_train_progress progress;
     uint8_t frozen[2][IO_SHA256]; // CLIP's towers when the run began
-    io_text_pair setting[TOOL_TRAIN_SETTINGS];
-    char setting_text[TOOL_TRAIN_SETTINGS][80];
-    size_t setting_count;
+    tool_run_settings settings;
     tn_error *err;
 } tool_trainer;
 

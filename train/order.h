@@ -16,6 +16,7 @@ typedef enum tr_stream {
     TR_STREAM_WEIGHTS,   // at: anything; initial values
     TR_STREAM_TEXTS,     // at: position; choice of a text
     TR_STREAM_PATCHES,   // at: position; choice of patches
+    TR_STREAM_BOXES,     // at: position; boxes that are looked at
 } tr_stream;
 
 // at: 0 .. 2^56-1.

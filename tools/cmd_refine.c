@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+// lexmask refine: a CLIP that can say what is where in a whole scene.
+#include "tools/commands.h"
+#include "tools/refine.h"
+
+static tool_refine_options o;
+
+static const tool_option table[] = {
+    {"clip", TOOL_TEXT, "DIR", "Hugging Face folder of a ViT, with its vocabulary", &o.clip},
+    {"out", TOOL_TEXT, "RUN",
+     "folder of the run: checkpoints, log.jsonl, charts, and the refined CLIP", &o.out},
+    {"resume", TOOL_FLAG, NULL, "go on with the run in RUN, bit for bit as if it had never stopped",
+     &o.resume},
+    {"stop-after", TOOL_INT, "N", "save and stop after N updates of this call; --resume goes on",
+     &o.stop_after, 1, 1e12},
+    {"pool", TOOL_CHOICE, "PART",
+     "things in the scenes to learn from are base names or all; default all", &o.pool,
+     .choices = "base|all"},
+    {"size", TOOL_INT, "N", "pixels a side of a scene; default 256", &o.size, 8, 4096},
+    {"window", TOOL_INT, "N",
+     "patches a side that attend to each other, with CLIP's own positions; default: all", &o.window,
+     1, 512},
+    {"steps", TOOL_INT, "N", "updates; default 600", &o.steps, 1, 1e12},
+    {"batch", TOOL_INT, "N", "scenes of an update; default 8", &o.batch, 1, 1024},
+    {"regions", TOOL_INT, "N", "of each scene that are taught; default 20", &o.regions, 1, 4096},
+    {"things", TOOL_REAL, "X",
+     "share of the regions that are a thing's box, about; the others are anywhere; default 0.5",
+     &o.things, 0, 1},
+    {"smallest", TOOL_REAL, "X", "pixels a side of the smallest region; default 20", &o.smallest, 1,
+     4096},
+    {"context", TOOL_REAL, "X",
+     "the teacher's crop is a square of so many longer sides of the region; default 1.15",
+     &o.context, 0.1, 10},
+    {"which", TOOL_REAL, "X",
+     "weight of telling a region from the others of the batch, beside the cosine; default 1",
+     &o.which, 0, 1e3},
+    {"lr", TOOL_REAL, "X", "highest learning rate; default 5e-4", &o.lr, 0, 1e3},
+    {"warmup", TOOL_INT, "N", "updates until it is reached; default 50", &o.warmup, 0, 1e12},
+    {"clip-norm", TOOL_REAL, "X", "gradients are clipped at this norm; 0: not; default 1",
+     &o.clip_norm, 0, 1e9},
+    {"average", TOOL_REAL, "X",
+     "keep a moving average of the weights with this share of the past as the model; default 0: "
+     "none",
+     &o.average, 0, 1},
+    {"seed", TOOL_INT, "N", "of everything random; default 1", &o.seed, 0, 9007199254740992.0},
+    {"save-every", TOOL_INT, "N", "updates between checkpoints; default 100", &o.save_every, 1,
+     1e12},
+    {"val-every", TOOL_INT, "N", "updates between measurements; default 100", &o.val_every, 1,
+     1e12},
+    {"val-pictures", TOOL_INT, "N", "scenes of a measurement; default 64", &o.val_pictures, 1, 1e6},
+    {"dtype", TOOL_CHOICE, "TYPE", "of the model's file: f32 or f16; default f32", &o.dtype,
+     .choices = "f32|f16"},
+    {"font", TOOL_TEXT, "FILE", "NotoColorEmoji.ttf; default: Debian's", &o.font},
+    {"emoji-list", TOOL_TEXT, "FILE", "Unicode's emoji-test.txt; default: Debian's", &o.list},
+    {"threads", TOOL_INT, "N", "default: all processors", &o.threads, 1, 1024},
+};
+
+static const tool_option *options(size_t *count) {
+    *count = sizeof table / sizeof *table;
+    return table;
+}
+
+static void set_defaults(void) {
+    o = (tool_refine_options){.size = 256,
+                              .steps = 600,
+                              .batch = 8,
+                              .regions = 20,
+                              .things = 0.5,
+                              .smallest = 20,
+                              .context = 1.15,
+                              .which = 1,
+                              .lr = 5e-4,
+                              .warmup = 50,
+                              .clip_norm = 1,
+                              .seed = 1,
+                              .save_every = 100,
+                              .val_every = 100,
+                              .val_pictures = 64};
+}
+
+static const char *misuse(const tool_list *words) {
+    (void)words;
+    if (!o.clip) return "which CLIP? Give --clip DIR";
+    if (!o.out) return "where to? Give --out RUN, a folder";
+    return NULL;
+}
+
+static int run(const tool_command *self, int argc, char **argv) {
+    set_defaults();
+    tn_error err = {0};
+    int code = tool_parse(self, argc, argv, NULL);
+    if (code != TOOL_GO) return code;
+    tool_catch_signals();
+    tn_status status = tool_refine_go(&o, &err);
+    if (status == TN_ECANCELLED) tool_note("%s", err.text);
+    if (status == TN_ECANCELLED) return tool_interrupted() ? 1 : 0; // or --stop-after asked for it
+    return status == TN_OK ? 0 : tool_failed(&err);
+}
+
+const tool_command tool_refine = {
+    .name = "refine",
+    .summary = "teach a CLIP to name regions of a scene as it names them cut out",
+    .usage = "--clip DIR --out RUN [OPTIONS]",
+    .details =
+        "CLIPSelf (Wu et al., ICLR 2024), without labels: regions of the image tower's dense map\n"
+        "are taught to be what the same tower, as it was, makes of the region cut out, and to be\n"
+        "told from each other (--which 0 leaves that out, as the paper does). Scenes are\n"
+        "painted as they are needed. RUN becomes a CLIP for score 2 by `dense`. Ctrl-C and "
+        "SIGTERM\n"
+        "save first; the same command with --resume goes on bit for bit.\n",
+    .examples = "  lexmask refine --clip clip --out refined\n"
+                "  lexmask refine --clip clip --out refined --pool base --steps 1000\n",
+    .misuse = misuse,
+    .run = run,
+    .options = options,
+};

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+// A vocabulary that comes along with a CLIP that was trained with it.
+#include "io/file.h"
+#include "tools/train.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <unistd.h>
+
+static tn_status copy_file(const char *from, const char *to, tn_error *err) {
+    io_map map;
+    io_writer writer;
+    TN_TRY(io_map_open(from, &map, err));
+    tn_status status = io_writer_open(&writer, to, err);
+    if (status == TN_OK) {
+        status = io_write(&writer, map.bytes, map.count, err);
+        if (status == TN_OK)
+            status = io_writer_commit(&writer, err);
+        else
+            io_writer_abort(&writer);
+    }
+    io_map_close(&map);
+    return status;
+}
+
+tn_status tool_copy_vocabulary(const char *from_folder, const char *to_folder, tn_error *err) {
+    static const char *const names[] = {"vocab.json", "merges.txt", "tokenizer_config.json",
+                                        "special_tokens_map.json"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char from[PATH_MAX], to[PATH_MAX];
+        snprintf(from, sizeof from, "%s/%s", from_folder, names[i]);
+        snprintf(to, sizeof to, "%s/%s", to_folder, names[i]);
+        if (i >= 2 && access(from, F_OK) != 0) continue;
+        TN_TRY(copy_file(from, to, err));
+    }
+    return TN_OK;
+}
