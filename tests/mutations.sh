@@ -41,6 +41,10 @@ mutation "box decode: sizes not cut" kernels/cpu/boxes.c 's/exp(dw > d->clip ? d
     test_ops_detection
 mutation "resize, mask paste: one form for middle sizes" kernels/rules.h 's/to_h + to_w <= 128/to_h + to_w <= 16/' \
     test_dumps
+mutation "resize, mask paste: forms meet one size early" kernels/rules.h 's/to_h + to_w <= 128/to_h + to_w < 128/' \
+    test_dumps
+mutation "resize, mask paste: forms meet one size late" kernels/rules.h 's/to_h + to_w <= 128/to_h + to_w <= 129/' \
+    test_dumps
 mutation "mask paste: box widened by one border, not two" kernels/rules.h 's/(double)(m + 2)/(double)(m + 1)/' \
     test_dumps
 mutation "product: bias forgotten" kernels/cpu/products.inc 's/g->bias = .*;/g->bias = NULL;/' test_ops_products

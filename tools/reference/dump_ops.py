@@ -219,6 +219,22 @@ def masks():
     where = torch.cat([boxes(4, 50, 60, 20), boxes(4, height, width, 70)])[[0, 4, 1, 5, 2, 6, 3, 7]]
     case("mask_paste_at_threshold", "mask_paste", {"threshold": 0.5}, masks=probability[:, 0], boxes=where,
          y=(paste_masks_in_image(probability, where, (height, width))[:, 0] > 0.5).to(torch.uint8))
+    # The border itself: rows and columns together 127 to 130, most of them with edges beyond the picture. Values are
+    # within two roundings of the threshold, so that a third of the pixels inside tell the two forms apart.
+    height, width = 40, 60
+    sizes = [(64, 64), (64, 65), (39, 88), (41, 88), (96, 32), (96, 33), (20, 107), (30, 100)]
+    probability = 0.5 + torch.randint(-2, 3, (8, 1, m, m)) * 2.0**-24
+    where = torch.tensor([[*pasted_at(3, w, m), *pasted_at(-2, h, m)] for h, w in sizes])[:, [0, 2, 1, 3]]
+    case("mask_paste_border", "mask_paste", {"threshold": 0.5}, masks=probability[:, 0], boxes=where,
+         y=(paste_masks_in_image(probability, where, (height, width))[:, 0] > 0.5).to(torch.uint8))
+
+
+def pasted_at(start, size, m):
+    """Two edges of a box whose mask of side m is pasted into `size` pixels from `start` on."""
+    low, high, shrink = start + 0.3, start + size - 0.4, m / (m + 2)
+    if start < 0:
+        low -= 1.0  # truncated toward zero
+    return (low + high) / 2 - (high - low) / 2 * shrink, (low + high) / 2 + (high - low) / 2 * shrink
 
 
 def main():
