@@ -33,6 +33,8 @@ mutation "NMS: >= for >" kernels/rules.h 's|(double)(both / (\(.*\))) > threshol
     test_ops_detection
 mutation "NMS: groups meet" kernels/cpu/nms.inc 's/group ? (uint32_t)tn_i32(group)\[at\] : 0/0/' \
     test_ops_detection
+mutation "NMS: divisions saved where one is needed" kernels/cpu/nms.inc 's/vf_ge(both, joint \* least)/vf_gt(both, joint * least)/' \
+    test_ops_detection
 mutation "order: equal scores by falling index" kernels/rules.h \
     's/return a_index < b_index;/return a_index > b_index;/' test_ops_detection
 mutation "top k: last place left out" kernels/cpu/boxes.c 's/i < wanted; i++) tn_i32/i < wanted - 1; i++) tn_i32/' \

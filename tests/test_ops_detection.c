@@ -217,6 +217,30 @@ static void suppression_agrees(void **state) {
     }
 }
 
+// Whole coordinates times a power of two, so that overlaps are at the threshold too; areas are
+// normal, nearly all below the smallest normal float, and partly infinite.
+static void suppression_agrees_at_any_scale(void **state) {
+    (void)state;
+    enum { COUNT = 300 };
+    uint64_t seed = 0;
+    EACH(double, scale, 1, 0x1p-66, 0x1p-74, 0x1p58)
+    EACH(double, threshold, -0.1, 0, 0.25, 0.5, 0.7) {
+        guarded_free();
+        suppression s = {*threshold, false};
+        op_case c = {.what = "suppression at a scale",
+                     .run = run_nms,
+                     .cfg = &s,
+                     .inputs = 3,
+                     .out = op_shape(TN_I32, TN_DIMS(COUNT))};
+        c.in[0] = random_boxes(++seed, COUNT, 20, 20);
+        for (int i = 0; i < 4 * COUNT; i++)
+            tn_f32(&c.in[0])[i] = (float)(rint((double)tn_f32(&c.in[0])[i]) * *scale);
+        c.in[1] = guarded_random(seed + 500, 0, 1, TN_DIMS(COUNT));
+        c.in[2] = guarded_new(TN_I32, TN_DIMS(0));
+        op_check(&c);
+    }
+}
+
 static void suppression_does_not_depend_on_the_order(void **state) {
     (void)state;
     enum { COUNT = 200 };
@@ -441,6 +465,7 @@ int main(void) {
         cmocka_unit_test(roi_align_is_exact_on_an_affine_picture),
         cmocka_unit_test(roi_align_survives_any_box),
         cmocka_unit_test(suppression_agrees),
+        cmocka_unit_test(suppression_agrees_at_any_scale),
         cmocka_unit_test(suppression_does_not_depend_on_the_order),
         cmocka_unit_test(suppression_survives_nan_and_infinity),
         cmocka_unit_test(decoding_agrees),

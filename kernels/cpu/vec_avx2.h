@@ -48,6 +48,9 @@ static inline vf vf_min(vf a, vf b) {
 static inline vm vf_gt(vf a, vf b) {
     return _mm256_cmp_ps(a, b, _CMP_GT_OQ);
 }
+static inline vm vf_ge(vf a, vf b) {
+    return _mm256_cmp_ps(a, b, _CMP_GE_OQ);
+}
 static inline vm vf_nan(vf a) {
     return _mm256_cmp_ps(a, a, _CMP_UNORD_Q);
 }

@@ -52,6 +52,9 @@ static inline vf vf_min(vf a, vf b) {
 static inline vm vf_gt(vf a, vf b) {
     return _mm512_cmp_ps_mask(a, b, _CMP_GT_OQ);
 }
+static inline vm vf_ge(vf a, vf b) {
+    return _mm512_cmp_ps_mask(a, b, _CMP_GE_OQ);
+}
 static inline vm vf_nan(vf a) {
     return _mm512_cmp_ps_mask(a, a, _CMP_UNORD_Q);
 }

@@ -47,6 +47,9 @@ static inline vf vf_select(vm m, vf yes, vf no) {
 static inline vm vf_gt(vf a, vf b) {
     return a > b;
 }
+static inline vm vf_ge(vf a, vf b) {
+    return a >= b;
+}
 static inline vm vf_nan(vf a) {
     return a != a;
 }
