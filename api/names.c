@@ -45,6 +45,8 @@ static tn_status embed(const lexmask_model *model, const lexmask_names_options *
         .cache_folder = options->use_cache ? NULL : "",
         .note = pass_note,
         .user = (void *)options,
+        .progress = options->progress,
+        .progress_user = options->progress_user,
     };
     nn_ctx cx = {.err = err};
     tn_arena step = {0};

@@ -114,6 +114,10 @@ typedef struct lexmask_names_options {
     int threads;
     lexmask_log log; // "this name is cut at 77 tokens", …
     void *log_user;
+    // Called on the calling thread at the start and now and then with the sentences that are
+    // done, of all that the cache does not know; a value other than 0 cancels.
+    int (*progress)(void *user, size_t done, size_t all);
+    void *progress_user;
 } lexmask_names_options;
 
 LEXMASK_API void lexmask_names_options_init(lexmask_names_options *options);

@@ -3,6 +3,7 @@
 
 #include "io/npy.h"
 #include "models/published.h"
+#include "models/text_batch.h"
 #include "models/text_cache.h"
 
 #include <math.h>
@@ -33,66 +34,92 @@ typedef struct maker {
     const md_vocabulary_options *options;
     md_text_cache cache;
     bool cached; // there is a cache
-    md_tokens tokens;
+    md_text_batch batch;
+    int64_t at_once;   // phrases whose sentences fit the batch
+    int64_t done, all; // sentences
 } maker;
 
 static void note(const maker *m, const char *text) {
     if (m->options->note) m->options->note(m->options->user, text);
 }
 
-// One sentence -> y [1,D], unit length.
-static tn_status encode(maker *m, const char *text, tn_tensor *y) {
+static tn_status add_sentence(maker *m, const char *text) {
     tn_error *err = m->cx->err;
-    const md_clip_config *config = md_clip_settings(m->clip);
-    if (md_bpe_encode(m->bpe, text, strlen(text), config->context, &m->tokens, err) != TN_OK)
+    if (md_text_batch_add(&m->batch, m->bpe, text, err) != TN_OK)
         return tn_fail_prefix(err, "\"%.100s\"", text);
-    if (m->tokens.was_cut) {
+    if (m->batch.tokens.was_cut) {
         char words[256];
         snprintf(words, sizeof words, "\"%.100s…\" is cut to the %lld tokens that CLIP reads", text,
-                 (long long)config->context);
+                 (long long)m->batch.context);
         note(m, words);
     }
-    md_clip_text row = {m->tokens.ids, (int64_t)m->tokens.count};
-    return md_clip_encode_texts(m->cx, m->clip, &row, 1, y);
+    return TN_OK;
 }
 
-// Mean of the sentences' unit vectors, summed in double in the templates' order, then unit length.
-static tn_status average(maker *m, const char *phrase, float *to, int64_t width) {
-    tn_arena *step = m->cx->step;
-    tn_tensor one, sum;
-    TN_TRY(tn_new(step, &one, TN_F32, TN_DIMS(1, width), m->cx->err));
-    TN_TRY(tn_new(step, &sum, TN_F64, TN_DIMS(width), m->cx->err));
-    double *total = memset(sum.data, 0, tn_bytes(&sum));
+static tn_status add_phrase(maker *m, const char *phrase) {
     for (int64_t i = 0; i < m->templates->count; i++) {
         char *text;
         TN_TRY(md_prompt_fill(m->templates->text[i], phrase, &text, m->cx->err));
-        tn_status status = encode(m, text, &one);
+        tn_status status = add_sentence(m, text);
         tn_free(text);
         TN_TRY(status);
-        for (int64_t k = 0; k < width; k++) total[k] += tn_f32(&one)[k];
     }
+    return TN_OK;
+}
+
+// Mean of unit rows [T,D], summed in double in the templates' order, then unit length.
+static void average(const tn_tensor *rows, double *total, float *to) {
+    int64_t width = rows->dim[1];
+    memset(total, 0, (size_t)width * sizeof *total);
+    for (int64_t i = 0; i < rows->dim[0]; i++)
+        for (int64_t k = 0; k < width; k++) total[k] += tn_f32(rows)[i * width + k];
     double square = 0;
     for (int64_t k = 0; k < width; k++) square += total[k] * total[k];
     double scale = square > 0 ? 1 / sqrt(square) : 0;
     for (int64_t k = 0; k < width; k++) to[k] = (float)(total[k] * scale);
-    return TN_OK;
 }
 
-// phrase NULL: the background, a text that is used as it stands.
-static tn_status make_row(maker *m, const char *phrase, float *to, int64_t width,
-                          md_vocabulary *out) {
-    const char *key = phrase ? phrase : m->options->background;
-    const float *known = m->cached && phrase ? md_text_cache_find(&m->cache, key) : NULL;
-    if (known) {
-        memcpy(to, known, (size_t)width * sizeof *to);
-        out->from_cache++;
-        return TN_OK;
+static tn_status tell_progress(maker *m, int64_t sentences) {
+    const md_vocabulary_options *o = m->options;
+    m->done += sentences;
+    if (!o->progress || !m->all) return TN_OK;
+    if (!o->progress(o->progress_user, (size_t)m->done, (size_t)m->all)) return TN_OK;
+    return tn_fail(m->cx->err, TN_ECANCELLED, "interrupted: %lld of %lld sentences were embedded",
+                   (long long)m->done, (long long)m->all);
+}
+
+// The rows of a handful of phrases, all their sentences together; row: which of out's they are.
+static tn_status make_rows(maker *m, const md_names *names, const int64_t *row, int64_t count,
+                           md_vocabulary *out) {
+    int64_t width = out->embedding.dim[1], each = m->templates->count;
+    nn_scope scope = nn_scope_enter(m->cx);
+    tn_tensor y, total;
+    TN_TRY(tn_new(m->cx->step, &y, TN_F32, TN_DIMS(count * each, width), m->cx->err));
+    TN_TRY(tn_new(m->cx->step, &total, TN_F64, TN_DIMS(width), m->cx->err));
+    for (int64_t i = 0; i < count; i++) TN_TRY(add_phrase(m, names->phrase[row[i]]));
+    TN_TRY(md_text_batch_encode(m->cx, m->clip, &m->batch, &y));
+    for (int64_t i = 0; i < count; i++) {
+        float *to = tn_f32(&out->embedding) + row[i] * width;
+        tn_tensor rows = tn_slice(&y, i * each, each);
+        average(&rows, total.data, to);
+        if (m->cached) TN_TRY(md_text_cache_add(&m->cache, names->phrase[row[i]], to, m->cx->err));
     }
-    size_t mark = tn_arena_mark(m->cx->step);
-    tn_tensor row = tn_view(to, TN_F32, TN_DIMS(1, width));
-    TN_TRY(phrase ? average(m, phrase, to, width) : encode(m, key, &row));
-    tn_arena_reset(m->cx->step, mark);
-    return m->cached && phrase ? md_text_cache_add(&m->cache, key, to, m->cx->err) : TN_OK;
+    nn_scope_leave(m->cx, scope);
+    return tell_progress(m, count * each);
+}
+
+// What the cache knows; row [phrases]: those that it does not.
+static int64_t take_known(maker *m, const md_names *names, int64_t *row, md_vocabulary *out) {
+    int64_t width = out->embedding.dim[1], missing = 0;
+    for (int64_t i = 0; i < names->phrases; i++) {
+        const float *known = m->cached ? md_text_cache_find(&m->cache, names->phrase[i]) : NULL;
+        if (known)
+            memcpy(tn_f32(&out->embedding) + i * width, known, (size_t)width * sizeof *known);
+        else
+            row[missing++] = i;
+    }
+    out->from_cache = names->phrases - missing;
+    return missing;
 }
 
 // What a cached row depends on besides its phrase.
@@ -125,15 +152,32 @@ static void open_cache(maker *m) {
 }
 
 static tn_status make_all(maker *m, const md_names *names, md_vocabulary *out) {
-    int64_t width = md_clip_settings(m->clip)->embed_dim;
+    int64_t width = md_clip_settings(m->clip)->embed_dim, count = names->phrases;
+    tn_tensor row;
     out->classes = names->classes, out->background = m->options->background != NULL;
-    TN_TRY(new_rows(names->phrases + out->background, width, out, m->cx->err));
-    for (int64_t i = 0; i < out->rows; i++) {
-        const char *phrase = i < names->phrases ? names->phrase[i] : NULL;
-        out->class_of[i] = phrase ? names->class_of[i] : (int32_t)names->classes;
-        TN_TRY(make_row(m, phrase, tn_f32(&out->embedding) + i * width, width, out));
+    TN_TRY(new_rows(count + out->background, width, out, m->cx->err));
+    for (int64_t i = 0; i < out->rows; i++)
+        out->class_of[i] = i < count ? names->class_of[i] : (int32_t)names->classes;
+    TN_TRY(tn_new(m->cx->step, &row, TN_I64, TN_DIMS(count), m->cx->err));
+    int64_t *unknown = row.data, missing = take_known(m, names, unknown, out);
+    m->all = missing * m->templates->count;
+    TN_TRY(tell_progress(m, 0));
+    for (int64_t i = 0; i < missing; i += m->at_once) {
+        int64_t left = missing - i, n = left < m->at_once ? left : m->at_once;
+        TN_TRY(make_rows(m, names, unknown + i, n, out));
     }
-    return TN_OK;
+    if (!out->background) return TN_OK;
+    tn_tensor last = tn_slice(&out->embedding, count, 1);
+    TN_TRY(add_sentence(m, m->options->background)); // a text that is used as it stands
+    return md_text_batch_encode(m->cx, m->clip, &m->batch, &last);
+}
+
+// What was made is kept, also of a list that was not made to its end.
+static void close_maker(maker *m) {
+    tn_error unsaved = {0};
+    if (m->cached && md_text_cache_save(&m->cache, &unsaved) != TN_OK) note(m, unsaved.text);
+    md_text_cache_close(&m->cache);
+    md_text_batch_deinit(&m->batch);
 }
 
 tn_status md_vocabulary_make(nn_ctx *cx, const md_clip *clip, const md_bpe *bpe,
@@ -153,15 +197,14 @@ tn_status md_vocabulary_make(nn_ctx *cx, const md_clip *clip, const md_bpe *bpe,
                        "the vocabulary has %lld tokens, but this CLIP knows %lld: they do not "
                        "belong together",
                        (long long)md_bpe_size(bpe), (long long)md_clip_settings(clip)->vocabulary);
+    m.at_once = MD_TEXTS_AT_ONCE / templates->count;
+    if (m.at_once < 1) m.at_once = 1;
+    TN_TRY(md_text_batch_init(&m.batch, clip, m.at_once * templates->count, err));
     open_cache(&m);
     size_t mark = tn_arena_mark(cx->step);
     tn_status status = make_all(&m, names, out);
     tn_arena_reset(cx->step, mark);
-    tn_error unsaved = {0};
-    if (status == TN_OK && m.cached && md_text_cache_save(&m.cache, &unsaved) != TN_OK)
-        note(&m, unsaved.text);
-    md_text_cache_close(&m.cache);
-    md_tokens_deinit(&m.tokens);
+    close_maker(&m);
     if (status != TN_OK) md_vocabulary_deinit(out);
     return status;
 }

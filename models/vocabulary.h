@@ -23,13 +23,17 @@ typedef struct md_vocabulary_options {
     // NULL.
     void (*note)(void *user, const char *text);
     void *user;
+    // At the start and now and then: sentences done, of all that the cache does not know; not
+    // called where it knows them all. Other than 0 stops. May be NULL.
+    int (*progress)(void *user, size_t done, size_t all);
+    void *progress_user;
 } md_vocabulary_options;
 
 // Each phrase in each template is encoded and has unit length; these are averaged over the
 // templates and brought to unit length again (Radford et al. 2021, section 3.1.4). The bits do not
 // depend on what else is in the list, nor on the cache. options may be NULL.
 // TN_EINVAL: a text that cannot be tokenised, a vocabulary that has more ids than the model;
-// TN_ENOMEM.
+// TN_ECANCELLED: progress said so; TN_ENOMEM.
 tn_status md_vocabulary_make(nn_ctx *cx, const md_clip *clip, const md_bpe *bpe,
                              const md_names *names, const md_templates *templates,
                              const md_vocabulary_options *options, md_vocabulary *out,

@@ -98,6 +98,72 @@ static void the_cache_gives_the_same_bits(void **state) {
     md_vocabulary_deinit(&fourth);
 }
 
+// 15 names in 80 sentences are more than go through the tower at once.
+static void a_row_has_the_same_bits_in_any_list(void **state) {
+    (void)state;
+    static const char *const all[] = {MD_IMAGENET80};
+    const char *names = "pizza,penguin,rocket,red heart,cat,dog,house,sun,moon,car,bus,apple,fish,"
+                        "the very last name of all,key";
+    md_vocabulary list = make(names, all, 1, "nothing", "");
+    int64_t width = list.embedding.dim[1];
+    size_t row = (size_t)width * sizeof(float);
+    const char *alone[] = {"pizza", "car", "the very last name of all", "key"};
+    const int64_t place[] = {0, 9, 13, 14};
+    for (int i = 0; i < 4; i++) {
+        md_vocabulary one = make(alone[i], all, 1, NULL, "");
+        assert_memory_equal(one.embedding.data, tn_f32(&list.embedding) + place[i] * width, row);
+        md_vocabulary_deinit(&one);
+    }
+    static const char *const bare[] = {"{}"};
+    md_vocabulary background = make("nothing", bare, 1, NULL, "");
+    const float *last = tn_f32(&list.embedding) + 15 * width;
+    for (int64_t k = 0; k < width; k++) // one brings it to unit length once more
+        ASSERT_WITHIN(fabs(last[k] - tn_f32(&background.embedding)[k]), 1e-6);
+    md_vocabulary_deinit(&background);
+    md_vocabulary_deinit(&list);
+}
+
+static size_t seen[8], told;
+
+static int stop_after_three(void *user, size_t done, size_t all) {
+    assert_int_equal(all, *(size_t *)user);
+    assert_true(told < 8);
+    seen[told++] = done;
+    return told == 3;
+}
+
+// Stopped in the middle, what was made is kept: the next call makes the rest.
+static void a_list_can_be_stopped_and_goes_on(void **state) {
+    (void)state;
+    static const char *const all[] = {MD_IMAGENET80};
+    char folder[256], list[400] = "";
+    for (int i = 0; i < 20; i++)
+        snprintf(list + strlen(list), sizeof list - strlen(list), "%sname %d", i ? "," : "", i);
+    snprintf(folder, sizeof folder, "%s/stopped", test_folder());
+    md_names names;
+    md_templates templates;
+    md_vocabulary out;
+    size_t want = 20 * 80;
+    ASSERT_OK(md_names_parse(list, &names, &err), err);
+    ASSERT_OK(md_templates_init(all, 1, &templates, &err), err);
+    md_vocabulary_options options = {
+        .cache_folder = folder, .progress = stop_after_three, .progress_user = &want};
+    assert_int_equal(md_vocabulary_make(&cx, clip, bpe, &names, &templates, &options, &out, &err),
+                     TN_ECANCELLED);
+    assert_null(out.embedding.data);
+    assert_int_equal(seen[0], 0);
+    assert_int_equal(seen[1], 480); // six names of 80 sentences
+    assert_int_equal(seen[2], 960);
+    md_vocabulary rest = make(list, all, 1, NULL, folder);
+    assert_int_equal(rest.from_cache, 12);
+    md_vocabulary afresh = make(list, all, 1, NULL, "");
+    assert_memory_equal(rest.embedding.data, afresh.embedding.data, tn_bytes(&afresh.embedding));
+    md_vocabulary_deinit(&rest);
+    md_vocabulary_deinit(&afresh);
+    md_templates_deinit(&templates);
+    md_names_deinit(&names);
+}
+
 static void ready_embeddings_are_checked(void **state) {
     (void)state;
     char path[256];
@@ -155,6 +221,8 @@ int main(void) {
         cmocka_unit_test(templates_are_averaged_on_the_sphere),
         cmocka_unit_test(of_synonyms_the_nearest_counts),
         cmocka_unit_test(the_cache_gives_the_same_bits),
+        cmocka_unit_test(a_row_has_the_same_bits_in_any_list),
+        cmocka_unit_test(a_list_can_be_stopped_and_goes_on),
         cmocka_unit_test(ready_embeddings_are_checked),
         cmocka_unit_test(published_embeddings_are_read),
     };

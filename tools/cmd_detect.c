@@ -181,7 +181,7 @@ static int make_names(const lexmask_model *model, lexmask_names **names) {
     options.prompts = o.prompts.word, options.prompt_count = o.prompts.count;
     options.background = o.background, options.embeddings = o.embeddings;
     options.use_cache = !o.no_cache, options.threads = (int)o.threads;
-    options.log = tool_api_log;
+    options.log = tool_api_log, options.progress = tool_sentences_progress;
     lexmask_error err = {0};
     return lexmask_names_new(model, &options, names, &err) == LEXMASK_OK ? 0 : api_failed(&err);
 }

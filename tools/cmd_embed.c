@@ -2,6 +2,7 @@
 // lexmask embed: pictures or texts as CLIP's unit vectors, in a .npy file.
 #include "io/image.h"
 #include "io/npy.h"
+#include "models/text_batch.h"
 #include "tools/clip_options.h"
 #include "tools/commands.h"
 
@@ -62,30 +63,32 @@ static tn_status embed_pictures(tool_clip *open, const tool_paths *paths, tn_ten
     return TN_OK;
 }
 
+static tn_status add_text(tool_clip *open, md_text_batch *batch, const char *text, size_t number,
+                          tn_error *err) {
+    if (tool_interrupted()) return tn_fail(err, TN_ECANCELLED, "interrupted");
+    if (md_text_batch_add(batch, open->bpe, text, err) != TN_OK)
+        return tn_fail_prefix(err, "text %zu", number);
+    const md_tokens *tokens = &batch->tokens;
+    if (tokens->was_cut) tool_note("text %zu was cut to %zu tokens", number, tokens->count);
+    return TN_OK;
+}
+
 static tn_status embed_texts(tool_clip *open, const tool_list *texts, tn_tensor *y, tn_error *err) {
-    md_tokens tokens = {0};
+    md_text_batch batch;
+    TN_TRY(md_text_batch_init(&batch, open->clip, MD_TEXTS_AT_ONCE, err));
     tn_status status = TN_OK;
-    int64_t context = md_clip_settings(open->clip)->context;
     tool_progress progress = tool_progress_start(texts->count);
-    for (size_t i = 0; status == TN_OK && i < texts->count; i++) {
-        const char *text = texts->word[i];
-        if (tool_interrupted()) {
-            status = tn_fail(err, TN_ECANCELLED, "interrupted");
-            break;
-        }
-        status = md_bpe_encode(open->bpe, text, strlen(text), context, &tokens, err);
-        if (status != TN_OK) {
-            tn_fail_prefix(err, "text %zu", i + 1);
-            break;
-        }
-        if (tokens.was_cut) tool_note("text %zu was cut to %zu tokens", i + 1, tokens.count);
-        md_clip_text row = {tokens.ids, (int64_t)tokens.count};
-        tn_tensor to = tn_slice(y, (int64_t)i, 1);
-        status = md_clip_encode_texts(&open->cx, open->clip, &row, 1, &to);
-        tool_progress_step(&progress, text);
+    for (size_t i = 0; status == TN_OK && i < texts->count;) {
+        int64_t from = (int64_t)i;
+        for (; status == TN_OK && i < texts->count && batch.count < batch.room; i++)
+            status = add_text(open, &batch, texts->word[i], i + 1, err);
+        if (status != TN_OK) break;
+        tn_tensor to = tn_slice(y, from, batch.count);
+        status = md_text_batch_encode(&open->cx, open->clip, &batch, &to);
+        tool_progress_to(&progress, i, texts->word[i - 1]);
     }
     tool_progress_hide();
-    md_tokens_deinit(&tokens);
+    md_text_batch_deinit(&batch);
     return status;
 }
 

@@ -34,7 +34,11 @@ typedef struct tool_progress {
 } tool_progress;
 double tool_seconds(void);
 tool_progress tool_progress_start(size_t total);
-void tool_progress_step(tool_progress *progress, const char *item);
+void tool_progress_step(tool_progress *progress, const char *item); // one more
+void tool_progress_to(tool_progress *progress, size_t done, const char *item);
+// What embeds names (md_vocabulary_options, lexmask_names_options) tells of its sentences, as a
+// bar; other than 0 when interrupted. user is not used.
+int tool_sentences_progress(void *user, size_t done, size_t all);
 void tool_progress_hide(void);
 
 // A text file's lines (or standard input's, for "-"): byte order mark and carriage

@@ -84,6 +84,7 @@ static tn_status make_names(const tool_model_choice *c, const char *const *list,
     options.prompts = c->prompts.word, options.prompt_count = c->prompts.count;
     options.background = c->background, options.use_cache = !c->no_cache;
     options.threads = (int)threads, options.log = tool_api_log;
+    options.progress = tool_sentences_progress;
     lexmask_error failure = {0};
     return tool_api_status(lexmask_names_new(out->model, &options, &out->names, &failure), &failure,
                            err);

@@ -6,7 +6,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define HANDFUL 5 // items; fewer need no bar
+#define HANDFUL 5           // items; fewer need no bar
+#define MANY_SENTENCES 1000 // more are worth a line, where there is no bar too
 
 static bool drawn; // a bar stands on the terminal's last line
 
@@ -56,11 +57,27 @@ void tool_progress_hide(void) {
 }
 
 void tool_progress_step(tool_progress *progress, const char *item) {
-    progress->done++;
+    tool_progress_to(progress, progress->done + 1, item);
+}
+
+void tool_progress_to(tool_progress *progress, size_t done, const char *item) {
+    progress->done = done;
     double now = tool_seconds();
     bool due = !drawn || now - progress->shown > 0.1 || progress->done == progress->total;
     if (progress->bar && due) {
         progress->shown = now;
         draw_bar(progress, item);
     }
+}
+
+int tool_sentences_progress(void *user, size_t done, size_t all) {
+    static tool_progress progress;
+    (void)user;
+    if (!done) {
+        progress = tool_progress_start(all);
+        if (all > MANY_SENTENCES) tool_note("names: %zu sentences to embed", all);
+    }
+    tool_progress_to(&progress, done, "sentences");
+    if (done == all) tool_progress_hide();
+    return tool_interrupted();
 }

@@ -197,7 +197,8 @@ tn_status tool_train_text(nn_ctx *cx, const md_fvlm *model, const md_bpe *bpe,
     for (int i = 0; i < config->prompts; i++) prompts[i] = config->prompt[i];
     bool told = config->background_kind == MD_BACKGROUND_TEXT;
     md_vocabulary_options options = {.background = told ? config->background_text : NULL,
-                                     .note = tell};
+                                     .note = tell,
+                                     .progress = tool_sentences_progress};
     TN_TRY(md_names_take(names, (size_t)count, &list, err));
     tn_status status = md_templates_init(prompts, config->prompts, &templates, err);
     if (status == TN_OK)
