@@ -93,6 +93,34 @@ static void a_cache_of_what_is_never_seen_twice_is_refused(void **state) {
     }
 }
 
+// One message at the start, not one a picture.
+static void a_folder_without_the_pictures_is_named(void **state) {
+    (void)state;
+    static const struct {
+        const char *pictures, *val, *says; // NULL: where they are; no validation
+    } cases[] = {
+        {"demo", NULL, "--pictures demo: not one of the first 2 pictures of "},
+        {"demo", NULL, "demo/0.ppm); give the folder that its \"file_name\" begins from"},
+        {"/no/such", NULL, "--pictures /no/such: no such folder"},
+        {NULL, "demo", "--val-pictures demo: not one of the first 2 pictures of "},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char val[1024] = "";
+        const char *data = test_path("data.json");
+        if (cases[i].val)
+            snprintf(val, sizeof val, "--val %s --val-pictures %s", data, cases[i].val);
+        test_run run = test_lexmask(
+            "train --preset small --clip %s --data %s --pictures %s %s --out %s --size 64 "
+            "--steps 1",
+            SCENE_CLIP, data, cases[i].pictures ? cases[i].pictures : test_folder(), val,
+            test_path("nowhere"));
+        ASSERT_CODE(run, 1);
+        ASSERT_SAYS(run.err, cases[i].says);
+        assert_null(strstr(run.err, "left out"));
+        test_run_free(&run);
+    }
+}
+
 // A run knows what it was told; what is given again has to agree.
 static void what_contradicts_a_run_is_named(void **state) {
     (void)state;
@@ -295,6 +323,7 @@ int main(void) {
         cmocka_unit_test(what_is_missing_is_said),
         cmocka_unit_test(a_run_is_not_overwritten),
         cmocka_unit_test(a_cache_of_what_is_never_seen_twice_is_refused),
+        cmocka_unit_test(a_folder_without_the_pictures_is_named),
         cmocka_unit_test(what_contradicts_a_run_is_named),
         cmocka_unit_test(broken_settings_of_a_run_are_named),
         cmocka_unit_test(a_broken_picture_is_left_out_and_named),

@@ -76,6 +76,10 @@ void tool_validation_close(tool_validation *v);
 // Says in plain words when recall tells that boxes are broken. TN_ECANCELLED.
 tn_status tool_validation_run(tool_validation *v, int64_t step, tr_value *out, size_t *count,
                               tn_error *err);
+// TN_EIO: the folder is not that of the pictures; names folder, option and a file that was looked
+// for.
+tn_status tool_validation_find_pictures(const tool_validation *v, tn_error *err);
+tn_status tool_train_find_pictures(const tr_dataset *data, const char *annotations, tn_error *err);
 extern const char *const tool_validation_charts[];
 extern const size_t tool_validation_chart_count;
 

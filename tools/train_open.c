@@ -99,6 +99,7 @@ static tn_status open_data(tool_trainer *t) {
                                   .pictures = t->options->pictures,
                                   .base = t->options->base};
     TN_TRY(tr_dataset_open(&options, &t->data, t->err));
+    TN_TRY(tool_train_find_pictures(t->data, t->options->data, t->err));
     tool_note("%s: %s", t->options->data, tr_counts_text(t->data->counts, text, sizeof text));
     plan(t);
     if (t->config.pyramid_norm == MD_NORM_BATCH && t->batch < FEW)

@@ -231,6 +231,7 @@ tn_status tool_validation_run(tool_validation *v, int64_t step, tr_value *out, s
 tn_status tool_validation_open(tool_validation *v, const md_bpe *bpe, const char *split,
                                tn_error *err) {
     TN_TRY(io_coco_open(v->file, IO_COCO_SHAPES, &v->truth, err));
+    TN_TRY(tool_validation_find_pictures(v, err));
     size_t count = v->truth->category_count;
     const char **names = tn_alloc_zero(count + 1, sizeof *names);
     if (!names) return tn_fail(err, TN_ENOMEM, "%s: out of memory", v->file);
