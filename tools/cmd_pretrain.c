@@ -2,6 +2,7 @@
 // lexmask pretrain: a CLIP from nothing.
 #include "tools/commands.h"
 #include "tools/pretrain.h"
+#include "tools/run_options.h"
 
 #include "models/bpe_train.h"
 
@@ -16,8 +17,6 @@ static const tool_option table[] = {
      &o.out},
     {"resume", TOOL_FLAG, NULL, "go on with the run in RUN, bit for bit as if it had never stopped",
      &o.resume},
-    {"stop-after", TOOL_INT, "N", "save and stop after N updates of this call; --resume goes on",
-     &o.stop_after, 1, 1e12},
     {"names", TOOL_TEXT, "FILE", "names of emoji to learn, one a line; default: all that there are",
      &o.names},
     {"templates", TOOL_TEXT, "FILE",
@@ -40,10 +39,6 @@ static const tool_option table[] = {
      &o.decay, 0, 1e3},
     {"clip-norm", TOOL_REAL, "X", "gradients are clipped at this norm; 0: not; default 1",
      &o.clip_norm, 0, 1e9},
-    {"average", TOOL_REAL, "X",
-     "keep a moving average of the weights with this share of the past as the model; default 0: "
-     "none",
-     &o.average, 0, 1},
     {"half-until", TOOL_REAL, "X",
      "part of the run that looks at a random half of each crop's patches; default 0.65", &o.half, 0,
      1},
@@ -66,16 +61,13 @@ static const tool_option table[] = {
     {"context", TOOL_INT, "N", "most tokens of a text; default 32", &o.context, 4, 65536},
     {"vocabulary", TOOL_INT, "N", "symbols of the vocabulary at most; default 2048", &o.vocabulary,
      MD_BPE_LEAST, 1 << 24},
-    {"seed", TOOL_INT, "N", "of everything random; default 1", &o.seed, 0, 9007199254740992.0},
-    {"save-every", TOOL_INT, "N", "updates between checkpoints; default 200", &o.save_every, 1,
-     1e12},
     {"val-every", TOOL_INT, "N", "updates between measurements; default 250", &o.val_every, 1,
      1e12},
     {"dtype", TOOL_CHOICE, "TYPE", "of the model's file: f32 or f16; default f32", &o.dtype,
      .choices = "f32|f16"},
     {"font", TOOL_TEXT, "FILE", "NotoColorEmoji.ttf; default: Debian's", &o.font},
     {"emoji-list", TOOL_TEXT, "FILE", "Unicode's emoji-test.txt; default: Debian's", &o.list},
-    {"threads", TOOL_INT, "N", "default: all processors", &o.threads, 1, 1024},
+    TOOL_RUN_OPTIONS(o),
 };
 
 static const tool_option *options(size_t *count) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // lexmask train: trains the adapters of an F-VLM around a frozen CLIP.
 #include "tools/commands.h"
+#include "tools/run_options.h"
 #include "tools/train.h"
 
 #include <string.h>
@@ -25,10 +26,6 @@ static const tool_option table[] = {
      "go on with the run in RUN, bit for bit as if it had never stopped; its settings need not be "
      "given again",
      &o.resume},
-    {"stop-after", TOOL_INT, "N",
-     "save and stop after N updates of this call, for machines that are lent for a time; --resume "
-     "goes on",
-     &o.stop_after, 1, 1e12},
     {"base", TOOL_TEXT, "FILE",
      "train on the classes named there, one a line, or on the base classes of the built-in split "
      "coco-ovd. Default: all",
@@ -45,10 +42,6 @@ static const tool_option table[] = {
     {"decay", TOOL_REAL, "X", "weight decay, not of norms and biases", &o.decay, 0, 10},
     {"clip-norm", TOOL_REAL, "X", "gradients are clipped at this norm; 0: not", &o.clip_norm, 0,
      1e6},
-    {"average", TOOL_REAL, "X",
-     "keep a moving average of the weights with this share of the past, e.g. 0.999, as the model; "
-     "default 0: none",
-     &o.average, 0, 1},
     {"loss", TOOL_CHOICE, "KIND",
      "of names: softmax (cross-entropy over all names and background) or cosine (the seed's)",
      &o.loss, .choices = "softmax|cosine"},
@@ -62,9 +55,6 @@ static const tool_option table[] = {
     {"size", TOOL_INT, "N", "pictures are N x N pixels", &o.size, 16, 8192},
     {"jitter", TOOL_TEXT, "A,B", "pictures are scaled by a random factor in between", &o.jitter},
     {"no-flip", TOOL_FLAG, NULL, "do not mirror pictures", &o.no_flip},
-    {"seed", TOOL_INT, "N", "of everything random; default 1", &o.seed, 0, 9007199254740992.0},
-    {"save-every", TOOL_INT, "N", "updates between checkpoints; default 200", &o.save_every, 1,
-     1e12},
     {"val", TOOL_TEXT, "FILE", "COCO annotations to validate on", &o.val},
     {"val-pictures", TOOL_TEXT, "DIR", "folder of their pictures; default: that of --pictures",
      &o.val_pictures},
@@ -85,7 +75,7 @@ static const tool_option table[] = {
     {"dump", TOOL_TEXT, "DIR",
      "write what every update saw, chose and gave, for tools/reference/train_reference.py",
      &o.dump},
-    {"threads", TOOL_INT, "N", "that compute; default: all processors", &o.threads, 1, 1024},
+    TOOL_RUN_OPTIONS(o),
 };
 
 static const tool_option *options(size_t *count) {
@@ -106,13 +96,21 @@ static void set_defaults(void) {
                              .cache_limit = 50};
 }
 
-static const char *misuse(void) {
-    if (o.resume && o.out && !o.preset && !o.model)
+// RUN holds a run, which knows what it was told.
+static bool goes_on(void) {
+    return o.resume && o.out && tool_train_is_run(o.out);
+}
+
+static const char *misuse(const tool_list *words) {
+    (void)words;
+    bool asked = recalled.count > 0; // RUN has been
+    if (goes_on() && !asked) return NULL;
+    if (!asked && o.resume && o.out && !o.preset && !o.model)
         return "--resume: RUN holds no run to go on with: give all options, to begin one";
-    if (!o.preset == !o.model)
+    if (!o.preset == !o.model && (o.preset || !asked))
         return "train what? Give --preset NAME and --clip FILE for a new model, or --model DIR";
     if (o.preset && !o.clip) return "a new model needs a CLIP: give --clip FILE or DIR";
-    if (o.model && o.clip) return "--model says which CLIP it has: --clip goes with --preset";
+    if (!o.preset && o.clip) return "--model says which CLIP it has: --clip goes with --preset";
     if (o.norm && !o.preset) return "--norm goes with --preset: a model has its own";
     if (!o.data) return "train on what? Give --data FILE, COCO annotations";
     if (!o.pictures) return "where are the pictures? Give --pictures DIR";
@@ -124,31 +122,23 @@ static const char *misuse(void) {
 
 // What the run was told comes first, what is given now over it: a contradiction is found when
 // settings are compared with those of the checkpoint.
-static tn_status recall(const tool_command *self, int argc, char **argv, tn_error *err) {
+static int recall(const tool_command *self, int argc, char **argv) {
+    tn_error err = {0};
     const char *folder = o.out;
     set_defaults();
-    TN_TRY(tool_train_recall(folder, &recalled, &o, err));
-    tool_parsed again = tool_parse(self, argc, argv, NULL);
-    TN_CHECK(again == TOOL_GO, "what was fine is wrong");
-    return TN_OK;
+    if (tool_train_recall(folder, &recalled, &o, &err) != TN_OK) return tool_failed(&err);
+    tool_parsed parsed = tool_parse(self, argc, argv, NULL);
+    o.own = !o.preset && !o.model;
+    if (o.own) o.model = o.out;
+    return parsed;
 }
 
 static int train(const tool_command *self, int argc, char **argv) {
     set_defaults();
     tn_error err = {0};
-    tool_parsed parsed = tool_parse(self, argc, argv, NULL);
-    if (parsed != TOOL_GO) return parsed;
-    if (o.resume && o.out && tool_train_is_run(o.out)) {
-        if (recall(self, argc, argv, &err) != TN_OK) return tool_failed(&err);
-        o.own = !o.preset && !o.model;
-        if (o.own) o.model = o.out;
-    }
-    const char *wrong = misuse();
-    if (wrong) {
-        tool_error("%s", wrong);
-        fprintf(stderr, "try: lexmask %s --help\n", self->name);
-        return 2;
-    }
+    int code = tool_parse(self, argc, argv, NULL);
+    if (code == TOOL_GO && goes_on()) code = recall(self, argc, argv);
+    if (code != TOOL_GO) return code;
     tool_catch_signals();
     tn_status status = tool_train_go(&o, &err);
     if (status == TN_ECANCELLED) tool_note("%s", err.text);
@@ -181,6 +171,7 @@ const tool_command tool_train = {
         "  lexmask train --resume --out run\n"
         "  lexmask train --preset fvlm-rn50 --clip RN50.pt --data mine.json --pictures mine --out "
         "run --steps 500 --val mine.json --val-every 100\n",
+    .misuse = misuse,
     .run = run,
     .options = options,
 };
