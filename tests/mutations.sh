@@ -165,13 +165,13 @@ mutation "F-VLM: windows are cut across rows" models/clip_scene.c 's|row % h \* 
 mutation "F-VLM: another CLIP is taken" models/fvlm_open.c 's/strcmp(hash, c->clip_sha256) != 0/false/' \
     test_fvlm_files
 mutation "made-up pictures: everything may be mirrored" train/glyph_rules.c \
-    's/return found < 0 || found == MIRRORED;/return found < RULES;/' test_world
+    's/return found < 0 || found == MIRRORED;/return found < RULES;/' test_world_glyphs
 mutation "made-up pictures: masks hold what lies over them" train/scene_paint.c \
-    's/p->canvas.owner\[i\] == object + 1/p->canvas.owner[i] >= object + 1/' test_world
+    's/p->canvas.owner\[i\] == object + 1/p->canvas.owner[i] >= object + 1/' test_world_scenes
 mutation "made-up pictures: crops depend on the batch" train/crops.c \
-    's/(uint64_t)(j->first + task)/(uint64_t)task/' test_world
+    's/(uint64_t)(j->first + task)/(uint64_t)task/' test_world_crops
 mutation "made-up pictures: pixels are not those of the JPEG" train/scene_paint.c \
-    's/^ *memcpy(out->picture.data, decoded.data, tn_bytes(&decoded));//' test_world
+    's/^ *memcpy(out->picture.data, decoded.data, tn_bytes(&decoded));//' test_world_scenes
 
 mutation "refine: keys in place of values" nn/value_path.c 's/3 \* i + 2)/3 * i + 1)/' test_refine
 mutation "refine: windows have the positions of the first" models/clip_scene_learn.c \

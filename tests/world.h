@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+// The font and the names that made-up pictures are made of, for the tests of each of their parts.
+#pragma once
+
+#include "tests/test.h"
+#include "train/glyphs.h"
+
+// NULL where the font or the list of names is not installed; opened by world_open.
+extern tr_glyphs *glyphs;
+
+int world_open(void **state);
+int world_close(void **state);
+
+#define NEED_FONT()                                                                                \
+    do {                                                                                           \
+        (void)state;                                                                               \
+        if (!glyphs) SKIP("no " TR_GLYPH_FONT " or no " TR_GLYPH_LIST);                            \
+    } while (0)
