@@ -164,6 +164,8 @@ mutation "F-VLM: alpha and beta change places" models/fvlm_fuse.c 's/? cfg->alph
 mutation "F-VLM: windows are cut across rows" models/clip_scene.c 's|row % h \* w|row % h|' test_fvlm
 mutation "F-VLM: another CLIP is taken" models/fvlm_open.c 's/strcmp(hash, c->clip_sha256) != 0/false/' \
     test_fvlm_files
+mutation "vocabulary: all names of a batch have the first one's sentences" models/vocabulary.c \
+    's/tn_slice(&y, i \* each, each)/tn_slice(\&y, 0, each)/' test_vocabulary
 mutation "made-up pictures: everything may be mirrored" train/glyph_rules.c \
     's/return found < 0 || found == MIRRORED;/return found < RULES;/' test_world_glyphs
 mutation "made-up pictures: masks hold what lies over them" train/scene_paint.c \
