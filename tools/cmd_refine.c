@@ -2,6 +2,7 @@
 // lexmask refine: a CLIP that can say what is where in a whole scene.
 #include "tools/commands.h"
 #include "tools/refine.h"
+#include "tools/run_options.h"
 
 static tool_refine_options o;
 
@@ -11,8 +12,6 @@ static const tool_option table[] = {
      "folder of the run: checkpoints, log.jsonl, charts, and the refined CLIP", &o.out},
     {"resume", TOOL_FLAG, NULL, "go on with the run in RUN, bit for bit as if it had never stopped",
      &o.resume},
-    {"stop-after", TOOL_INT, "N", "save and stop after N updates of this call; --resume goes on",
-     &o.stop_after, 1, 1e12},
     {"pool", TOOL_CHOICE, "PART",
      "things in the scenes to learn from are base names or all; default all", &o.pool,
      .choices = "base|all"},
@@ -38,13 +37,6 @@ static const tool_option table[] = {
     {"warmup", TOOL_INT, "N", "updates until it is reached; default 50", &o.warmup, 0, 1e12},
     {"clip-norm", TOOL_REAL, "X", "gradients are clipped at this norm; 0: not; default 1",
      &o.clip_norm, 0, 1e9},
-    {"average", TOOL_REAL, "X",
-     "keep a moving average of the weights with this share of the past as the model; default 0: "
-     "none",
-     &o.average, 0, 1},
-    {"seed", TOOL_INT, "N", "of everything random; default 1", &o.seed, 0, 9007199254740992.0},
-    {"save-every", TOOL_INT, "N", "updates between checkpoints; default 100", &o.save_every, 1,
-     1e12},
     {"val-every", TOOL_INT, "N", "updates between measurements; default 100", &o.val_every, 1,
      1e12},
     {"val-pictures", TOOL_INT, "N", "scenes of a measurement; default 64", &o.val_pictures, 1, 1e6},
@@ -52,7 +44,7 @@ static const tool_option table[] = {
      .choices = "f32|f16"},
     {"font", TOOL_TEXT, "FILE", "NotoColorEmoji.ttf; default: Debian's", &o.font},
     {"emoji-list", TOOL_TEXT, "FILE", "Unicode's emoji-test.txt; default: Debian's", &o.list},
-    {"threads", TOOL_INT, "N", "default: all processors", &o.threads, 1, 1024},
+    TOOL_RUN_OPTIONS(o),
 };
 
 static const tool_option *options(size_t *count) {
@@ -73,7 +65,7 @@ static void set_defaults(void) {
                               .warmup = 50,
                               .clip_norm = 1,
                               .seed = 1,
-                              .save_every = 100,
+                              .save_every = 200,
                               .val_every = 100,
                               .val_pictures = 64};
 }
@@ -104,10 +96,9 @@ const tool_command tool_refine = {
     .details =
         "CLIPSelf (Wu et al., ICLR 2024), without labels: regions of the image tower's dense map\n"
         "are taught to be what the same tower, as it was, makes of the region cut out, and to be\n"
-        "told from each other (--which 0 leaves that out, as the paper does). Scenes are\n"
-        "painted as they are needed. RUN becomes a CLIP for score 2 by `dense`. Ctrl-C and "
-        "SIGTERM\n"
-        "save first; the same command with --resume goes on bit for bit.\n",
+        "told from each other (--which 0 leaves that out, as the paper does). Scenes are painted\n"
+        "as they are needed. RUN becomes a CLIP for score 2 by `dense`. Ctrl-C and SIGTERM save\n"
+        "first; the same command with --resume goes on bit for bit.\n",
     .examples = "  lexmask refine --clip clip --out refined\n"
                 "  lexmask refine --clip clip --out refined --pool base --steps 1000\n",
     .misuse = misuse,
