@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define MOST_TEXT ((size_t)1 << 30)
+
 tn_status io_map_open(const char *path, io_map *out, tn_error *err) {
     *out = (io_map){0};
     int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -43,11 +45,47 @@ int io_text_columns(const char *text) {
     return n;
 }
 
+tn_status io_read_stream(FILE *file, const char *name, size_t max_bytes, char **out, size_t *count,
+                         tn_error *err) {
+    size_t limit = max_bytes ? max_bytes : MOST_TEXT, room = 1 << 16, used = 0;
+    char *text = tn_alloc(room);
+    while (text) {
+        used += fread(text + used, 1, room - used - 1, file);
+        if (used + 1 < room || used > limit) break;
+        char *more = tn_realloc(text, used, 2 * room);
+        if (!more) tn_free(text);
+        text = more, room *= 2;
+    }
+    if (!text) return tn_fail(err, TN_ENOMEM, "%s: out of memory", name);
+    tn_status status = TN_OK;
+    if (ferror(file))
+        status = tn_fail(err, TN_EIO, "%s: cannot read: %s", name, strerror(errno));
+    else if (used > limit)
+        status =
+            tn_fail(err, TN_EFORMAT, "%s: more than the %zu bytes expected at most", name, limit);
+    if (status != TN_OK) {
+        tn_free(text);
+        return status;
+    }
+    text[used] = 0;
+    *out = text;
+    *count = used;
+    return TN_OK;
+}
+
 tn_status io_read_text(const char *path, size_t max_bytes, char **out, size_t *count,
                        tn_error *err) {
     io_map map;
+    struct stat info;
+    if (stat(path, &info) == 0 && S_ISFIFO(info.st_mode)) { // `<(…)` of a shell
+        FILE *file = fopen(path, "rb");
+        if (!file) return tn_fail(err, TN_EIO, "%s: cannot open: %s", path, strerror(errno));
+        tn_status status = io_read_stream(file, path, max_bytes, out, count, err);
+        fclose(file);
+        return status;
+    }
     TN_TRY(io_map_open(path, &map, err));
-    size_t limit = max_bytes ? max_bytes : (size_t)1 << 30;
+    size_t limit = max_bytes ? max_bytes : MOST_TEXT;
     tn_status status = TN_OK;
     char *text = NULL;
     if (map.count > limit)

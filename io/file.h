@@ -14,9 +14,14 @@ typedef struct io_map {
 tn_status io_map_open(const char *path, io_map *out, tn_error *err); // TN_EIO names the file
 void io_map_close(io_map *map);
 
-// The whole file with a 0 behind its end, from tn_alloc. max_bytes: TN_EFORMAT over it; 0 = 1 GiB.
+// The whole file, or what a pipe gives, with a 0 behind its end, from tn_alloc. max_bytes:
+// TN_EFORMAT over it; 0 = 1 GiB.
 tn_status io_read_text(const char *path, size_t max_bytes, char **out, size_t *count,
                        tn_error *err);
+
+// The same of an open stream, called `name` in errors.
+tn_status io_read_stream(FILE *file, const char *name, size_t max_bytes, char **out, size_t *count,
+                         tn_error *err);
 
 // How many characters of UTF-8 a text has: the columns that a terminal gives it, but for the wide
 // ones.

@@ -124,30 +124,11 @@ void tool_paths_free(tool_paths *paths) {
     *paths = (tool_paths){0};
 }
 
-static tn_status read_stdin(char **out, size_t *count, tn_error *err) {
-    size_t room = 1 << 16, used = 0;
-    char *text = tn_alloc(room);
-    while (text) {
-        used += fread(text + used, 1, room - used - 1, stdin);
-        if (used < room - 1) break;
-        char *more = tn_realloc(text, used, 2 * room);
-        if (!more) tn_free(text);
-        text = more, room *= 2;
-    }
-    if (!text) return tn_fail(err, TN_ENOMEM, "standard input: out of memory");
-    if (ferror(stdin)) {
-        tn_free(text);
-        return tn_fail(err, TN_EIO, "standard input: cannot read: %s", strerror(errno));
-    }
-    text[used] = 0;
-    *out = text, *count = used;
-    return TN_OK;
-}
-
 tn_status tool_read_lines(const char *path, char **text, tool_list *lines, tn_error *err) {
     size_t count;
     bool from_stdin = !strcmp(path, "-");
-    TN_TRY(from_stdin ? read_stdin(text, &count, err) : io_read_text(path, 0, text, &count, err));
+    TN_TRY(from_stdin ? io_read_stream(stdin, "standard input", 0, text, &count, err)
+                      : io_read_text(path, 0, text, &count, err));
     char *at = *text, *end = *text + count;
     if (count >= 3 && !memcmp(at, "\xef\xbb\xbf", 3)) at += 3;
     while (at < end) {
