@@ -190,6 +190,10 @@ static void closed_mode_needs_no_names(void **state) {
     ASSERT_CODE(run, 0);
     ASSERT_SAYS(run.out, "object");
     test_run_free(&run);
+    run = test_lexmask("detect %s --model " PAIR " --mode closed --names pizza", picture);
+    ASSERT_CODE(run, 0);
+    ASSERT_SAYS(run.err, "names are not used");
+    test_run_free(&run);
 }
 
 static void preprocess_and_embed_write_arrays(void **state) {
@@ -255,6 +259,49 @@ static void convert_and_info_agree(void **state) {
     test_run_free(&run);
 }
 
+static void info_tells_of_both_parts_of_a_model_folder(void **state) {
+    (void)state;
+    test_run run = test_lexmask("info " PAIR " --no-tensors");
+    ASSERT_CODE(run, 0);
+    ASSERT_SAYS(run.out, "family   Mask R-CNN");
+    ASSERT_SAYS(run.out, "family   CLIP");
+    test_run_free(&run);
+    run = test_lexmask("info " PAIR " --no-tensors --json");
+    ASSERT_CODE(run, 0);
+    io_json json = read_json(test_file("info.json", run.out)), parts;
+    tn_error err = {0};
+    ASSERT_OK(io_json_get(&json, "parts", IO_JSON_ARRAY, &parts, &err), err);
+    assert_int_equal(io_json_count(&parts), 2);
+    io_json_close(&json);
+    test_run_free(&run);
+}
+
+static void help_is_found_both_ways(void **state) {
+    (void)state;
+    test_run after = test_lexmask("embed --help"), before = test_lexmask("help embed");
+    ASSERT_CODE(before, 0);
+    ASSERT_SAYS(before.out, "usage: lexmask embed");
+    assert_string_equal(before.out, after.out);
+    test_run_free(&after);
+    test_run_free(&before);
+}
+
+// As a shell's <(...) gives them.
+static void names_come_from_a_pipe(void **state) {
+    (void)state;
+    int end[2];
+    assert_int_equal(pipe(end), 0);
+    assert_int_equal(write(end[1], "pizza\n", 6), 6);
+    close(end[1]);
+    test_run run = test_lexmask("detect demo/pictures/party.png --model " PAIR
+                                " --names-file /dev/fd/%d --no-cache --top 1",
+                                end[0]);
+    close(end[0]);
+    ASSERT_CODE(run, 0);
+    ASSERT_SAYS(run.out, "pizza");
+    test_run_free(&run);
+}
+
 static void misuse_is_told_and_helped(void **state) {
     (void)state;
     static const struct {
@@ -262,6 +309,7 @@ static void misuse_is_told_and_helped(void **state) {
         int code;
     } cases[] = {
         {"frobnicate", "no such command", 2},
+        {"help frobnicate", "no such command", 2},
         {"detect", "which model", 2},
         {"detect --model demo/pair", "what to look for", 2},
         {"detect --model demo/pair --names a", "no picture was given", 2},
@@ -330,6 +378,9 @@ int main(void) {
         cmocka_unit_test(closed_mode_needs_no_names),
         cmocka_unit_test(preprocess_and_embed_write_arrays),
         cmocka_unit_test(convert_and_info_agree),
+        cmocka_unit_test(info_tells_of_both_parts_of_a_model_folder),
+        cmocka_unit_test(help_is_found_both_ways),
+        cmocka_unit_test(names_come_from_a_pipe),
         cmocka_unit_test(misuse_is_told_and_helped),
     };
     return cmocka_run_group_tests(tests, find_picture, test_folder_remove);

@@ -161,6 +161,30 @@ static void pictures_are_never_overwritten(void **state) {
     assert_true(same_bytes("demo/pictures/party.png", twin));
 }
 
+// Results go to two files, neither of which is read.
+static void results_are_files_of_their_own(void **state) {
+    (void)state;
+    const char *both = test_path("both.json"), *ids = test_path("ids.json");
+    const char *photo = test_path("read.png");
+    copy("README.md", ids);
+    copy("demo/pictures/party.png", photo);
+    const struct {
+        const char *json, *jsonl, *says;
+    } cases[] = {{both, both, "--json and --jsonl are two files"},
+                 {ids, "-", "would overwrite the annotations"},
+                 {both, photo, "would overwrite a picture"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        test_run run = test_lexmask(DETECT " --json %s --jsonl %s --ids %s", photo, cases[i].json,
+                                    cases[i].jsonl, ids);
+        ASSERT_CODE(run, 2);
+        ASSERT_SAYS(run.err, cases[i].says);
+        test_run_free(&run);
+    }
+    assert_true(same_bytes("README.md", ids));
+    assert_true(same_bytes("demo/pictures/party.png", photo));
+    assert_int_not_equal(access(both, F_OK), 0);
+}
+
 static void nothing_done_leaves_what_was_there(void **state) {
     (void)state;
     const char *broken = test_path("broken.jpg"), *json = test_path("kept.json");
@@ -184,6 +208,7 @@ int main(void) {
         cmocka_unit_test(a_terminal_is_shown_a_bar),
         cmocka_unit_test(control_c_keeps_what_is_done),
         cmocka_unit_test(pictures_are_never_overwritten),
+        cmocka_unit_test(results_are_files_of_their_own),
         cmocka_unit_test(nothing_done_leaves_what_was_there),
     };
     return cmocka_run_group_tests(tests, find_picture, test_folder_remove);

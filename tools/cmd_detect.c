@@ -268,6 +268,8 @@ static int run_with(const tool_paths *paths) {
     tool_outputs outputs = {0};
     tn_error err = {0};
     if (tool_outputs_check(&wanted, paths, &err) != TN_OK) return tool_failed(&err);
+    if (closed() && (o.names || o.names_file))
+        tool_note("--mode closed names things by the detector's own classes: names are not used");
     int code = open_model(&model);
     if (!code && !closed()) code = make_names(model, &names);
     if (!code) code = open_session(model, names, &session);

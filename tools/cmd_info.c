@@ -155,8 +155,7 @@ static json_t *tensor_json(const io_tensor *t) {
                      shape);
 }
 
-static tn_status print_json(const char *path, const io_weights *file, const facts *f,
-                            tn_error *err) {
+static json_t *facts_json(const char *path, const io_weights *file, const facts *f) {
     json_t *root = json_pack("{s:s, s:s, s:s, s:s, s:I, s:I}", "file", path, "format",
                              format_name(io_weights_kind(file)), "family", f->family, "sizes",
                              f->sizes, "tensor_count", (json_int_t)io_weights_count(file),
@@ -166,16 +165,13 @@ static tn_status print_json(const char *path, const io_weights *file, const fact
     for (size_t i = 0; list && i < io_weights_count(file); i++)
         json_array_append_new(list, tensor_json(io_weights_at(file, i)));
     if (list) json_object_set_new(root, "tensors", list);
-    bool good = root && json_dumpf(root, stdout, JSON_INDENT(1)) == 0 && putchar('\n') != EOF;
-    json_decref(root);
-    return good ? TN_OK : tn_fail(err, TN_EIO, "standard output: cannot write");
+    return root;
 }
 
-static tn_status inspect(const char *given, tn_error *err) {
-    char path[4096];
+// One weight file or folder: printed as text, or as an object in *json.
+static tn_status inspect(const char *path, json_t **json, tn_error *err) {
     io_weights *file = NULL;
     facts f;
-    TN_TRY(md_published_resolve(given, path, sizeof path, err));
     if (md_fvlm_is(path)) {
         char adapters[8192];
         snprintf(adapters, sizeof adapters, "%s/adapters.safetensors", path);
@@ -184,9 +180,43 @@ static tn_status inspect(const char *given, tn_error *err) {
         TN_TRY(io_weights_open(path, &file, err));
     }
     tn_status status = gather(path, file, &f, err);
-    if (status == TN_OK && o.json) status = print_json(path, file, &f, err);
+    if (status == TN_OK && o.json) *json = facts_json(path, file, &f);
     if (status == TN_OK && !o.json) print_text(path, file, &f);
     io_weights_close(file);
+    return status;
+}
+
+// The parts of a folder that `detect --model` takes: a detector and a CLIP. How many there are.
+static int parts_of(const char *path, char part[2][4128]) {
+    static const char *const detectors[] = {"detector.safetensors", "detector.pth"};
+    struct stat info;
+    snprintf(part[1], sizeof part[1], "%s/clip", path);
+    for (int i = 0; i < 2 && stat(part[1], &info) == 0; i++) {
+        snprintf(part[0], sizeof part[0], "%s/%s", path, detectors[i]);
+        if (stat(part[0], &info) == 0) return 2;
+    }
+    return 0;
+}
+
+static tn_status inspect_all(const char *given, tn_error *err) {
+    char path[4096], part[2][4128];
+    json_t *json = NULL, *list = NULL;
+    TN_TRY(md_published_resolve(given, path, sizeof path, err));
+    int parts = parts_of(path, part);
+    tn_status status = parts ? TN_OK : inspect(path, &json, err);
+    if (parts && o.json)
+        json = json_pack("{s:s, s:s, s:o}", "file", path, "family", "detector and CLIP", "parts",
+                         list = json_array());
+    for (int i = 0; i < parts && status == TN_OK; i++) {
+        json_t *one = NULL;
+        if (i && !o.json) putchar('\n');
+        status = inspect(part[i], &one, err);
+        if (one) json_array_append_new(list, one);
+    }
+    if (status == TN_OK && o.json &&
+        !(json && json_dumpf(json, stdout, JSON_INDENT(1)) == 0 && putchar('\n') != EOF))
+        status = tn_fail(err, TN_EIO, "standard output: cannot write");
+    json_decref(json);
     return status;
 }
 
@@ -199,7 +229,7 @@ static int run(const tool_command *self, int argc, char **argv) {
     tool_list words = {0};
     tn_error err = {0};
     int code = tool_parse(self, argc, argv, &words);
-    if (code == TOOL_GO) code = inspect(words.word[0], &err) == TN_OK ? 0 : tool_failed(&err);
+    if (code == TOOL_GO) code = inspect_all(words.word[0], &err) == TN_OK ? 0 : tool_failed(&err);
     tool_list_free(&words);
     return code;
 }
@@ -208,8 +238,11 @@ const tool_command tool_info = {
     .name = "info",
     .summary = "tell what a weight file is: family, sizes, tensors, SHA-256",
     .usage = "FILE|DIR [--json]",
+    .details =
+        "Of a model folder, its detector and its CLIP are told one after the other (--json: as\n"
+        "\"parts\").\n",
     .examples = "  lexmask info demo/pair/detector.safetensors\n"
-                "  lexmask info demo/pair/clip --no-tensors\n"
+                "  lexmask info demo/pair --no-tensors\n"
                 "  lexmask info ViT-B-32.pt --json\n",
     .misuse = misuse,
     .run = run,

@@ -90,6 +90,12 @@ static void print_man(void) {
           stdout);
 }
 
+static const tool_command *find_command(const char *word) {
+    for (int i = 0; i < COMMANDS; i++)
+        if (!strcmp(word, commands[i]->name)) return commands[i];
+    return NULL;
+}
+
 static int no_such_command(const char *word) {
     tool_error("'%s': no such command; there are:", word);
     for (int i = 0; i < COMMANDS; i++)
@@ -100,8 +106,13 @@ static int no_such_command(const char *word) {
 int main(int argc, char **argv) {
     signal(SIGPIPE, SIG_IGN); // a closed pipe is an error of a write, not the end
     const char *word = argc > 1 ? argv[1] : "--help";
+    bool help = !strcmp(word, "help") && argc > 2; // lexmask help COMMAND
     int code = 0;
-    if (!strcmp(word, "--help") || !strcmp(word, "-h") || !strcmp(word, "help")) {
+    if (help) {
+        const tool_command *chosen = find_command(argv[2]);
+        code =
+            chosen ? chosen->run(chosen, 1, (char *[]){"--help", NULL}) : no_such_command(argv[2]);
+    } else if (!strcmp(word, "--help") || !strcmp(word, "-h") || !strcmp(word, "help")) {
         print_help(argc > 1 ? stdout : stderr);
         code = argc > 1 ? 0 : 2;
     } else if (!strcmp(word, "--version") || !strcmp(word, "-V")) {
@@ -109,11 +120,8 @@ int main(int argc, char **argv) {
     } else if (!strcmp(word, "man")) {
         print_man();
     } else {
-        const tool_command *chosen = NULL;
-        for (int i = 0; i < COMMANDS; i++)
-            if (!strcmp(word, commands[i]->name)) chosen = commands[i];
-        if (!chosen) return no_such_command(word);
-        code = chosen->run(chosen, argc - 2, argv + 2);
+        const tool_command *chosen = find_command(word);
+        code = chosen ? chosen->run(chosen, argc - 2, argv + 2) : no_such_command(word);
     }
     if (fflush(stdout) != 0 || ferror(stdout)) {
         if (!code) tool_error("standard output: cannot write");

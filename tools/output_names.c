@@ -24,7 +24,7 @@ tn_status tool_output_spares(const char *path, const tool_paths *pictures, tn_er
     for (size_t i = 0; i < pictures->count; i++)
         if (same_file(&there, pictures->path[i]))
             return tn_fail(err, TN_EINVAL,
-                           "%s: would overwrite a picture that is read; choose another folder",
+                           "%s: would overwrite a picture that is read; choose another place",
                            path);
     return TN_OK;
 }
@@ -50,8 +50,9 @@ static tn_status check_stems(char **path, size_t count, tn_error *err) {
     return TN_OK;
 }
 
-tn_status tool_outputs_check(const tool_output_options *wanted, const tool_paths *pictures,
-                             tn_error *err) {
+// Overlays: each to a file of its own, and none over its picture.
+static tn_status check_overlays(const tool_output_options *wanted, const tool_paths *pictures,
+                                tn_error *err) {
     if (!wanted->out && !wanted->masks) return TN_OK;
     char **path = tn_alloc(pictures->count * sizeof *path);
     if (!path) return tn_fail(err, TN_ENOMEM, "out of memory for %zu pictures", pictures->count);
@@ -66,4 +67,27 @@ tn_status tool_outputs_check(const tool_output_options *wanted, const tool_paths
         if (status == TN_OK) status = tool_output_spares(overlay, &one, err);
     }
     return status;
+}
+
+// A file of results: neither the other one nor anything that is read.
+static tn_status check_file(const char *path, const char *other, const tool_output_options *wanted,
+                            const tool_paths *pictures, tn_error *err) {
+    struct stat there;
+    if (!path || !strcmp(path, "-")) return TN_OK;
+    bool exists = stat(path, &there) == 0;
+    if (exists && !S_ISREG(there.st_mode)) return TN_OK; // a device takes it all
+    if (other && (!strcmp(path, other) || (exists && same_file(&there, other))))
+        return tn_fail(err, TN_EINVAL, "%s: --json and --jsonl are two files; name another one",
+                       path);
+    if (exists && wanted->ids && same_file(&there, wanted->ids))
+        return tn_fail(err, TN_EINVAL, "%s: would overwrite the annotations that --ids reads",
+                       path);
+    return tool_output_spares(path, pictures, err);
+}
+
+tn_status tool_outputs_check(const tool_output_options *wanted, const tool_paths *pictures,
+                             tn_error *err) {
+    TN_TRY(check_overlays(wanted, pictures, err));
+    TN_TRY(check_file(wanted->json, wanted->jsonl, wanted, pictures, err));
+    return check_file(wanted->jsonl, NULL, wanted, pictures, err);
 }

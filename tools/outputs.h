@@ -28,7 +28,8 @@ typedef struct tool_outputs {
     int64_t *category; // id of each name (closed mode: of each label)
 } tool_outputs;
 
-// TN_EINVAL when two pictures would be drawn to one file, or one over itself.
+// TN_EINVAL when two pictures would be drawn to one file, or one over itself, or when a file of
+// results is the other one or one that is read.
 tn_status tool_outputs_check(const tool_output_options *wanted, const tool_paths *pictures,
                              tn_error *err);
 // FOLDER/STEM.ENDING; TN_EINVAL when it does not fit.
