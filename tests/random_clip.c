@@ -9,7 +9,7 @@
 #include <stdarg.h>
 #include <string.h>
 
-#define MOST 256
+#define MOST 512
 #define EMBED 64
 #define TEXT_WIDTH 64
 #define CONTEXT 32
