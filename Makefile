@@ -140,6 +140,9 @@ install: all ## Install under DESTDIR and PREFIX (/usr/local)
 		>$(DESTDIR)$(PREFIX)/lib/pkgconfig/lexmask.pc
 	@install -m 644 docs/lexmask.1 $(DESTDIR)$(PREFIX)/share/man/man1
 	@install -m 644 LICENSE NOTICE README.md $(DESTDIR)$(PREFIX)/share/doc/lexmask
+	@test ! -f demo/model/config.json || { model=$(DESTDIR)$(PREFIX)/share/lexmask/model; \
+		install -d $$model/clip; install -m 644 demo/model/*.* $$model; \
+		install -m 644 demo/model/clip/* $$model/clip; }
 
 man: all ## Rewrite the man page from the program's own option tables
 	@$(BUILD)/lexmask man >docs/lexmask.1

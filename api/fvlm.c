@@ -7,7 +7,7 @@
 
 // base[t]: whether alpha or beta holds for a name.
 static tn_status read_novel(lexmask_session *session, tn_error *err) {
-    const md_names *names = &session->names->parsed;
+    const md_names *names = &session->names->all;
     md_names novel;
     int64_t met = 0;
     TN_TRY(md_names_read(session->options.novel, &novel, err));
@@ -15,7 +15,7 @@ static tn_status read_novel(lexmask_session *session, tn_error *err) {
         session->base[t] = 1;
         for (int64_t i = 0; i < novel.classes && session->base[t]; i++)
             session->base[t] = strcmp(names->label[t], novel.label[i]) != 0;
-        met += !session->base[t];
+        met += !session->base[t] && t < session->names->parsed.classes;
     }
     md_names_deinit(&novel);
     if (met == 0 && session->options.log) {
@@ -37,10 +37,11 @@ tn_status api_fvlm_session(lexmask_session *session, tn_error *err) {
                        "score 2 by '%s': expected none, crop, embed, dense, maskcls or attnpool",
                        o->score2);
     TN_TRY(md_fvlm_mode_check(model, session->score2, err));
-    session->base = tn_alloc_zero((size_t)session->names->parsed.classes, 1);
+    session->base = tn_alloc_zero((size_t)session->names->all.classes, 1);
     if (!session->base) return tn_fail(err, TN_ENOMEM, "out of memory for a session");
+    session->parted = o->novel || config->base_names;
     if (o->novel) return read_novel(session, err);
-    md_fvlm_base_flags(config, &session->names->parsed, session->base);
+    md_fvlm_base_flags(config, &session->names->all, session->base);
     return TN_OK;
 }
 
@@ -94,7 +95,7 @@ tn_status api_fvlm_run(lexmask_session *session, nn_ctx *cx, const tn_tensor *im
 
 tn_status api_fvlm_name(lexmask_session *session, nn_ctx *cx, const tn_tensor *image,
                         const tn_tensor *boxes, int *labels, float *scores) {
-    int64_t names = session->names->vocabulary.classes;
+    int64_t names = session->names->parsed.classes;
     md_fvlm_options options = options_of(session);
     md_fvlm_result found;
     options.boxes = boxes, options.everything = true, options.limits.top = 1;

@@ -23,7 +23,8 @@ struct lexmask_model {
 };
 
 struct lexmask_names {
-    md_names parsed;
+    md_names parsed; // what is looked for
+    md_names all;    // the same, and behind it what only competes
     md_vocabulary vocabulary;
 };
 
@@ -34,7 +35,8 @@ struct lexmask_session {
     kn_ctx *kn;
     tn_arena step;
     md_score2 score2; // F-VLM
-    uint8_t *base;    // [names] 1: alpha's; F-VLM
+    uint8_t *base;    // [all names] 1: alpha's; F-VLM
+    bool parted;      // it is known which names are novel: those that are not alpha's
 };
 
 struct lexmask_result {
@@ -58,6 +60,9 @@ tn_status api_result_proposals(lexmask_result *result, const tn_tensor *boxes, t
 // put together with.
 tn_status api_result_scores(const lexmask_session *session, const md_fvlm_result *found,
                             const lexmask_scores *how, lexmask_result *result, tn_error *err);
+// Tells of the names that the model's own list lacks, with what may have been meant.
+tn_status api_names_hint(const lexmask_model *model, const lexmask_names_options *options,
+                         const md_names *names, tn_error *err);
 // What a session needs for an F-VLM: checked and, for the names, read from a file.
 tn_status api_fvlm_session(lexmask_session *session, tn_error *err);
 tn_status api_fvlm_run(lexmask_session *session, nn_ctx *cx, const tn_tensor *image,

@@ -2,6 +2,7 @@
 // Opening models: from a folder, from files, from names of pulled checkpoints.
 #include "api/internal.h"
 #include "models/published.h"
+#include "models/shipped.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -47,12 +48,13 @@ static tn_status join(char out[4096], const char *folder, const char *name, tn_e
 }
 
 typedef struct paths {
-    char detector[4096], clip[4096], tokenizer[4096]; // empty: none
-    bool fvlm;                                        // the folder is one
+    char folder[4096], detector[4096], clip[4096], tokenizer[4096]; // empty: none
+    bool fvlm;                                                      // the folder is one
 } paths;
 
 // A model folder holds detector.safetensors (or detector.pth) and clip/.
-static tn_status find_in_folder(const char *folder, bool detector_only, paths *p, tn_error *err) {
+static tn_status find_in_folder(bool detector_only, paths *p, tn_error *err) {
+    const char *folder = p->folder;
     if (!exists(folder)) return tn_fail(err, TN_EIO, "%s: no such model folder", folder);
     p->fvlm = md_fvlm_is(folder);
     if (p->fvlm) return TN_OK;
@@ -69,13 +71,18 @@ static tn_status find_in_folder(const char *folder, bool detector_only, paths *p
 
 static tn_status find_files(const lexmask_model_options *options, paths *p, tn_error *err) {
     *p = (paths){0};
-    if (options->folder)
-        TN_TRY(find_in_folder(options->folder, options->detector_only, p, err));
-    else if (options->detector)
-        TN_TRY(md_published_resolve(options->detector, p->detector, sizeof p->detector, err));
+    if (options->folder &&
+        (size_t)snprintf(p->folder, sizeof p->folder, "%s", options->folder) >= sizeof p->folder)
+        return tn_fail(err, TN_EINVAL, "%s: the path is too long", options->folder);
+    if (!options->folder && !options->detector && options->clip)
+        return tn_fail(err, TN_EINVAL, "a CLIP was given, but no detector");
+    if (!options->folder && !options->detector)
+        TN_TRY(md_shipped_model(p->folder, sizeof p->folder, err));
+    if (p->folder[0])
+        TN_TRY(find_in_folder(options->detector_only, p, err));
     else
-        return tn_fail(err, TN_EINVAL, "which model? Neither a folder nor a detector was given");
-    if (!options->folder && options->clip && !options->detector_only)
+        TN_TRY(md_published_resolve(options->detector, p->detector, sizeof p->detector, err));
+    if (!p->folder[0] && options->clip && !options->detector_only)
         TN_TRY(md_published_resolve(options->clip, p->clip, sizeof p->clip, err));
     if (!p->clip[0] || options->no_tokenizer) return TN_OK;
     return md_find_tokenizer(p->clip, options->tokenizer, p->tokenizer, sizeof p->tokenizer, err);
@@ -102,10 +109,10 @@ static tn_status open_tokenizer(const char *path, lexmask_model *model, tn_error
                    (long long)config->vocabulary);
 }
 
-static tn_status load_fvlm(const lexmask_model_options *options, kn_ctx *kn, lexmask_model *model,
-                           tn_error *err) {
+static tn_status load_fvlm(const lexmask_model_options *options, const paths *p, kn_ctx *kn,
+                           lexmask_model *model, tn_error *err) {
     char tokenizer[4096];
-    md_fvlm_open_options wanted = {.folder = options->folder};
+    md_fvlm_open_options wanted = {.folder = p->folder};
     TN_TRY(md_fvlm_open(&wanted, kn, &model->fvlm, err));
     model->clip = md_fvlm_clip(model->fvlm);
     snprintf(model->clip_path, sizeof model->clip_path, "%s", md_fvlm_clip_path(model->fvlm));
@@ -118,7 +125,7 @@ static tn_status load_fvlm(const lexmask_model_options *options, kn_ctx *kn, lex
 
 static tn_status load(const lexmask_model_options *options, const paths *p, kn_ctx *kn,
                       lexmask_model *model, tn_error *err) {
-    if (p->fvlm) return load_fvlm(options, kn, model, err);
+    if (p->fvlm) return load_fvlm(options, p, kn, model, err);
     md_mask_rcnn_options detector_options = md_mask_rcnn_default_options();
     detector_options.bn_eps = options->bn_eps;
     TN_TRY(md_mask_rcnn_open(p->detector, &detector_options, kn, &model->detector, err));

@@ -2,6 +2,7 @@
 // What to look for: names from a list, a text or a file, turned into embeddings once.
 #include "api/internal.h"
 #include "models/fvlm_text.h"
+#include "models/known_names.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -65,6 +66,16 @@ static tn_status embed(const lexmask_model *model, const lexmask_names_options *
     return status;
 }
 
+// Beside what is looked for, the names that the model was trained on.
+static tn_status add_others(const lexmask_model *model, const lexmask_names_options *options,
+                            lexmask_names *names, tn_error *err) {
+    static const md_names none = {0};
+    const md_names *known = model->fvlm ? md_fvlm_contrast(model->fvlm) : NULL;
+    bool compete = known && !options->no_contrast && !options->embeddings;
+    if (known) TN_TRY(api_names_hint(model, options, &names->parsed, err));
+    return md_names_join(&names->parsed, compete ? known : &none, &names->all, err);
+}
+
 static tn_status make(const lexmask_model *model, const lexmask_names_options *options,
                       lexmask_names **out, tn_error *err) {
     if (!model->clip)
@@ -74,7 +85,9 @@ static tn_status make(const lexmask_model *model, const lexmask_names_options *o
     lexmask_names *names = tn_alloc_zero(1, sizeof *names);
     if (!names) return tn_fail(err, TN_ENOMEM, "out of memory for names");
     tn_status status = parse(options, &names->parsed, err);
-    if (status == TN_OK) status = embed(model, options, &names->parsed, &names->vocabulary, err);
+    if (status == TN_OK) status = add_others(model, options, names, err);
+    if (status == TN_OK) status = embed(model, options, &names->all, &names->vocabulary, err);
+    names->vocabulary.others = names->all.classes - names->parsed.classes;
     if (status == TN_OK)
         *out = names;
     else
@@ -92,6 +105,7 @@ void lexmask_names_free(lexmask_names *names) {
     if (!names) return;
     md_vocabulary_deinit(&names->vocabulary);
     md_names_deinit(&names->parsed);
+    md_names_deinit(&names->all);
     tn_free(names);
 }
 

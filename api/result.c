@@ -60,7 +60,7 @@ tn_status api_result_closed(const lexmask_session *session, const tn_tensor *ima
         lexmask_detection *d = &(*out)->detection[i];
         d->score = d->name_score = tn_f32(&found->scores)[i];
         d->objectness = 1;
-        d->score1 = d->score2 = -1;
+        d->score1 = d->score2 = -1, d->novel = -1;
         d->label = tn_i32(&found->labels)[i];
         d->name = lexmask_model_class_at(session->model, (size_t)d->label);
     }
@@ -106,7 +106,7 @@ tn_status api_result_crop(const lexmask_session *session, const tn_tensor *image
         lexmask_detection *d = &(*out)->detection[i];
         d->score = tn_f32(&found->scores)[i];
         d->objectness = tn_f32(&found->objectness)[i];
-        d->score1 = d->score2 = -1;
+        d->score1 = d->score2 = -1, d->novel = -1;
         d->name_score = tn_f32(&found->best_scores)[i * MD_CROP_BEST];
         set_names(session, i, &found->names, &found->best, &found->best_scores, d);
     }
@@ -124,6 +124,7 @@ tn_status api_result_fvlm(const lexmask_session *session, const tn_tensor *image
         d->score1 = tn_f32(&found->score1)[i];
         d->score2 = session->score2 == MD_SCORE2_NONE ? -1 : tn_f32(&found->score2)[i];
         set_names(session, i, &found->names, &found->best, &found->best_scores, d);
+        d->novel = session->parted ? !session->base[d->label] : -1;
     }
     return TN_OK;
 }
@@ -219,7 +220,10 @@ static tn_status draw_items(const lexmask_result *result, io_draw_item *items, t
     int64_t fit = DRAW_MASKS / (result->image.dim[0] * result->image.dim[1]);
     for (size_t i = 0; i < result->count; i++) {
         const lexmask_detection *d = &result->detection[i];
-        items[i] = (io_draw_item){.score = d->score, .colour = d->label, .name = d->name};
+        items[i] = (io_draw_item){.score = d->score,
+                                  .colour = d->label,
+                                  .name = d->name,
+                                  .tag = d->novel == 1 ? "novel" : NULL};
         memcpy(items[i].box, d->box, sizeof d->box);
         if ((int64_t)i >= fit) continue;
         TN_TRY(paste(result, i, &masks[i], err));

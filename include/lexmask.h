@@ -69,7 +69,9 @@ typedef void (*lexmask_log)(void *user, lexmask_log_level level, const char *tex
 typedef struct lexmask_model_options {
     const char *folder;    // a model folder: detector.safetensors (or .pth) and clip/ in it, or
                            // an F-VLM's: config.json, adapters.safetensors and its CLIP. Stands
-                           // for detector, clip and tokenizer, which are then NULL
+                           // for detector, clip and tokenizer, which are then NULL. All NULL: the
+                           // model that comes with lexmask ($LEXMASK_MODEL, else that of the
+                           // installation; LEXMASK_EINVAL says what to give where there is none)
     const char *detector;  // Mask R-CNN in torchvision's form: .pth or .safetensors
     const char *clip;      // CLIP: OpenAI's .pt, a Hugging Face or OpenCLIP folder, .safetensors;
                            // NULL for the closed mode alone
@@ -112,12 +114,16 @@ typedef struct lexmask_names_options {
     const char *embeddings;     // .npy [count,D] instead of the text tower; NULL: text tower
     int use_cache;              // keep text embeddings in the user's cache folder (default 1)
     int threads;
-    lexmask_log log; // "this name is cut at 77 tokens", …
+    lexmask_log log; // "this name is cut at 77 tokens", "… is not among the names …"
     void *log_user;
     // Called on the calling thread at the start and now and then with the sentences that are
     // done, of all that the cache does not know; a value other than 0 cancels.
     int (*progress)(void *user, size_t done, size_t all);
     void *progress_user;
+    // F-VLM with a list of the names that its CLIP was trained on: beside the names that are asked
+    // for, those of the list compete for what is seen, and are never part of a result. 1: they do
+    // not. With ready embeddings they never do.
+    int no_contrast;
 } lexmask_names_options;
 
 LEXMASK_API void lexmask_names_options_init(lexmask_names_options *options);
@@ -203,7 +209,8 @@ LEXMASK_API lexmask_status lexmask_run_pixels(lexmask_session *session, const vo
 
 // Names boxes that are given instead of looking for objects: boxes holds count times x1, y1, x2,
 // y2 in pixels of the upright picture. labels[count]: indices into the names, -1 where the
-// background fits best; scores[count]: the probability of what it was named. Crop mode.
+// background, or a name that only competes, fits best; scores[count]: the probability of what it
+// was named. Crop mode.
 LEXMASK_API lexmask_status lexmask_name_boxes_file(lexmask_session *session, const char *path,
                                                    const float *boxes, size_t count, int *labels,
                                                    float *scores, lexmask_error *err);
@@ -224,6 +231,8 @@ typedef struct lexmask_detection {
     float top_score[LEXMASK_TOP];
     float score1, score2; // F-VLM: the name's probability by the trained embedding, and by CLIP's
                           // features in the box; else -1
+    int novel; // F-VLM: 1: the detector was not trained on boxes of this name, 0: it was; -1: that
+               // is not known (the model has no list, and no session option `novel` was given)
 } lexmask_detection;
 
 LEXMASK_API size_t lexmask_result_count(const lexmask_result *result);
@@ -241,16 +250,16 @@ LEXMASK_API lexmask_status lexmask_result_rle(lexmask_result *result, size_t i, 
 LEXMASK_API size_t lexmask_result_proposal_count(const lexmask_result *result);
 LEXMASK_API int lexmask_result_proposal_at(const lexmask_result *result, size_t i, float box[4]);
 // Both scores of every box that had a name, before they were put together and chosen from, for
-// trying other weights: columns are the names and, with a background, that. Arrays belong to the
-// result. Besides, what they were put together with: fused = score1^(1-w) score2^w with w = alpha
-// for base names and beta for the others, rows brought to sum 1 if renormalise, times
-// objectness^power; kept over score, suppressed over nms, the best top.
+// trying other weights: columns are the names, those that only compete and, with a background,
+// that. Arrays belong to the result. Besides, what they were put together with: fused =
+// score1^(1-w) score2^w with w = alpha for base names and beta for the others, rows brought to sum
+// 1 if renormalise, times objectness^power; kept over score, suppressed over nms, the best top.
 typedef struct lexmask_scores {
     size_t count, columns;
     const float *boxes;           // [count,4] x1, y1, x2, y2 in pixels of the picture
     const float *objectness;      // [count]
     const float *score1, *score2; // [count,columns]; score2 NULL without one
-    const unsigned char *base;    // [names] 1: alpha's
+    const unsigned char *base;    // [columns but the background's] 1: alpha's
     int background, renormalise;
     double alpha, beta, power, score, nms;
     int top;

@@ -37,6 +37,8 @@ void md_fvlm_close(md_fvlm *model); // NULL is fine
 bool md_fvlm_is(const char *folder);
 const md_fvlm_config *md_fvlm_settings(const md_fvlm *model);
 const md_clip *md_fvlm_clip(const md_fvlm *model);
+// The names that the CLIP was trained on, of the configuration's `contrast`; NULL: there are none.
+const md_names *md_fvlm_contrast(const md_fvlm *model);
 const char *md_fvlm_clip_path(const md_fvlm *model);      // as it was opened
 const char *md_fvlm_clip_tokenizer(const md_fvlm *model); // NULL: look for it
 const md_anchors *md_fvlm_anchors(const md_fvlm *model);
@@ -166,7 +168,8 @@ tn_status md_fvlm_detect(nn_ctx *cx, const md_fvlm *model, const md_vocabulary *
                          const tn_tensor *image, const md_fvlm_options *options,
                          md_fvlm_result *out);
 
-// Columns of both scores: names, and the background where there is one.
+// Columns of both scores: names, those that only compete among them, and the background where there
+// is one. Results have none of those that only compete.
 int64_t md_fvlm_columns(const md_fvlm *model, const md_vocabulary *vocabulary);
 // p1, p2 [P,columns] (p2 NULL: p1 alone), objectness [P] -> fused [P,columns], of the caller:
 // p1^(1-w) p2^w with w of the name; the background's is p1's; rows brought to sum 1 if asked for;

@@ -100,7 +100,7 @@ static tn_status read_field(const io_json *group, const md_field *field, md_fvlm
 
 // A member that the schema does not have. group: NULL for the top.
 static tn_status refuse_unknown(const io_json *object, const char *group, tn_error *err) {
-    static const char *const top[] = {"format", "version", "prompts", "base_names"};
+    static const char *const top[] = {"format", "version", "prompts", "base_names", "contrast"};
     io_json member;
     for (void *at = NULL; io_json_each(object, &at, &member);) {
         bool known = false;
@@ -164,6 +164,15 @@ static tn_status read_base(const io_json *root, md_fvlm_config *config, tn_error
     return status;
 }
 
+// What the first version had no word for is off.
+static tn_status read_contrast(const io_json *root, int64_t version, md_fvlm_config *config,
+                               tn_error *err) {
+    io_json value;
+    if (version < 2) return TN_OK;
+    TN_TRY(io_json_get(root, "contrast", IO_JSON_STRING, &value, err));
+    return read_text(&value, config->contrast, sizeof config->contrast, err);
+}
+
 static tn_status read_hash(const io_json *root, const md_fvlm_config *config, tn_error *err) {
     io_json clip, hash;
     if (strspn(config->clip_sha256, "0123456789abcdef") == 64) return TN_OK;
@@ -185,6 +194,7 @@ static tn_status read_all(const io_json *root, md_fvlm_config *config, tn_error 
     TN_TRY(read_groups(root, config, err));
     TN_TRY(read_prompts(root, config, err));
     TN_TRY(read_hash(root, config, err));
+    TN_TRY(read_contrast(root, version, config, err));
     TN_TRY(md_fvlm_config_check(config, root->file, err));
     return read_base(root, config, err);
 }

@@ -94,6 +94,8 @@ typedef struct md_fvlm_config {
 
     char **base_name; // [base_names] names that the adapters were trained on; owned
     int64_t base_names;
+    char contrast[1024]; // file of the names that the CLIP was trained on, one a line: beside the
+                         // names that are asked for they compete for a box; "": none
 } md_fvlm_config;
 
 // "seed", "fvlm-rn50", "fvit-b16", "fvit-l14", "small". False for another name. clip_path is

@@ -134,6 +134,8 @@ tn_status md_fvlm_config_text(const md_fvlm_config *config, char **out, size_t *
     }
     add_strings(&t, "prompts", config->prompt[0], sizeof config->prompt[0], NULL, config->prompts);
     add_strings(&t, "base_names", NULL, 0, config->base_name, config->base_names);
+    add(&t, ",\n  \"contrast\": ");
+    add_quoted(&t, config->contrast);
     add(&t, "\n}\n");
     if (t.failed) {
         tn_free(t.bytes);

@@ -422,7 +422,7 @@ tn_status md_fvlm_detect(nn_ctx *cx, const md_fvlm *model, const md_vocabulary *
     TN_TRY(propose(cx, model, &s, options, &f));
     TN_TRY(refine(cx, model, &s, options->boxes != NULL, &f));
     TN_TRY(score(cx, model, vocabulary, &s, image, options, &f));
-    TN_TRY(choose(cx, &f, vocabulary->classes, &options->limits, out));
+    TN_TRY(choose(cx, &f, vocabulary->classes - vocabulary->others, &options->limits, out));
     TN_TRY(masks_of(cx, model, &s, out));
     TN_TRY(keep(cx, mark, &f, options->everything, out));
     md_frame_to_picture(&s.frame, &out->boxes);

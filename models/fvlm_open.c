@@ -218,6 +218,15 @@ static tn_status open_adapters(md_fvlm *model, const md_fvlm_open_options *optio
     return status;
 }
 
+static tn_status open_contrast(md_fvlm *model, const char *folder, tn_error *err) {
+    char path[4096];
+    if (!folder || !model->config.contrast[0]) return TN_OK;
+    TN_TRY(join(path, folder, model->config.contrast, err));
+    tn_status status = md_names_read(path, &model->contrast, err);
+    if (status != TN_OK) tn_fail_prefix(err, "%s/config.json: contrast", folder);
+    return status == TN_EINVAL ? TN_EFORMAT : status;
+}
+
 static tn_status open_model(md_fvlm *model, const md_fvlm_open_options *options, kn_ctx *kn,
                             tn_error *err) {
     char name[4096];
@@ -230,6 +239,7 @@ static tn_status open_model(md_fvlm *model, const md_fvlm_open_options *options,
         TN_TRY(md_fvlm_config_copy(options->config, &model->config, err));
         TN_TRY(md_fvlm_config_check(&model->config, name, err));
     }
+    TN_TRY(open_contrast(model, options->folder, err));
     TN_TRY(open_clip(model, options, kn, err));
     TN_TRY(check_clip(model, name, err));
     TN_TRY(tn_arena_init(&model->weights, room_for(&model->config, md_clip_settings(model->clip)),
@@ -256,6 +266,7 @@ tn_status md_fvlm_open(const md_fvlm_open_options *options, kn_ctx *kn, md_fvlm 
 void md_fvlm_close(md_fvlm *model) {
     if (!model) return;
     md_clip_close(model->clip);
+    md_names_deinit(&model->contrast);
     tn_arena_deinit(&model->weights);
     md_fvlm_config_deinit(&model->config);
     tn_free(model);
@@ -267,6 +278,10 @@ const md_fvlm_config *md_fvlm_settings(const md_fvlm *model) {
 
 const md_clip *md_fvlm_clip(const md_fvlm *model) {
     return model->clip;
+}
+
+const md_names *md_fvlm_contrast(const md_fvlm *model) {
+    return model->contrast.classes ? &model->contrast : NULL;
 }
 
 const char *md_fvlm_clip_path(const md_fvlm *model) {

@@ -38,6 +38,7 @@ typedef struct md_fvlm_heads {
 struct md_fvlm {
     md_fvlm_config config;
     md_clip *clip;
+    md_names contrast; // no classes: none
     char clip_path[4096], tokenizer[4096];
     tn_arena weights;             // positions and frozen adapters
     md_scene scene;               // of a ViT

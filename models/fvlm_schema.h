@@ -32,4 +32,4 @@ extern const size_t md_fvlm_field_count;
 int md_field_choice(const md_field *field, const char *word); // -1 if it is none of them
 
 #define MD_FVLM_FORMAT "lexmask-fvlm"
-#define MD_FVLM_VERSION 1
+#define MD_FVLM_VERSION 2 // the first had no "contrast"

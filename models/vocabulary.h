@@ -9,6 +9,7 @@
 // Immutable once made; shared between sessions. Memory from tn_alloc.
 typedef struct md_vocabulary {
     int64_t classes;     // T
+    int64_t others;      // of these the last, which are not looked for: they only compete
     bool background;     // the last row is a text that takes what is none of the names
     int64_t rows;        // one a phrase (synonyms have rows of their own), and the background's
     tn_tensor embedding; // [rows,D], unit length

@@ -33,9 +33,9 @@ check "example as C++ sees the header" bash -c "echo '#include <lexmask.h>' | ${
 check "example with the static library" bash -c "PKG_CONFIG_SYSROOT_DIR= ${CC:-cc} examples/find.c -I$usr/include $usr/lib/liblexmask.a \$(PKG_CONFIG_SYSROOT_DIR= pkg-config --libs $(sed -n 's/^Requires.private: //p' "$usr/lib/pkgconfig/lexmask.pc")) -lm -pthread -o $root/static"
 picture=$(ls demo/pictures/*.png demo/pictures/*.jpg 2>/dev/null | head -n 1)
 names=$(head -n 5 demo/names.txt | paste -sd,)
-check "the example finds something" bash -c "LD_LIBRARY_PATH=$usr/lib $root/shared demo/pair '$picture' '$names' | tee $root/found && grep -q . $root/found"
-check "both libraries agree" bash -c "$root/static demo/pair '$picture' '$names' | cmp - $root/found"
-check "a missing folder is an error with its name" bash -c "! LD_LIBRARY_PATH=$usr/lib $root/shared /no/such/folder x y 2>$root/err && grep -q /no/such/folder $root/err"
+check "the example finds something" bash -c "LD_LIBRARY_PATH=$usr/lib $root/shared '$picture' '$names' demo/pair | tee $root/found && grep -q . $root/found"
+check "both libraries agree" bash -c "$root/static '$picture' '$names' demo/pair | cmp - $root/found"
+check "a missing folder is an error with its name" bash -c "! LD_LIBRARY_PATH=$usr/lib $root/shared x y /no/such/folder 2>$root/err && grep -q /no/such/folder $root/err"
 check "only lexmask_ symbols, versioned" bash -c "nm -D --defined-only --with-symbol-versions $usr/lib/liblexmask.so | awk '\$2 == \"T\" || \$2 == \"D\" || \$2 == \"B\"' | tee $root/symbols | grep -q 'lexmask_run_file@@LEXMASK_0.1' && ! grep -v ' lexmask_' $root/symbols"
 check "the installed program runs" "$usr/bin/lexmask" --version
 echo "$passed passed, $failed failed"

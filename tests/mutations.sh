@@ -162,6 +162,12 @@ mutation "F-VLM: anchors at the corner of their cell" models/anchors.c 's/middle
 mutation "F-VLM: alpha and beta change places" models/fvlm_fuse.c 's/? cfg->alpha : cfg->beta/? cfg->beta : cfg->alpha/' \
     test_fvlm
 mutation "F-VLM: windows are cut across rows" models/clip_scene.c 's|row % h \* w|row % h|' test_fvlm
+mutation "contrast: what competes is given" models/fvlm_detect.c 's/vocabulary->classes - vocabulary->others/vocabulary->classes/' \
+    test_contrast
+mutation "contrast: what is asked for is doubled" models/known_names.c 's/if (left_out && left_out\[class\]) continue;//' \
+    test_known_names test_contrast
+mutation "likeness: by the first letters alone" models/known_names.c 's/a->value\[i\] == b->value\[k\]/a->value[i] >> 8 == b->value[k] >> 8/' \
+    test_known_names
 mutation "F-VLM: another CLIP is taken" models/fvlm_open.c 's/strcmp(hash, c->clip_sha256) != 0/false/' \
     test_fvlm_files
 mutation "vocabulary: all names of a batch have the first one's sentences" models/vocabulary.c \

@@ -310,7 +310,10 @@ static void misuse_is_told_and_helped(void **state) {
     } cases[] = {
         {"frobnicate", "no such command", 2},
         {"help frobnicate", "no such command", 2},
-        {"detect", "which model", 2},
+        {"detect", "what to look for", 2},
+        {"detect --clip demo/pair/clip --names a", "which model", 2},
+        {"detect --mode closed", "which model", 2},
+        {"detect --detector demo/pair/detector.safetensors --names a", "needs a CLIP", 2},
         {"detect --model demo/pair", "what to look for", 2},
         {"detect --model demo/pair --names a", "no picture was given", 2},
         {"detect x.jpg --model demo/pair --names a --score 2",

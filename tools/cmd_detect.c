@@ -18,14 +18,15 @@ static struct {
     tool_list prompts;
     int64_t proposals, clip_batch, top, threads, heads, text_heads, max_megapixels;
     double crop_context, objectness, score, nms, bn_eps, alpha, beta;
-    bool no_cache;
+    bool no_cache, no_contrast;
 } o;
 
 static const tool_option table[] = {
     {"names", TOOL_TEXT, "A,B", "what to look for, separated by commas; synonyms by |", &o.names},
     {"names-file", TOOL_TEXT, "FILE", "the same, one a line", &o.names_file},
     {"model", TOOL_TEXT, "DIR",
-     "folder with detector.safetensors and clip/, or an F-VLM's, as `lexmask train` writes it",
+     "folder with detector.safetensors and clip/, or an F-VLM's, as `lexmask train` writes it; "
+     "default: the model that comes with lexmask",
      &o.model},
     {"detector", TOOL_TEXT, "FILE",
      "Mask R-CNN in torchvision's form (.pth, .safetensors), or the "
@@ -120,6 +121,10 @@ static const tool_option table[] = {
      &o.bn_eps, 0, 1},
     {"max-megapixels", TOOL_INT, "N", "refuse larger pictures; default 100", &o.max_megapixels, 1,
      100000},
+    {"no-contrast", TOOL_FLAG, NULL,
+     "F-VLM: let no names compete but those that you give. Default: those that the model says its "
+     "CLIP was trained on compete, too, so that it does not call everything by the one name it got",
+     &o.no_contrast},
     {"no-cache", TOOL_FLAG, NULL, "do not keep text embeddings in the cache folder", &o.no_cache},
 };
 
@@ -146,11 +151,11 @@ static bool closed(void) {
 
 static const char *misuse(const tool_list *words) {
     (void)words;
-    if (!o.model && !o.detector)
+    if (!o.model && !o.detector && (o.clip || closed()))
         return "which model? Give --model DIR, or --detector FILE and --clip FILE";
     if (o.model && (o.detector || o.clip))
         return "--model stands for --detector and --clip: give one or the other";
-    if (!closed() && !o.model && !o.clip)
+    if (!closed() && o.detector && !o.clip)
         return "--mode crop needs a CLIP: give --clip FILE (or --mode closed)";
     if (!closed() && !o.names && !o.names_file)
         return "what to look for? Give --names \"cat,remote control\" or --names-file FILE";
@@ -180,7 +185,8 @@ static int make_names(const lexmask_model *model, lexmask_names **names) {
     options.text = o.names, options.file = o.names_file;
     options.prompts = o.prompts.word, options.prompt_count = o.prompts.count;
     options.background = o.background, options.embeddings = o.embeddings;
-    options.use_cache = !o.no_cache, options.threads = (int)o.threads;
+    options.use_cache = !o.no_cache, options.no_contrast = o.no_contrast;
+    options.threads = (int)o.threads;
     options.log = tool_api_log, options.progress = tool_sentences_progress;
     lexmask_error err = {0};
     return lexmask_names_new(model, &options, names, &err) == LEXMASK_OK ? 0 : api_failed(&err);
@@ -308,10 +314,12 @@ static int run(const tool_command *self, int argc, char **argv) {
 const tool_command tool_detect = {
     .name = "detect",
     .summary = "find what you name in pictures: boxes, masks, scores",
-    .usage = "PICTURE|FOLDER|GLOB… --names \"A,B\" --model DIR [OPTIONS]",
+    .usage = "PICTURE|FOLDER|GLOB… --names \"A,B\" [--model DIR] [OPTIONS]",
     .details = "A table of name, score and box (x1 y1 x2 y2, pixels) goes to standard output. A\n"
                "broken picture is reported and skipped; the exit code then is 1. Ctrl-C ends the\n"
-               "run; what is done is kept.\n",
+               "run; what is done is kept. A name that is marked \"novel\" is none of those whose "
+               "boxes the\n"
+               "detector was trained on.\n",
     .examples =
         "  lexmask detect photo.jpg --model demo/pair --names \"red heart,pizza\" --out found\n"
         "  lexmask detect photo.jpg --detector maskrcnn_resnet50_fpn_coco.pth --clip ViT-B-32.pt "

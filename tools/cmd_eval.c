@@ -159,6 +159,11 @@ static tn_status evaluate(const tool_eval_run *run, tn_error *err) {
     return status;
 }
 
+// --pictures alone: the model that comes with the program looks at them.
+static bool by_model(void) {
+    return tool_model_given(&o.model) || ((o.pictures || o.results_out) && !o.results);
+}
+
 static const char *misuse_of_sweep(bool model) {
     if (!o.sweep.scores) return "which scores? Give --scores DIR with --sweep";
     if (o.results) return "--sweep makes its own results, of --scores";
@@ -173,7 +178,7 @@ static const char *misuse_of_sweep(bool model) {
 static const char *misuse(const tool_list *words) {
     (void)words;
     if (!o.gt) return "compare with what? Give --gt FILE, COCO annotations";
-    bool model = tool_model_given(&o.model);
+    bool model = by_model();
     const char *wrong = o.sweep.wanted ? misuse_of_sweep(model) : NULL;
     if (wrong || (o.sweep.wanted && !model)) return wrong;
     if (o.sweep.scores && !model) return "--scores goes with --sweep, or with an F-VLM";
@@ -202,11 +207,11 @@ static int sweep(void) {
 }
 
 static int finish(void) {
-    if (o.sweep.wanted && !tool_model_given(&o.model)) return sweep();
+    if (o.sweep.wanted && !by_model()) return sweep();
     tn_error err = {0};
     tool_eval_run run = {0};
     tn_status status = TN_OK;
-    if (tool_model_given(&o.model)) {
+    if (by_model()) {
         status = run_model(&run, &err);
         o.results = o.results_out;
     }
@@ -236,7 +241,7 @@ const tool_command tool_eval = {
     .name = "eval",
     .summary =
         "COCO's twelve figures of a results file or of a model, as pycocotools computes them",
-    .usage = "--gt FILE (--results FILE | --model DIR --pictures DIR --results-out FILE)\n"
+    .usage = "--gt FILE (--results FILE | [--model DIR] --pictures DIR --results-out FILE)\n"
              "      [--type bbox|segm] [--json] [--per-class] [--plots DIR]\n"
              "      [--lvis | --split coco-ovd | --base FILE [--novel FILE]] [--recall]\n"
              "   or: --gt FILE --sweep --scores DIR [--alphas A,B,…] [--betas A,B,…] …",

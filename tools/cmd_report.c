@@ -93,7 +93,7 @@ static tn_status report(const io_coco *truth, size_t *broken, tn_error *err) {
 
 static const char *misuse(const tool_list *words) {
     (void)words;
-    bool model = tool_model_given(&o.model);
+    bool model = tool_model_given(&o.model) || (o.pictures && !o.results && !o.named);
     if (!o.gt) return "name which boxes? Give --gt FILE, COCO annotations";
     if (!o.results && !o.named && !model)
         return "named by whom? Give --results FILE, --named FILE, or --model DIR --pictures DIR";
@@ -130,7 +130,7 @@ static int run(const tool_command *self, int argc, char **argv) {
 const tool_command tool_report = {
     .name = "report",
     .summary = "how true boxes are named: precision, recall, F1 of every class",
-    .usage = "--gt FILE (--results FILE | --named FILE | --model DIR --pictures DIR) [OPTIONS]",
+    .usage = "--gt FILE (--results FILE | --named FILE | [--model DIR] --pictures DIR) [OPTIONS]",
     .details =
         "The table is scikit-learn's classification_report. Crowds are left out. Boxes that no "
         "result\noverlaps have no name: they lower recall, and \"micro avg\" stands for "

@@ -84,6 +84,9 @@ static tn_status keep_proposals(tool_eval_run *run, const tool_model *model, int
 static tn_status open_scores(tool_eval_run *run, const tool_model *model,
                              const lexmask_scores *scores, tn_error *err) {
     size_t names = lexmask_names_count(model->names);
+    if (scores->columns - (size_t)scores->background != names)
+        return tn_fail(err, TN_EINVAL,
+                       "--scores keeps what is looked for alone: give --no-contrast with it");
     int64_t *ids = tn_alloc_zero(names + 1, sizeof *ids);
     if (!ids) return tn_fail(err, TN_ENOMEM, "out of memory for %zu categories", names);
     for (size_t t = 0; t < names; t++) ids[t] = run->data->categories[model->category[t]].id;

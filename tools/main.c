@@ -85,6 +85,9 @@ static void print_man(void) {
     fputs(".SH EXIT STATUS\n0 done, 1 failed (one picture of many, too), 2 misused.\n"
           ".SH ENVIRONMENT\n.TP\n.B LEXMASK_CPU\n"
           "Processor level to use: ref, portable, avx2, avx512. Default: the best there is.\n"
+          ".TP\n.B LEXMASK_MODEL\n"
+          "Folder of the model to use where none is given. Default: the one that comes with\n"
+          "lexmask.\n"
           ".TP\n.B XDG_CACHE_HOME\nWhere text embeddings and pulled checkpoints are kept, in its\n"
           "folder lexmask. Default: ~/.cache.\n",
           stdout);

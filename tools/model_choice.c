@@ -22,9 +22,9 @@ bool tool_model_given(const tool_model_choice *c) {
 const char *tool_model_misuse(const tool_model_choice *c) {
     if (c->model && (c->detector || c->clip))
         return "--model stands for --detector and --clip: give one or the other";
-    if (!c->model && (!c->detector || !c->clip))
+    if (!c->model && !c->detector != !c->clip)
         return "which model? Give --model DIR, or --detector FILE and --clip FILE";
-    return NULL;
+    return NULL; // none: the one that comes with the program
 }
 
 tn_status tool_api_status(lexmask_status status, const lexmask_error *from, tn_error *to) {
@@ -83,6 +83,7 @@ static tn_status make_names(const tool_model_choice *c, const char *const *list,
     options.names = list, options.count = count;
     options.prompts = c->prompts.word, options.prompt_count = c->prompts.count;
     options.background = c->background, options.use_cache = !c->no_cache;
+    options.no_contrast = c->no_contrast;
     options.threads = (int)threads, options.log = tool_api_log;
     options.progress = tool_sentences_progress;
     lexmask_error failure = {0};

@@ -13,13 +13,14 @@ typedef struct tool_model_choice {
     int64_t proposals, clip_batch, top, heads, text_heads;
     double crop_context, objectness, score, nms, alpha, beta;
     const char *score2, *novel; // F-VLM; novel: names that beta is for, not used by others
-    bool no_cache, keep_scores;
+    bool no_cache, no_contrast, keep_scores;
 } tool_model_choice;
 
 void tool_model_defaults(tool_model_choice *choice);
 void tool_model_free(tool_model_choice *choice);
 bool tool_model_given(const tool_model_choice *choice);
-// What is missing or contradicts itself; NULL when nothing does.
+// What is missing or contradicts itself; NULL when nothing does. None at all is the model that
+// comes with the program.
 const char *tool_model_misuse(const tool_model_choice *choice);
 
 // Rows of an option table, to be put into a command's own.
@@ -77,6 +78,8 @@ const char *tool_model_misuse(const tool_model_choice *choice);
          "gelu or quick_gelu, where CLIP's file does not tell",                                     \
          &(choice).activation,                                                                      \
          .choices = "gelu|quick_gelu"},                                                             \
+        {"no-contrast", TOOL_FLAG, NULL,                                                            \
+         "F-VLM: let no names compete but those that are looked for", &(choice).no_contrast},       \
     {                                                                                               \
         "no-cache", TOOL_FLAG, NULL, "do not keep text embeddings in the cache folder",             \
             &(choice).no_cache                                                                      \

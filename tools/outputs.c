@@ -17,8 +17,8 @@ void tool_print_table(const lexmask_result *result) {
     if (!count) printf("nothing found\n");
     for (size_t i = 0; i < count; i++) {
         const lexmask_detection *d = lexmask_result_at(result, i);
-        printf("%-24s %.3f  %7.1f %7.1f %7.1f %7.1f\n", d->name, d->score, d->box[0], d->box[1],
-               d->box[2], d->box[3]);
+        printf("%-24s %.3f  %7.1f %7.1f %7.1f %7.1f%s\n", d->name, d->score, d->box[0], d->box[1],
+               d->box[2], d->box[3], d->novel == 1 ? "  novel" : "");
     }
     fflush(stdout); // who reads a pipe sees each picture when it is done
 }
@@ -100,6 +100,7 @@ static json_t *detection_json(const tool_outputs *o, const lexmask_detection *d)
                   (double)d->box[2], (double)d->box[3], "top", top);
     if (found && d->score1 >= 0) json_object_set_new(found, "score1", json_real((double)d->score1));
     if (found && d->score2 >= 0) json_object_set_new(found, "score2", json_real((double)d->score2));
+    if (found && d->novel >= 0) json_object_set_new(found, "novel", json_boolean(d->novel));
     return found;
 }
 

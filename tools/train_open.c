@@ -68,6 +68,7 @@ static tn_status configure(tool_trainer *t) {
         char path[PATH_MAX];
         snprintf(path, sizeof path, "%s/config.json", t->options->model);
         TN_TRY(md_fvlm_config_read(path, &t->config, t->err));
+        t->config.contrast[0] = 0; // a run's folder has no such file
     } else {
         bool known = md_fvlm_preset(t->options->preset, &t->config);
         TN_CHECK(known, "the preset %s is offered but unknown", t->options->preset);

@@ -68,7 +68,7 @@ def ours(program, model, pictures, names, folder):
     lines, results, words = f"{folder}/found.jsonl", f"{folder}/found.json", f"{folder}/names.txt"
     with open(words, "w", encoding="utf8") as file:
         file.write("\n".join(names) + "\n")
-    command = [program, "detect", *pictures, "--model", model.folder, "--names-file", words, "--jsonl", lines, "--json", results, "--no-cache", "-q"]
+    command = [program, "detect", *pictures, "--model", model.folder, "--names-file", words, "--jsonl", lines, "--json", results, "--no-cache", "--no-contrast", "-q"]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     found = [json.loads(line)["detections"] for line in open(lines, encoding="utf8")]
     masks = iter(json.load(open(results, encoding="utf8")))

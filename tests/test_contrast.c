@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+// A model that knows which names it was trained on, through the C API: those compete with what it
+// is asked for, it says when it is asked for others, and it is opened without being named.
+#include "lexmask.h"
+#include "tests/contrast_model.h"
+#include "tests/temporary.h"
+#include "tests/test.h"
+
+#include <string.h>
+
+static char said[2048];
+
+static void remember(void *user, lexmask_log_level level, const char *text) {
+    (void)user, (void)level;
+    strcat(strcat(said, text), "\n");
+}
+
+static lexmask_error err;
+static lexmask_model *model;
+static lexmask_names *names;
+static lexmask_session *session;
+
+// Boxes are named by CLIP alone.
+static void open_all(const char *text, int no_contrast) {
+    lexmask_model_options from; // no folder: $LEXMASK_MODEL
+    lexmask_names_options words;
+    lexmask_session_options how;
+    *said = 0;
+    lexmask_model_options_init(&from);
+    from.threads = 1;
+    lexmask_names_options_init(&words);
+    words.text = text, words.background = "none", words.use_cache = 0, words.threads = 1;
+    words.no_contrast = no_contrast, words.log = remember;
+    lexmask_session_options_init(&how);
+    how.threads = 1, how.score2 = "crop", how.alpha = how.beta = 1, how.score = 0;
+    if (lexmask_model_open(&from, &model, &err) || lexmask_names_new(model, &words, &names, &err) ||
+        lexmask_session_new(model, names, &how, &session, &err))
+        fail_msg("%s", err.text);
+}
+
+static void close_all(void) {
+    lexmask_session_free(session);
+    lexmask_names_free(names);
+    lexmask_model_close(model);
+}
+
+// What the pizza and the guitar of the picture are called.
+static void name_both(const char *text, int no_contrast, int labels[2], float scores[2]) {
+    static const float boxes[8] = {210, 195, 275, 261, 305, 371, 371, 438};
+    open_all(text, no_contrast);
+    if (lexmask_name_boxes_file(session, CONTRAST_PICTURE, boxes, 2, labels, scores, &err))
+        fail_msg("%s", err.text);
+    close_all();
+}
+
+static void one_name_does_not_name_everything(void **state) {
+    (void)state;
+    int labels[2];
+    float scores[2];
+    name_both("pizza", 1, labels, scores);
+    assert_int_equal(labels[1], 0); // there is no other word
+    ASSERT_WITHIN(1 - (double)scores[1], 1e-6);
+    name_both("pizza", 0, labels, scores);
+    assert_int_equal(labels[0], 0);
+    assert_int_equal(labels[1], -1);
+    assert_true(scores[0] > 0.5f);
+    assert_string_equal(said, "");
+}
+
+// What competes is not doubled: asked for all of them, contrast or not is the same.
+static void all_names_are_the_same_with_and_without(void **state) {
+    (void)state;
+    int with[2], without[2];
+    float scores[2], same[2];
+    const char *all = "rocket,guitar,Pizza|pie,red heart,unicorn,penguin";
+    name_both(all, 0, with, scores);
+    name_both(all, 1, without, same);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(with[i], without[i]);
+        assert_true(scores[i] == same[i]);
+    }
+    assert_int_equal(with[0], 2);
+    assert_int_equal(with[1], 1);
+}
+
+static void strange_names_are_told(void **state) {
+    (void)state;
+    int labels[2];
+    float scores[2];
+    name_both("guitars,carburetor,pizza", 0, labels, scores);
+    assert_string_equal(said, "'guitars' is not among the 6 names that this model was trained on: "
+                              "did you mean 'guitar'?\n'carburetor' is not among the 6 names that "
+                              "this model was trained on\n");
+    name_both("aa,bb,cc,dd,ee,ff,gg", 0, labels, scores);
+    assert_non_null(strstr(said, "nor are 2 more of the names that you gave\n"));
+    assert_null(strstr(said, "'ff'"));
+}
+
+static void only_what_was_asked_for_is_given(void **state) {
+    (void)state;
+    lexmask_result *result;
+    open_all("pizza,unicorn,red heart", 0);
+    if (lexmask_run_file(session, CONTRAST_PICTURE, &result, &err)) fail_msg("%s", err.text);
+    assert_true(lexmask_result_count(result) > 3);
+    for (size_t i = 0; i < lexmask_result_count(result); i++) {
+        const lexmask_detection *d = lexmask_result_at(result, i);
+        assert_in_range(d->label, 0, 2);
+        assert_string_equal(d->name, lexmask_names_at(names, (size_t)d->label));
+        assert_int_equal(d->novel, d->label < 2); // base_names has the red heart alone
+        assert_int_equal(d->top_count, 3);
+        assert_true(d->top_score[0] + d->top_score[1] + d->top_score[2] < 1);
+    }
+    lexmask_result_free(result);
+    close_all();
+}
+
+static int setup(void **state) {
+    if (temporary_setup(state)) return -1;
+    contrast_model_write(temporary_path(""), "names.txt");
+    return 0;
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(one_name_does_not_name_everything),
+        cmocka_unit_test(all_names_are_the_same_with_and_without),
+        cmocka_unit_test(strange_names_are_told),
+        cmocka_unit_test(only_what_was_asked_for_is_given),
+    };
+    return cmocka_run_group_tests(tests, setup, temporary_teardown);
+}
