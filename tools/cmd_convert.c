@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// lexmask convert: any supported weight file to safetensors, names kept.
+// lexmask convert: any supported weight file to safetensors, names kept; a model folder to one that
+// needs nothing else.
 #include "io/safetensors.h"
 #include "io/weights.h"
+#include "models/fvlm.h"
 #include "models/published.h"
 #include "tools/commands.h"
+#include "tools/convert.h"
 
 #include <string.h>
 #include <sys/stat.h>
 
 static struct {
-    const char *dtype;
+    const char *dtype, *contrast;
     double bn_eps;
 } o;
 
@@ -20,6 +23,10 @@ static const tool_option table[] = {
      "write this epsilon of batch norm into a detector's metadata (0 for "
      "torchvision's published v1 weights, whose batch norm is frozen)",
      &o.bn_eps, 0, 1},
+    {"contrast", TOOL_TEXT, "FILE",
+     "for a model folder: the names that its CLIP was trained on, one a line; they go along, and "
+     "compete with those that are asked for",
+     &o.contrast},
 };
 
 static const tool_option *options(size_t *count) {
@@ -40,13 +47,13 @@ static size_t known_metadata(const io_weights *file, io_text_pair *pairs) {
 
 // A detector whose batch norm has another epsilon than its file would tell keeps it in its
 // metadata: frozen batch norm looks like any other once it is stored.
-static tn_status add_epsilon(const io_weights *file, char *text, size_t bytes, io_text_pair *pairs,
-                             size_t *count, tn_error *err) {
-    if (o.bn_eps < 0) return TN_OK;
+static tn_status add_epsilon(const io_weights *file, double bn_eps, char *text, size_t bytes,
+                             io_text_pair *pairs, size_t *count, tn_error *err) {
+    if (bn_eps < 0) return TN_OK;
     if (io_weights_meta(file, "lexmask.maskrcnn"))
         return tn_fail(err, TN_EINVAL, "--bn-eps: %s has settings of its own already",
                        io_weights_path(file));
-    snprintf(text, bytes, "{\"bn_eps\": %.9g}", o.bn_eps);
+    snprintf(text, bytes, "{\"bn_eps\": %.9g}", bn_eps);
     pairs[(*count)++] = (io_text_pair){"lexmask.maskrcnn", text};
     return TN_OK;
 }
@@ -56,41 +63,51 @@ static int chosen_dtype(void) {
     return !strcmp(o.dtype, "f32") ? TN_F32 : !strcmp(o.dtype, "f16") ? TN_F16 : TN_BF16;
 }
 
-static tn_status convert_open(const io_weights *file, const char *to, tn_error *err) {
+tn_status tool_convert_weights(const io_weights *file, const char *to, int dtype, double bn_eps,
+                               tn_error *err) {
     char settings[64];
     io_text_pair pairs[4];
     size_t pair_count = known_metadata(file, pairs), count = io_weights_count(file);
-    TN_TRY(add_epsilon(file, settings, sizeof settings, pairs, &pair_count, err));
+    TN_TRY(add_epsilon(file, bn_eps, settings, sizeof settings, pairs, &pair_count, err));
     io_tensor *tensors = tn_alloc(count * sizeof *tensors);
     if (!tensors) return tn_fail(err, TN_ENOMEM, "out of memory for %zu tensors", count);
     for (size_t i = 0; i < count; i++) tensors[i] = *io_weights_at(file, i);
-    tn_status status =
-        io_safetensors_write(to, tensors, count, pairs, pair_count, chosen_dtype(), err);
+    tn_status status = io_safetensors_write(to, tensors, count, pairs, pair_count, dtype, err);
     tn_free(tensors);
     return status;
+}
+
+static tn_status convert_folder(const char *from, const char *to, tn_error *err) {
+    if (o.bn_eps >= 0) return tn_fail(err, TN_EINVAL, "--bn-eps is for a detector's file");
+    TN_TRY(tool_convert_model(from, to, chosen_dtype(), o.contrast, err));
+    tool_note("%s: a model that needs nothing else", to);
+    return TN_OK;
 }
 
 static tn_status convert(const char *given, const char *to, tn_error *err) {
     char path[4096];
     io_weights *file;
+    if (md_fvlm_is(given)) return convert_folder(given, to, err);
+    if (o.contrast)
+        return tn_fail(err, TN_EINVAL, "%s: no model folder, which --contrast is for", given);
     TN_TRY(md_published_resolve(given, path, sizeof path, err));
     struct stat from, there;
     if (stat(path, &from) == 0 && stat(to, &there) == 0 && from.st_dev == there.st_dev &&
         from.st_ino == there.st_ino)
         return tn_fail(err, TN_EINVAL, "%s: OUT is IN itself; name another file", to);
     TN_TRY(io_weights_open(path, &file, err));
-    tn_status status = convert_open(file, to, err);
+    tn_status status = tool_convert_weights(file, to, chosen_dtype(), o.bn_eps, err);
     if (status == TN_OK) tool_note("%s: %zu tensors", to, io_weights_count(file));
     io_weights_close(file);
     return status;
 }
 
 static const char *misuse(const tool_list *words) {
-    return words->count == 2 ? NULL : "expected two words, IN and OUT.safetensors";
+    return words->count == 2 ? NULL : "expected two words, IN and OUT.safetensors (or two folders)";
 }
 
 static int run(const tool_command *self, int argc, char **argv) {
-    o.dtype = NULL, o.bn_eps = -1;
+    o.dtype = o.contrast = NULL, o.bn_eps = -1;
     tool_list words = {0};
     tn_error err = {0};
     int code = tool_parse(self, argc, argv, &words);
@@ -102,12 +119,13 @@ static int run(const tool_command *self, int argc, char **argv) {
 
 const tool_command tool_convert = {
     .name = "convert",
-    .summary = "any supported weight file to safetensors, names kept",
-    .usage = "IN OUT.safetensors [--dtype f32|f16|bf16]",
-    .examples =
-        "  lexmask convert maskrcnn_resnet50_fpn_coco.pth detector.safetensors --bn-eps 0\n"
-        "  lexmask convert ViT-B-32.pt clip.safetensors --dtype f16\n"
-        "  lexmask convert demo/pair/detector.safetensors float32.safetensors --dtype f32\n",
+    .summary = "any supported weight file to safetensors, names kept; a model folder to another",
+    .usage = "IN OUT.safetensors [--dtype f32|f16|bf16]\n"
+             "   or: RUN FOLDER [--dtype f32|f16|bf16] [--contrast FILE]",
+    .examples = "  lexmask convert maskrcnn_resnet50_fpn_coco.pth detector.safetensors --bn-eps 0\n"
+                "  lexmask convert ViT-B-32.pt clip.safetensors --dtype f16\n"
+                "  lexmask convert demo/pair/detector.safetensors float32.safetensors --dtype f32\n"
+                "  lexmask convert run model --dtype f16 --contrast names.txt\n",
     .misuse = misuse,
     .run = run,
     .options = options,

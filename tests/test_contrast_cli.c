@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+// A model that is found without being named, says when it is asked for names that it does not know,
+// and can be packed.
+#include "tensor/alloc.h"
+#include "tests/contrast_model.h"
+#include "tests/program.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static int setup(void **state) {
+    (void)state;
+    contrast_model_write(test_folder(), "names.txt");
+    return 0;
+}
+
+static void detect_needs_no_model(void **state) {
+    (void)state;
+    test_run run =
+        test_lexmask("detect " CONTRAST_PICTURE " --names pizza,red\thearts --no-cache --score "
+                     "0.0001 --no-contrast --jsonl %s",
+                     test_path("lines"));
+    ASSERT_CODE(run, 0);
+    ASSERT_SAYS(run.err, "'red hearts' is not among the 6 names that this model was trained on: "
+                         "did you mean 'red heart'?");
+    ASSERT_SAYS(run.out, "  novel\n"); // base_names has the red heart alone
+    char *lines = contrast_text_of(test_path("lines"));
+    ASSERT_SAYS(lines, "\"novel\":true");
+    tn_free(lines);
+    test_run_free(&run);
+    run = test_lexmask("detect " CONTRAST_PICTURE " --names red\thearts -q --no-cache");
+    ASSERT_CODE(run, 0);
+    assert_string_equal(run.err, "");
+    test_run_free(&run);
+    run = test_lexmask("detect " CONTRAST_PICTURE
+                       " --names red\theart --no-cache --score 0.0001 --top 3 "
+                       "--no-contrast");
+    ASSERT_CODE(run, 0);
+    assert_null(strstr(run.out, "novel"));
+    test_run_free(&run);
+}
+
+static void a_model_that_is_not_there(void **state) {
+    (void)state;
+    setenv("LEXMASK_MODEL", "/no/such/model", 1);
+    test_run run = test_lexmask("detect " CONTRAST_PICTURE " --names pizza");
+    ASSERT_CODE(run, 1);
+    ASSERT_SAYS(run.err, "LEXMASK_MODEL: /no/such/model is no folder of an F-VLM");
+    test_run_free(&run);
+    setenv("LEXMASK_MODEL", test_folder(), 1);
+}
+
+static void a_list_that_is_not_there(void **state) {
+    (void)state;
+    contrast_model_write(test_folder(), "nowhere.txt");
+    test_run run = test_lexmask("detect " CONTRAST_PICTURE " --names pizza");
+    ASSERT_CODE(run, 1);
+    ASSERT_SAYS(run.err, "config.json: contrast: ");
+    ASSERT_SAYS(run.err, "nowhere.txt");
+    test_run_free(&run);
+    contrast_model_write(test_folder(), "names.txt");
+}
+
+static void kept_scores_are_of_what_is_looked_for(void **state) {
+    (void)state;
+    const char *data = test_file(
+        "data.json", "{\"images\":[{\"id\":1,\"file_name\":\"party.png\",\"width\":640,\"height\":"
+                     "480}],\"annotations\":[{\"id\":1,\"image_id\":1,\"category_id\":1,\"bbox\":["
+                     "210,195,65,66],\"area\":4290,\"iscrowd\":0}],\"categories\":[{\"id\":1,"
+                     "\"name\":\"pizza\"}]}");
+    const char *words = "eval --gt %s --pictures demo/pictures --results-out %s --no-cache "
+                        "--scores %s %s";
+    test_run run = test_lexmask(words, data, test_path("r.json"), test_path("scores"), "");
+    ASSERT_CODE(run, 2);
+    ASSERT_SAYS(run.err, "give --no-contrast with it");
+    test_run_free(&run);
+    run = test_lexmask(words, data, test_path("r.json"), test_path("scores"), "--no-contrast");
+    ASSERT_CODE(run, 0);
+    test_run_free(&run);
+    run = test_lexmask("report --gt %s --pictures demo/pictures --no-cache --json", data);
+    ASSERT_CODE(run, 0);
+    ASSERT_SAYS(run.out, "\"boxes\": 1");
+    test_run_free(&run);
+}
+
+// ---- packed ------------------------------------------------------------------------------------
+
+static void packed(void **state) {
+    (void)state;
+    test_run run = test_lexmask("convert %s %s --dtype f16 --contrast %s/names.txt", test_folder(),
+                                test_path("packed"), test_folder());
+    ASSERT_CODE(run, 0);
+    test_run_free(&run);
+    char *config = contrast_text_of(test_path("packed/config.json"));
+    ASSERT_SAYS(config, "\"path\": \"clip\"");
+    ASSERT_SAYS(config, "\"contrast\": \"names.txt\"");
+    tn_free(config);
+    assert_int_equal(access(test_path("packed/clip/vocab.json"), R_OK), 0);
+    assert_int_equal(access(test_path("packed/clip/merges.txt"), R_OK), 0);
+    // The demo's CLIP is float16 already: its file is the same again, and names are what they were.
+    const char *words =
+        "detect " CONTRAST_PICTURE " --model %s --names pizza,guitar --no-cache --score2 "
+        "crop --alpha 1 --beta 1 --score 0.001 --jsonl -";
+    test_run before = test_lexmask(words, test_folder());
+    run = test_lexmask("convert %s %s", test_path("packed"), test_path("again"));
+    ASSERT_CODE(run, 0);
+    test_run_free(&run);
+    run = test_lexmask("convert %s %s --dtype f32", test_folder(), test_path("whole"));
+    ASSERT_CODE(run, 0);
+    test_run_free(&run);
+    run = test_lexmask(words, test_path("whole"));
+    ASSERT_CODE(run, 0);
+    assert_string_equal(run.out, before.out);
+    test_run_free(&run);
+    test_run_free(&before);
+    char *one = contrast_text_of(test_path("packed/config.json")),
+         *two = contrast_text_of(test_path("again/config.json"));
+    assert_string_equal(one, two);
+    tn_free(one);
+    tn_free(two);
+}
+
+static void packing_is_refused(void **state) {
+    (void)state;
+    static const char *const says[][2] = {
+        {"convert demo/pair/detector.safetensors %s/x.safetensors --contrast demo/names.txt",
+         "no model folder"},
+        {"convert %s %s", "OUT is IN itself"},
+        {"convert %s %s/x --contrast no-such.txt", "no-such.txt"},
+        {"convert %s %s/x --bn-eps 0", "--bn-eps is for a detector"},
+    };
+    for (size_t i = 0; i < sizeof says / sizeof *says; i++) {
+        char line[2048];
+        snprintf(line, sizeof line, says[i][0], test_folder(), test_folder());
+        test_run run = test_lexmask("%s", line);
+        assert_true(run.code > 0 && run.code < 3);
+        ASSERT_SAYS(run.err, says[i][1]);
+        test_run_free(&run);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(detect_needs_no_model),
+        cmocka_unit_test(a_model_that_is_not_there),
+        cmocka_unit_test(a_list_that_is_not_there),
+        cmocka_unit_test(kept_scores_are_of_what_is_looked_for),
+        cmocka_unit_test(packed),
+        cmocka_unit_test(packing_is_refused),
+    };
+    return cmocka_run_group_tests(tests, setup, test_folder_remove);
+}
