@@ -49,6 +49,31 @@ static void names_give_scikit_learns_table(void **state) {
     test_run_free(&run);
 }
 
+static void base_and_novel_names_apart(void **state) {
+    (void)state;
+    const char *gt = test_file("gt.json", TRUTH("party.png")),
+               *named = test_file("named.json", NAMED),
+               *base = test_file("base.txt", "rocket\nguitar\n");
+    test_run run = test_lexmask("report --gt %s --named %s --base %s", gt, named, base);
+    ASSERT_CODE(run, 0);
+    ASSERT_SAYS(run.out, "\nnames       boxes  named right"
+                         "\nnovel           1         1.00"
+                         "\nbase            2         0.50"
+                         "\nall             3         0.67\n");
+    test_run_free(&run);
+    run = test_lexmask("report --gt %s --named %s --base %s --json", gt, named, base);
+    ASSERT_CODE(run, 0);
+    ASSERT_SAYS(run.out, "\"base\": {\"boxes\": 2, \"right\": 1, \"accuracy\": 0.5}");
+    test_run_free(&run);
+    // A part without boxes has nothing to be right about.
+    run = test_lexmask("report --gt %s --named %s --base %s --novel %s", gt, named, base,
+                       test_file("novel.txt", "pizza\n"));
+    ASSERT_CODE(run, 0);
+    ASSERT_SAYS(run.out, "\nnovel           0            -");
+    ASSERT_SAYS(run.out, "\nall             2         0.50\n");
+    test_run_free(&run);
+}
+
 static void results_name_boxes(void **state) {
     (void)state;
     const char *gt = test_file("gt.json", TRUTH("party.png")),
@@ -145,6 +170,7 @@ static void misuse_is_explained(void **state) {
         {"report --gt a --detector b --pictures c", "--clip FILE"},
         {"report --gt a --model b --clip c --pictures d", "one or the other"},
         {"report --gt a --named b --pictures c", "--pictures goes with a model"},
+        {"report --gt a --named b --novel c", "--novel goes with --base"},
         {"report --gt a --named b --digits 99", "--digits"},
         {"report --gt a --results b --iou 2", "--iou"},
     };
@@ -154,6 +180,7 @@ static void misuse_is_explained(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_give_scikit_learns_table),
+        cmocka_unit_test(base_and_novel_names_apart),
         cmocka_unit_test(results_name_boxes),
         cmocka_unit_test(a_model_names_boxes),
         cmocka_unit_test(broken_files_are_refused),

@@ -2,12 +2,14 @@
 // lexmask report: how true boxes are named, class by class.
 #include "tensor/alloc.h"
 #include "tools/commands.h"
+#include "tools/eval_output.h"
 #include "tools/report_output.h"
 
 #include <string.h>
 
 static struct {
     const char *gt, *results, *named, *pictures, *matrix, *named_out;
+    tool_eval_options parts; // base and novel names
     tool_model_choice model;
     double iou;
     int64_t digits, threads;
@@ -28,6 +30,15 @@ static const tool_option table[] = {
     {"digits", TOOL_INT, "N", "decimals; default 2", &o.digits, 0, 17},
     {"all-classes", TOOL_FLAG, NULL, "a row for classes, too, that no box is and none was named",
      &o.all_classes},
+    {"split", TOOL_CHOICE, "NAME",
+     "how many boxes of base and of novel names were named right, too; coco-ovd: the 48 and 17 of "
+     "open-vocabulary COCO",
+     &o.parts.split, .choices = IO_SPLIT_COCO_OVD},
+    {"base", TOOL_TEXT, "FILE", "the same with the base names in a file, one a line",
+     &o.parts.base},
+    {"novel", TOOL_TEXT, "FILE",
+     "with --base: the novel names, which an F-VLM's --beta is then for; default: all others",
+     &o.parts.novel},
     {"json", TOOL_FLAG, NULL, "print JSON in full precision, with the confusion matrix", &o.json},
     {"matrix", TOOL_TEXT, "FILE", "write the confusion matrix as PNG", &o.matrix},
     {"threads", TOOL_INT, "N", "default: all processors", &o.threads, 1, 1024},
@@ -51,14 +62,15 @@ static tn_status name_by_model(const io_coco *truth, int64_t *named, float *scor
                                tn_error *err) {
     tool_model model;
     tool_catch_signals();
+    o.model.novel = o.parts.novel;
     TN_TRY(tool_model_open(&o.model, truth, NULL, o.threads, &model, err));
     tn_status status = tool_report_name(&model, truth, o.pictures, named, score, broken, err);
     tool_model_close(&model);
     return status;
 }
 
-static tn_status show(const io_coco *truth, const int64_t *named, const float *score,
-                      tn_error *err) {
+static tn_status show(const io_coco *truth, const io_coco_split *names, const int64_t *named,
+                      const float *score, tn_error *err) {
     ev_report report;
     if (o.named_out) TN_TRY(io_coco_named_write(o.named_out, truth, named, score, err));
     tn_status status = ev_report_make(truth, named, o.all_classes, &report, err);
@@ -67,7 +79,8 @@ static tn_status show(const io_coco *truth, const int64_t *named, const float *s
         return status;
     }
     if (o.matrix) status = tool_report_matrix(o.matrix, &report, err);
-    if (status == TN_OK) status = tool_report_print(truth, &report, (int)o.digits, o.json, err);
+    if (status == TN_OK)
+        status = tool_report_print(truth, &report, names, named, (int)o.digits, o.json, err);
     ev_report_deinit(&report);
     return status;
 }
@@ -75,17 +88,21 @@ static tn_status show(const io_coco *truth, const int64_t *named, const float *s
 static tn_status report(const io_coco *truth, size_t *broken, tn_error *err) {
     int64_t *named = tn_alloc_zero(truth->object_count + 1, sizeof *named);
     float *score = tn_alloc_zero(truth->object_count + 1, sizeof *score);
-    tn_status status = TN_OK;
-    if (!named || !score)
+    io_coco_split names;
+    bool has_split;
+    tn_status status = tool_eval_split(&o.parts, truth, &has_split, &names, err);
+    if (status == TN_OK && (!named || !score))
         status = tn_fail(err, TN_ENOMEM, "out of memory for %zu boxes", truth->object_count);
-    else if (o.results)
+    else if (status == TN_OK && o.results)
         status = name_by_results(truth, named, err);
-    else if (o.named)
+    else if (status == TN_OK && o.named)
         status = io_coco_named_read(o.named, truth, named, err);
-    else
+    else if (status == TN_OK)
         status = name_by_model(truth, named, score, broken, err);
     bool by_model = !o.results && !o.named;
-    if (status == TN_OK) status = show(truth, named, by_model ? score : NULL, err);
+    if (status == TN_OK)
+        status = show(truth, has_split ? &names : NULL, named, by_model ? score : NULL, err);
+    io_coco_split_deinit(&names);
     tn_free(named);
     tn_free(score);
     return status;
@@ -101,7 +118,8 @@ static const char *misuse(const tool_list *words) {
         return "--results, --named or a model: one of them";
     if (model && !o.pictures) return "where are the pictures? Give --pictures DIR";
     if (!model && o.pictures) return "--pictures goes with a model";
-    return model ? tool_model_misuse(&o.model) : NULL;
+    const char *wrong = model ? tool_model_misuse(&o.model) : NULL;
+    return wrong ? wrong : tool_eval_misuse(&o.parts);
 }
 
 static int finish(void) {

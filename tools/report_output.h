@@ -11,8 +11,10 @@
 tn_status tool_report_name(const tool_model *model, const io_coco *data, const char *pictures,
                            int64_t *named, float *score, size_t *broken, tn_error *err);
 
-// scikit-learn's text, or JSON. Standard output.
-tn_status tool_report_print(const io_coco *data, const ev_report *report, int digits, bool json,
+// scikit-learn's text, or JSON; with names (else NULL) how many boxes of base and of novel ones
+// were named right, too. Standard output.
+tn_status tool_report_print(const io_coco *data, const ev_report *report,
+                            const io_coco_split *names, const int64_t *named, int digits, bool json,
                             tn_error *err);
 // The confusion matrix as PNG. TN_EIO, TN_ENOMEM.
 tn_status tool_report_matrix(const char *path, const ev_report *report, tn_error *err);
