@@ -144,6 +144,13 @@ install: all ## Install under DESTDIR and PREFIX (/usr/local)
 		install -d $$model/clip; install -m 644 demo/model/*.* $$model; \
 		install -m 644 demo/model/clip/* $$model/clip; }
 
+model: all ## Train the model that ships, from nothing, in hours; goes on where it was (SEED=1, STEPS=tiny)
+	@BUILD=$(BUILD) SEED="$(or $(SEED),1)" STEPS="$(or $(STEPS),full)" tools/model.sh
+
+model-ship: # what `make model` made becomes demo/model, whose README.md stays
+	@test -f $(BUILD)/model/config.json || { echo "$(BUILD)/model: not there; run make model"; exit 1; }
+	@mkdir -p demo/model && cp -R $(BUILD)/model/. demo/model/
+
 man: all ## Rewrite the man page from the program's own option tables
 	@$(BUILD)/lexmask man >docs/lexmask.1
 
@@ -173,6 +180,6 @@ clean: ## Remove everything built
 help: ## This list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: all tests test test-fast test-slow test-mutations test-levels test-sanitized demo install man deps deps-dev format lint layers clean help
+.PHONY: all tests test test-fast test-slow test-mutations test-levels test-sanitized demo install model model-ship man deps deps-dev format lint layers clean help
 .SECONDARY:
 -include $(LIB_OBJ:.o=.d) $(TOOL_OBJ:.o=.d) $(TEST_LIB_OBJ:.o=.d) $(TEST_SRC:%.c=$(BUILD)/obj/%.d)

@@ -1,0 +1,49 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# `make model` as a toy (STEPS=tiny), from nothing to a model that detects: what is finished is not
+# done again, a run that was stopped goes on and ends in the same bits, other settings are told.
+# Ends with "N passed, N failed".
+set -u
+cd "$(dirname "$0")/.."
+build=${BUILD:-build} root=$(mktemp -d)
+trap 'rm -rf "$root"' EXIT
+passed=0 failed=0
+check() {
+    local name=$1
+    shift
+    if "$@" >"$root/log" 2>&1; then passed=$((passed + 1)); else
+        failed=$((failed + 1))
+        echo "failed: $name"
+        tail -n 20 "$root/log"
+    fi
+}
+make_model() { STEPS=tiny BUILD=$build WORK=$root/$1 OUT=$root/$1.model tools/model.sh; }
+export XDG_CACHE_HOME=$root/cache
+
+check "from nothing to a model" make_model whole
+size=$(du -sk "$root/whole.model" 2>/dev/null | cut -f 1)
+check "its folder is small: ${size:-none} KB" test "${size:-16000}" -lt 16000
+picture=$(ls demo/pictures/* | head -n 1)
+check "it detects" env LEXMASK_MODEL="$root/whole.model" "$build/lexmask" detect "$picture" --names "red heart,anchor"
+check "it knows which names it knows" bash -c "LEXMASK_MODEL=$root/whole.model $build/lexmask detect $picture --names hearts 2>&1 | grep 'not among the 8 names'"
+check "novel names were told apart" grep -q '^novel ' "$root/whole/named.txt"
+check "a second time there is nothing to do" bash -c "! grep -q '^==' <(STEPS=tiny BUILD=$build WORK=$root/whole OUT=$root/whole.model tools/model.sh)"
+
+# Stopped while the detector learns; SIGTERM reaches the script and the program.
+setsid bash -c "STEPS=tiny BUILD=$build WORK=$root/parts OUT=$root/parts.model exec tools/model.sh" >"$root/stopped.log" 2>&1 &
+script=$!
+for ((i = 0; i < 1200; i++)); do
+    [ ! -e "$root/parts/detector/checkpoint.safetensors" ] || break
+    sleep 0.05
+done
+kill -TERM -- "-$script" 2>/dev/null
+wait "$script" 2>/dev/null
+check "it was stopped" test ! -e "$root/parts/detector.done"
+check "and goes on" make_model parts
+check "to the same adapters" cmp "$root/whole.model/adapters.safetensors" "$root/parts.model/adapters.safetensors"
+check "and the same CLIP" cmp "$root/whole.model/clip/model.safetensors" "$root/parts.model/clip/model.safetensors"
+
+echo "another command" >"$root/parts/clip.done"
+check "other settings are told" bash -c "STEPS=tiny BUILD=$build WORK=$root/parts OUT=$root/x tools/model.sh 2>&1 | grep 'clip was made by another command'"
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]
