@@ -91,8 +91,11 @@ static void detections(const dump *d) {
     assert_true(text.dim[0] <= 256);
     for (int32_t i = 0; i < 256; i++) class_of[i] = i;
     for (int64_t t = 0; t < text.dim[0]; t++) base[t] = t % 2 == 0;
-    md_vocabulary vocabulary = {
-        text.dim[0] - background, background, text.dim[0], text, class_of, 0};
+    md_vocabulary vocabulary = {.classes = text.dim[0] - background,
+                                .background = background,
+                                .rows = text.dim[0],
+                                .embedding = text,
+                                .class_of = class_of};
     md_fvlm_options options = md_fvlm_default_options(d->model);
     md_fvlm_result found;
     options.base = base;
