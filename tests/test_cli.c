@@ -334,6 +334,7 @@ static void misuse_is_told_and_helped(void **state) {
          "device 'tpu' is not known: this build offers cpu", 2},
         {"info --device", "--device: a value is missing (NAME)", 2},
         {"detect demo/pictures --model demo/pair --names a --dtype f16", "expected f32", 2},
+        {"detect demo/pictures --model demo/pair --names a --json -", "are --jsonl -", 2},
         {"detect demo/pictures --model demo/pair --names a,,b", "name", 2},
         {"detect demo/pictures --model demo/pair --names a --prompt cat", "{}", 2},
         {"detect demo/pictures --model demo/pair --names a --json /no/such/r.json",

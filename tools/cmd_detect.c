@@ -161,6 +161,8 @@ static const char *misuse(const tool_list *words) {
         return "what to look for? Give --names \"cat,remote control\" or --names-file FILE";
     if (o.names && o.names_file) return "--names or --names-file, not both";
     if (o.ids && !o.json) return "--ids goes with --json";
+    if (o.json && !strcmp(o.json, "-"))
+        return "--json writes a file; results on standard output are --jsonl -";
     return NULL;
 }
 
