@@ -7,9 +7,11 @@ md_mask_rcnn_options md_mask_rcnn_default_options(void) {
     return (md_mask_rcnn_options){.bn_eps = -1};
 }
 
+static const char FIRST[] = "backbone.body.conv1.weight";
+static const char LAST[] = "roi_heads.mask_predictor.mask_fcn_logits.weight";
+
 bool md_mask_rcnn_is(const io_weights *file) {
-    return io_weights_find(file, "backbone.body.conv1.weight") &&
-           io_weights_find(file, "roi_heads.mask_predictor.mask_fcn_logits.weight");
+    return io_weights_find(file, FIRST) && io_weights_find(file, LAST);
 }
 
 // Address space for the packed weights: panels may be padded to whole registers, and a layer of a
@@ -93,6 +95,11 @@ tn_status md_mask_rcnn_open(const char *path, const md_mask_rcnn_options *option
     io_weights *file;
     *out = NULL;
     TN_TRY(io_weights_open(path, &file, err));
+    if (!io_weights_find(file, FIRST) && !io_weights_find(file, LAST)) {
+        io_weights_close(file);
+        return tn_fail(err, TN_EFORMAT, "%s: no Mask R-CNN: there is no tensor '%s', nor '%s'",
+                       path, FIRST, LAST);
+    }
     md_mask_rcnn *model = tn_alloc_zero(1, sizeof *model);
     tn_status status = model ? load_from(file, options, kn, model, err)
                              : tn_fail(err, TN_ENOMEM, "%s: out of memory", path);
