@@ -17,6 +17,10 @@ an edge of the box was within its difference of a whole pixel count as by a hair
 that hold the bar once pixels are left out whose probability is within 1e-4 of the threshold. They are counted, and may be 0.5 % at most.
 
 torchvision's results are kept in --work and used again.
+
+--double N says whose error a difference is: torchvision is run again in double precision (behind its float32 resize, which
+both sides share) on the N photographs of each model with the largest differences, and both float32 results are compared
+with that.
 """
 
 import argparse
@@ -122,8 +126,8 @@ def reference(model, name, photos, work):
     return results, seconds
 
 
-def lexmask(program, path, photos, work, threads):
-    out = os.path.join(work, "lexmask.json")
+def lexmask(program, path, photos, work, name, threads):
+    out = os.path.join(work, f"{name}.json")
     command = [program, "detect", *(p for _, p in photos), "--mode", "closed", "--detector", path, "--json", out, "-q"]
     if threads:
         command += ["--threads", str(threads)]
@@ -234,6 +238,47 @@ def without_ties(model, path, ours, number):
     return int((a & b & sure).sum()) / either if either else 1.0
 
 
+@torch.no_grad()
+def in_double(model, path, cache):
+    """torchvision's answer in double precision behind its resize in float32; kept in the cache."""
+    if not os.path.exists(cache):
+
+        def widen(transform, given, found):
+            found[0].tensors = found[0].tensors.double()
+
+        hook = model.transform.register_forward_hook(widen)
+        try:
+            found = model.double()([pixels(path)])[0]
+        finally:
+            hook.remove()
+            model.float()
+        with open(cache, "wb") as file:
+            pickle.dump({k: found[k].numpy() for k in ("boxes", "scores", "labels")}, file)
+    with open(cache, "rb") as file:
+        return pickle.load(file)
+
+
+def farthest(a, b):
+    """Largest differences of the pairs: boxes, scores."""
+    matched, _, _ = pairs(a, b)
+    i, j = np.array(matched, dtype=int).reshape(-1, 2).T
+    if not len(i):
+        return 0.0, 0.0
+    return float(np.abs(a["boxes"][i] - b["boxes"][j]).max()), float(np.abs(a["scores"][i] - b["scores"][j]).max())
+
+
+def beside_double(model, photos, ours, theirs, folder, count):
+    """Largest differences (pixels, scores) of ours and theirs from double, on the photographs that differ most."""
+    worst = sorted(range(len(photos)), key=lambda i: max(np.divide(farthest(ours[i], theirs[i]), (BOX, SCORE))))[-count:]
+    off = np.zeros((2, 2))
+    for i in reversed(worst):
+        exact = in_double(model, photos[i][1], os.path.join(folder, photos[i][0] + ".double.pickle"))
+        both = np.array([farthest(side[i], exact) for side in (ours, theirs)])
+        print(f"  {photos[i][0]} beside double: lexmask {both[0, 0]:.2g} px, {both[0, 1]:.2g}; torchvision {both[1, 0]:.2g} px, {both[1, 1]:.2g}")
+        off = np.maximum(off, both)
+    return off
+
+
 def compare(model, photos, ours, theirs):
     total, unpaired, unexplained, count = dict(box=0.0, score=0.0, mask=1.0, moved=0), 0, 0, 0
     for (photo, path), a, b in zip(photos, ours, theirs):
@@ -268,6 +313,7 @@ def main():
     parser.add_argument("--work", default="build/parity_detector")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=0)
+    parser.add_argument("--double", type=int, default=0, help="compare both with double on this many photographs")
     arguments = parser.parse_args()
     photos = photographs(arguments.photos, arguments.count, arguments.work)
     good = True
@@ -275,7 +321,7 @@ def main():
     for name in arguments.models.split(","):
         model, path = make(name, arguments.work, arguments.seed)
         theirs, their_seconds = reference(model, name, photos, arguments.work)
-        ours, our_seconds = lexmask(arguments.lexmask, path, photos, arguments.work, arguments.threads)
+        ours, our_seconds = lexmask(arguments.lexmask, path, photos, arguments.work, name, arguments.threads)
         count, unpaired, unexplained, worst = compare(model, photos, ours, theirs)
         scores = np.concatenate([t["scores"] for t in theirs])
         span = f"{scores.min():.3f}–{scores.max():.3f}" if len(scores) else "–"
@@ -283,6 +329,9 @@ def main():
             f"| {name} | {len(photos)} | {count} | {span} | {unpaired} | {unexplained} | {worst['moved']} | "
             f"{worst['box']:.2g} | {worst['score']:.2g} | {worst['mask']:.4f} |"
         )
+        if arguments.double:
+            (our_box, our_score), (their_box, their_score) = beside_double(model, photos, ours, theirs, os.path.join(arguments.work, name), arguments.double)
+            print(f"{name} beside double on {arguments.double} photos: lexmask {our_box:.2g} px, {our_score:.2g}; torchvision {their_box:.2g} px, {their_score:.2g}")
         print(f"{name}: torchvision {their_seconds:.1f} s, lexmask {our_seconds:.1f} s for {len(photos)} photos")
         good &= count > 0 and unexplained == 0 and unpaired + worst["moved"] <= 0.005 * count
         good &= worst["box"] <= BOX and worst["score"] <= SCORE and worst["mask"] >= MASK
