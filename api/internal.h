@@ -26,6 +26,7 @@ struct lexmask_names {
     md_names parsed; // what is looked for
     md_names all;    // the same, and behind it what only competes
     md_vocabulary vocabulary;
+    bool no_background; // none was wanted, a learned one neither
 };
 
 struct lexmask_session {

@@ -84,6 +84,7 @@ static tn_status make(const lexmask_model *model, const lexmask_names_options *o
                        "closed mode can be used");
     lexmask_names *names = tn_alloc_zero(1, sizeof *names);
     if (!names) return tn_fail(err, TN_ENOMEM, "out of memory for names");
+    names->no_background = options->background && !strcmp(options->background, "none");
     tn_status status = parse(options, &names->parsed, err);
     if (status == TN_OK) status = add_others(model, options, names, err);
     if (status == TN_OK) status = embed(model, options, &names->all, &names->vocabulary, err);

@@ -109,8 +109,9 @@ typedef struct lexmask_names_options {
     const char *file;           // a text file, one a line
     const char *const *prompts; // "a photo of {}"; several are averaged; NULL: that one.
     size_t prompt_count;        // One prompt "imagenet80" stands for CLIP's ensemble of 80
-    const char *background;     // text that takes what is none of the names; "none": no such text.
-                                // NULL: "a random photo with no specific object"
+    const char *background;     // text that takes what is none of the names; "none": no such text,
+                                // and no background that an F-VLM has learned, either. NULL: "a
+                                // random photo with no specific object", or the F-VLM's own
     const char *embeddings;     // .npy [count,D] instead of the text tower; NULL: text tower
     int use_cache;              // keep text embeddings in the user's cache folder (default 1)
     int threads;

@@ -135,6 +135,7 @@ typedef struct md_fvlm_options {
     int64_t clip_batch;     // crop: pieces at a time
     const tn_tensor *boxes; // [P,4] picture: named as they are, in place of what the RPN and the
                             // box head find; their objectness is 1. NULL: found
+    bool no_background;     // a learned background is left out: every box is some name's
     bool everything;        // the result also has every box's scores
     bool (*go_on)(void *user, double done);
     void *user;
@@ -168,12 +169,10 @@ tn_status md_fvlm_detect(nn_ctx *cx, const md_fvlm *model, const md_vocabulary *
                          const tn_tensor *image, const md_fvlm_options *options,
                          md_fvlm_result *out);
 
-// Columns of both scores: names, those that only compete among them, and the background where there
-// is one. Results have none of those that only compete.
-int64_t md_fvlm_columns(const md_fvlm *model, const md_vocabulary *vocabulary);
-// p1, p2 [P,columns] (p2 NULL: p1 alone), objectness [P] -> fused [P,columns], of the caller:
-// p1^(1-w) p2^w with w of the name; the background's is p1's; rows brought to sum 1 if asked for;
-// then names times objectness^power.
+// Columns of both scores are the names, those that only compete among them, and the background
+// where there is one. Results have none of those that only compete. p1, p2 [P,columns] (p2 NULL: p1
+// alone), objectness [P] -> fused [P,columns], of the caller: p1^(1-w) p2^w with w of the name; the
+// background's is p1's; rows brought to sum 1 if asked for; then names times objectness^power.
 typedef struct md_fusion {
     double alpha, beta, objectness;
     bool renormalise;

@@ -135,11 +135,6 @@ static tn_status refine(nn_ctx *cx, const md_fvlm *model, const scene *s, bool k
 
 // ---- scores ------------------------------------------------------------------------------------
 
-int64_t md_fvlm_columns(const md_fvlm *model, const md_vocabulary *vocabulary) {
-    bool background = md_fvlm_learned_background(model) || vocabulary->background;
-    return vocabulary->classes + background;
-}
-
 // Cosines [P, names and, if it is a text, background] into columns of `wide` [P,columns].
 static tn_status match(nn_ctx *cx, const md_vocabulary *vocabulary, const tn_tensor *unit,
                        tn_tensor *wide) {
@@ -173,13 +168,12 @@ static tn_status match_learned(nn_ctx *cx, const md_fvlm *model, const tn_tensor
 }
 
 static tn_status first_score(nn_ctx *cx, const md_fvlm *model, const md_vocabulary *vocabulary,
-                             found *f) {
-    TN_TRY(tn_new(cx->step, &f->score1, TN_F32,
-                  TN_DIMS(f->boxes.dim[0], md_fvlm_columns(model, vocabulary)), cx->err));
+                             bool learned, found *f) {
+    int64_t columns = vocabulary->classes + (learned || vocabulary->background);
+    TN_TRY(tn_new(cx->step, &f->score1, TN_F32, TN_DIMS(f->boxes.dim[0], columns), cx->err));
     if (!f->boxes.dim[0]) return TN_OK;
     TN_TRY(match(cx, vocabulary, &f->embedding, &f->score1));
-    if (md_fvlm_learned_background(model))
-        TN_TRY(match_learned(cx, model, &f->embedding, &f->score1));
+    if (learned) TN_TRY(match_learned(cx, model, &f->embedding, &f->score1));
     kn_softmax_fwd(cx->kn, md_fvlm_cosine_scale(model), &f->score1, &f->score1);
     return TN_OK;
 }
@@ -243,7 +237,8 @@ static tn_status score(nn_ctx *cx, const md_fvlm *model, const md_vocabulary *vo
                      .renormalise = c->fusion_renormalise,
                      .classes = vocabulary->classes,
                      .base = options->base};
-    TN_TRY(first_score(cx, model, vocabulary, f));
+    bool learned = md_fvlm_learned_background(model) && !options->no_background;
+    TN_TRY(first_score(cx, model, vocabulary, learned, f));
     if (!options->boxes) TN_TRY(keep_best(cx, vocabulary, c->score2_top, f));
     TN_TRY(second_score(cx, model, vocabulary, s, image, options, f));
     TN_TRY(tn_new(cx->step, &f->fused, TN_F32, f->score1.rank, f->score1.dim, cx->err));

@@ -401,6 +401,33 @@ static void test_whole(void **state) {
         }
 }
 
+// Without the learned background its share of score 1 goes to the names, in proportion.
+static void test_no_background(void **state) {
+    (void)state;
+    fixture f;
+    int32_t class_of[8];
+    open_fixture(&f, "vit4", levels_at(0)->cx[TWO_THREADS]);
+    tn_tensor picture = golden(&f, "picture"), text = golden(&f, "text"), boxes;
+    md_vocabulary vocabulary = vocabulary_of(&f, &text, class_of);
+    md_fvlm_options options = md_fvlm_default_options(f.model);
+    md_fvlm_result with, without;
+    ASSERT_OK(tn_new(&f.step, &boxes, TN_F32, TN_DIMS(2, 4), &f.err), f.err);
+    memcpy(boxes.data, (float[]){2, 3, 30, 20, 10, 10, 40, 44}, 8 * sizeof(float));
+    options.boxes = &boxes, options.everything = true;
+    ASSERT_OK(md_fvlm_detect(&f.cx, f.model, &vocabulary, &picture, &options, &with), f.err);
+    options.no_background = true;
+    ASSERT_OK(md_fvlm_detect(&f.cx, f.model, &vocabulary, &picture, &options, &without), f.err);
+    int64_t names = without.all_score1.dim[1];
+    assert_int_equal(with.all_score1.dim[1], names + 1);
+    for (int64_t i = 0; i < 2; i++) {
+        const float *p = tn_f32(&with.all_score1) + i * (names + 1);
+        const float *q = tn_f32(&without.all_score1) + i * names;
+        for (int64_t t = 0; t < names; t++)
+            ASSERT_WITHIN(fabsf(p[t] / (1 - p[names]) - q[t]), 1e-5);
+    }
+    close_fixture(&f);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_stages),
@@ -411,6 +438,7 @@ int main(void) {
         cmocka_unit_test(test_boxes),
         cmocka_unit_test(test_masks),
         cmocka_unit_test(test_whole),
+        cmocka_unit_test(test_no_background),
     };
     return cmocka_run_group_tests(tests, levels_setup, levels_teardown);
 }

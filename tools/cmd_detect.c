@@ -50,7 +50,8 @@ static const tool_option table[] = {
      &o.prompts},
     {"background", TOOL_TEXT, "TEXT",
      "sentence for what is none of the names; none: no such "
-     "sentence. Default \"a random photo with no specific object\"",
+     "sentence, nor what an F-VLM has learned for it. Default \"a random photo with no specific "
+     "object\"",
      &o.background},
     {"embeddings", TOOL_TEXT, "FILE",
      "ready text embeddings (.npy, one row a name) instead of the "

@@ -152,8 +152,8 @@ const tool_command tool_report = {
     .details =
         "The table is scikit-learn's classification_report. Crowds are left out. Boxes that no "
         "result\noverlaps have no name: they lower recall, and \"micro avg\" stands for "
-        "\"accuracy\", as it does there.\nA model names every box (no background sentence unless "
-        "you give one).\n",
+        "\"accuracy\", as it does there.\nA model names every box: no background, an F-VLM's "
+        "own neither, unless you give\na sentence for it.\n",
     .examples = "  lexmask report --gt instances_val2017.json --results results.json\n"
                 "  lexmask report --gt instances_val2017.json --named named.json --matrix "
                 "confusion.png --json\n"
