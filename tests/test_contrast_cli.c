@@ -41,6 +41,26 @@ static void detect_needs_no_model(void **state) {
     test_run_free(&run);
 }
 
+static void stages_are_drawn(void **state) {
+    (void)state;
+    static const char *const endings[] = {"proposals", "score1", "score2", "fused"};
+    test_run run = test_lexmask("detect " CONTRAST_PICTURE " --names red\theart,pizza --no-cache "
+                                "--stages %s",
+                                test_path("stages"));
+    ASSERT_CODE(run, 0);
+    test_run_free(&run);
+    for (int i = 0; i < 4; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "stages/party_%s.png", endings[i]);
+        if (access(test_path(name), R_OK) != 0) fail_msg("no %s", name);
+    }
+    run = test_lexmask("detect " CONTRAST_PICTURE " --model demo/pair --names pizza --stages %s",
+                       test_path("stages"));
+    ASSERT_CODE(run, 2);
+    ASSERT_SAYS(run.err, "--stages is for an F-VLM");
+    test_run_free(&run);
+}
+
 static void a_model_that_is_not_there(void **state) {
     (void)state;
     setenv("LEXMASK_MODEL", "/no/such/model", 1);
@@ -143,6 +163,7 @@ static void packing_is_refused(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(detect_needs_no_model),
+        cmocka_unit_test(stages_are_drawn),
         cmocka_unit_test(a_model_that_is_not_there),
         cmocka_unit_test(a_list_that_is_not_there),
         cmocka_unit_test(kept_scores_are_of_what_is_looked_for),

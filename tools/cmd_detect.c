@@ -7,6 +7,7 @@
 #include "tools/commands.h"
 #include "tools/model_choice.h"
 #include "tools/outputs.h"
+#include "tools/stages.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -14,7 +15,7 @@
 static struct {
     const char *names, *names_file, *model, *detector, *clip, *tokenizer, *mode, *background;
     const char *crop_shape, *objectness_of, *dtype, *embeddings, *activation;
-    const char *out, *json, *ids, *jsonl, *masks, *score2, *novel;
+    const char *out, *json, *ids, *jsonl, *masks, *stages, *score2, *novel;
     tool_list prompts;
     int64_t proposals, clip_batch, top, threads, heads, text_heads, max_megapixels;
     double crop_context, objectness, score, nms, bn_eps, alpha, beta;
@@ -108,6 +109,10 @@ static const tool_option table[] = {
      "write one JSON object a picture: boxes, names, all scores, the "
      "five best names; - for standard output",
      &o.jsonl},
+    {"stages", TOOL_TEXT, "DIR",
+     "F-VLM: write each picture with what the RPN proposes, what each score alone would name, and "
+     "what both name together, as PNGs",
+     &o.stages},
     {"masks", TOOL_TEXT, "DIR", "write one PNG an instance and a label map a picture", &o.masks},
     {"threads", TOOL_INT, "N", "default: all processors", &o.threads, 1, 1024},
     {"dtype", TOOL_TEXT, "TYPE", "f32 (the default)", &o.dtype},
@@ -195,8 +200,7 @@ static int make_names(const lexmask_model *model, lexmask_names **names) {
     return lexmask_names_new(model, &options, names, &err) == LEXMASK_OK ? 0 : api_failed(&err);
 }
 
-static int open_session(const lexmask_model *model, const lexmask_names *names,
-                        lexmask_session **session) {
+static lexmask_session_options session_options(void) {
     lexmask_session_options options;
     lexmask_session_options_init(&options);
     options.mode = closed() ? LEXMASK_CLOSED : LEXMASK_CROP;
@@ -212,6 +216,12 @@ static int open_session(const lexmask_model *model, const lexmask_names *names,
     options.score2 = o.score2, options.novel = o.novel;
     options.alpha = o.alpha, options.beta = o.beta;
     options.progress = tool_api_cancelled, options.log = tool_api_log;
+    return options;
+}
+
+static int open_session(const lexmask_model *model, const lexmask_names *names,
+                        lexmask_session **session) {
+    lexmask_session_options options = session_options();
     lexmask_error err = {0};
     return lexmask_session_new(model, names, &options, session, &err) == LEXMASK_OK
                ? 0
@@ -221,7 +231,7 @@ static int open_session(const lexmask_model *model, const lexmask_names *names,
 // One picture; a broken one is reported and the others go on. Returns an exit code, or -1 when
 // Ctrl-C ended it.
 static int detect_one(lexmask_session *session, const tool_paths *paths, size_t index,
-                      tool_outputs *outputs) {
+                      tool_outputs *outputs, tool_stages *stages) {
     const char *path = paths->path[index];
     lexmask_error err = {0};
     lexmask_result *result;
@@ -234,6 +244,7 @@ static int detect_one(lexmask_session *session, const tool_paths *paths, size_t 
     }
     tn_error failure = {0};
     tn_status written = tool_outputs_add(outputs, index, result, &failure);
+    if (written == TN_OK && o.stages) written = tool_stages_add(stages, index, result, &failure);
     size_t found = lexmask_result_count(result);
     bool lines_there = o.jsonl && !strcmp(o.jsonl, "-"); // not mixed with the table
     if (written == TN_OK && !lines_there && tool_verbosity >= 0) {
@@ -243,17 +254,18 @@ static int detect_one(lexmask_session *session, const tool_paths *paths, size_t 
     }
     tool_detail("%s: %zu found in %.2f s", path, found, tool_seconds() - start);
     lexmask_result_free(result);
+    if (written == TN_ECANCELLED) return -1;
     return written == TN_OK ? 0 : tool_failed(&failure);
 }
 
 // *good counts pictures whose results are written.
 static int detect_all(lexmask_session *session, const tool_paths *paths, tool_outputs *outputs,
-                      size_t *good) {
+                      tool_stages *stages, size_t *good) {
     int worst = 0;
     tool_progress progress = tool_progress_start(paths->count);
     size_t done = 0;
     for (size_t i = 0; i < paths->count && !tool_interrupted(); i++) {
-        int code = detect_one(session, paths, i, outputs);
+        int code = detect_one(session, paths, i, outputs, stages);
         if (code < 0) break;
         if (code > worst) worst = code;
         if (!code) ++*good;
@@ -273,8 +285,10 @@ static int run_with(const tool_paths *paths) {
     lexmask_model *model = NULL;
     lexmask_names *names = NULL;
     lexmask_session *session = NULL;
-    tool_output_options wanted = {o.out, o.json, o.ids, o.jsonl, o.masks};
+    tool_output_options wanted = {o.out, o.json, o.ids, o.jsonl, o.masks, o.stages};
     tool_outputs outputs = {0};
+    tool_stages stages = {0};
+    lexmask_session_options how = session_options();
     tn_error err = {0};
     if (tool_outputs_check(&wanted, paths, &err) != TN_OK) return tool_failed(&err);
     if (closed() && (o.names || o.names_file))
@@ -284,13 +298,17 @@ static int run_with(const tool_paths *paths) {
     if (!code) code = open_session(model, names, &session);
     if (!code && tool_outputs_open(&outputs, &wanted, model, names, paths, &err) != TN_OK)
         code = tool_failed(&err);
+    if (!code && o.stages &&
+        tool_stages_open(&stages, o.stages, model, names, &how, paths, &err) != TN_OK)
+        code = tool_failed(&err);
     if (!code) {
         size_t good = 0;
-        code = detect_all(session, paths, &outputs, &good);
+        code = detect_all(session, paths, &outputs, &stages, &good);
         bool nothing = !good && !tool_interrupted(); // leaves what was there before
         if (!nothing && tool_outputs_commit(&outputs, &err) != TN_OK) code = tool_failed(&err);
     }
     tool_outputs_close(&outputs);
+    tool_stages_close(&stages);
     lexmask_session_free(session);
     lexmask_names_free(names);
     lexmask_model_close(model);

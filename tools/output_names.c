@@ -53,7 +53,7 @@ static tn_status check_stems(char **path, size_t count, tn_error *err) {
 // Overlays: each to a file of its own, and none over its picture.
 static tn_status check_overlays(const tool_output_options *wanted, const tool_paths *pictures,
                                 tn_error *err) {
-    if (!wanted->out && !wanted->masks) return TN_OK;
+    if (!wanted->out && !wanted->masks && !wanted->stages) return TN_OK;
     char **path = tn_alloc(pictures->count * sizeof *path);
     if (!path) return tn_fail(err, TN_ENOMEM, "out of memory for %zu pictures", pictures->count);
     memcpy(path, pictures->path, pictures->count * sizeof *path);
