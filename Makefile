@@ -147,7 +147,7 @@ install: all ## Install under DESTDIR and PREFIX (/usr/local)
 model: all ## Train the model that ships, from nothing, in hours; goes on where it was (SEED=1, STEPS=tiny)
 	@BUILD=$(BUILD) SEED="$(or $(SEED),1)" STEPS="$(or $(STEPS),full)" tools/model.sh
 
-model-ship: # what `make model` made becomes demo/model, whose README.md stays
+model-ship: # what `make model` made becomes demo/model
 	@test -f $(BUILD)/model/config.json || { echo "$(BUILD)/model: not there; run make model"; exit 1; }
 	@mkdir -p demo/model && cp -R $(BUILD)/model/. demo/model/
 

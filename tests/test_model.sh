@@ -26,6 +26,7 @@ check "its folder is small: ${size:-none} KB" test "${size:-16000}" -lt 16000
 picture=$(ls demo/pictures/* | head -n 1)
 check "it detects" env LEXMASK_MODEL="$root/whole.model" "$build/lexmask" detect "$picture" --names "red heart,anchor"
 check "it knows which names it knows" bash -c "LEXMASK_MODEL=$root/whole.model $build/lexmask detect $picture --names hearts 2>&1 | grep 'not among the 8 names'"
+check "its card has figures" bash -c "grep -E '^. true boxes named right.* [01].[0-9]+ / [01].[0-9]+ / [01].[0-9]+ .$' $root/whole.model/README.md && ! grep '|  */' $root/whole.model/README.md"
 check "novel names were told apart" grep -q '^novel ' "$root/whole/named.txt"
 check "a second time there is nothing to do" bash -c "! grep -q '^==' <(STEPS=tiny BUILD=$build WORK=$root/whole OUT=$root/whole.model tools/model.sh)"
 

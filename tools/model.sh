@@ -104,6 +104,8 @@ step masks say "$work/masks.txt" "$lexmask" eval "${unseen[@]}" --results "$work
 step named say "$work/named.txt" "$lexmask" report "${unseen[@]}" "${of_model[@]}" --digits 3 \
     "${split[@]}" --named-out "$work/named.json"
 
+tools/model_card.sh "$work" "$work/model" >"$work/README.part"
+mv "$work/README.part" "$work/model/README.md"
 rm -rf "$out"
 cp -R "$work/model" "$out"
 echo
