@@ -342,6 +342,7 @@ const tool_command tool_detect = {
                "boxes the\n"
                "detector was trained on.\n",
     .examples =
+        "  lexmask detect screenshot.png --names \"red heart,thumbs up\"\n"
         "  lexmask detect photo.jpg --model demo/pair --names \"red heart,pizza\" --out found\n"
         "  lexmask detect photo.jpg --detector maskrcnn_resnet50_fpn_coco.pth --clip ViT-B-32.pt "
         "\\\n"

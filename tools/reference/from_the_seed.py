@@ -4,12 +4,14 @@
 
     from_the_seed.py --clip DIR [--refined DIR] --work DIR [--seeds 1,2,3] [--steps 600] [--rows seed,temperature,...]
                      [--scenes 2000] [--unseen 200] [--list] [--page docs/from-the-seed-to-here.md]
+                     [--stages demo/pictures/party.png]
 
 Runs build/lexmask and reads its JSON; needs Python alone.  {seed} in --clip and --refined stands for the seed, for
 CLIPs that were trained with different ones.  A row is the one before it with one change; rows that change what is
 trained are trained anew, the others evaluate the adapters of the last row that was.  Everything that is finished is
 kept in --work (a training, a row of a seed) and is not done again unless what it was made of changed; a training
 that was stopped goes on.  The page is written anew from what there is after each row, so it can be read at any time.
+--stages draws what each part of --stages-model says of a picture, into a folder beside the page.
 """
 import argparse
 import hashlib
@@ -213,6 +215,23 @@ def one_seed(a, seed, wanted, train_data, unseen):
             write(a.page, page(a))
 
 
+def stages(a):
+    run([PROGRAM, "detect", a.stages, "--model", a.stages_model, "--names-file", a.stages_names, "--stages", stages_folder(a), "-q"])
+
+
+def stages_folder(a):
+    return os.path.join(os.path.dirname(os.path.abspath(a.page)), "stages")
+
+
+def stages_text(a):
+    """The pictures that there are."""
+    captions = [("proposals", "What the RPN proposes: the 100 best boxes"), ("score1", "What score 1 alone names"),
+                ("score2", "What score 2 alone names"), ("fused", "What both name together")]
+    found = sorted(os.listdir(stages_folder(a))) if os.path.isdir(stages_folder(a)) else []
+    lines = [f"![{text}](stages/{file})\n\n{text}.\n" for end, text in captions for file in found if file.endswith(f"_{end}.png")]
+    return "## Stage by stage\n\n" + "\n".join(lines) + "\n" if lines else ""
+
+
 def cell(values):
     if not values:
         return ""
@@ -259,7 +278,7 @@ the code does not offer the other. Heads with one output a name could not box na
 Widths of pyramid and heads are those of `small` from the first row on, since the seed's are for a CLIP of 768 channels; its picture is as
 large as the CLIP's own (64 pixels, 8x8 patches; ViT-B/32 has 7x7 of 224 pixels).
 
-## For someone with a real CLIP
+{stages}## For someone with a real CLIP
 
 - **temperature**: cosines of CLIP differ by hundredths, so that without a factor the softmax over many names is flat and
   no threshold is right. It costs nothing.
@@ -286,7 +305,7 @@ def page(a):
     rows = "\n".join(f"- **{title}**: {note}." for _, title, _, _, note in ROWS)
     spread = f" Mean and standard deviation of {len(a.seeds)} seeds." if len(a.seeds) > 1 else " One seed."
     return PAGE.format(table=table(a), seeds=",".join(map(str, a.seeds)), steps=a.steps, scenes=a.scenes, unseen=a.unseen, spread=spread,
-                       rows=rows)
+                       rows=rows, stages=stages_text(a))
 
 
 def main():
@@ -303,6 +322,9 @@ def main():
     p.add_argument("--train-options", default="", help="more words for `lexmask train`")
     p.add_argument("--run-options", default="", help="more words for `lexmask eval` and `report` of a model")
     p.add_argument("--page", default=os.path.join(ROOT, "docs", "from-the-seed-to-here.md"))
+    p.add_argument("--stages", help="a picture")
+    p.add_argument("--stages-model", default=os.path.join(ROOT, "demo", "model"))
+    p.add_argument("--stages-names", default=os.path.join(ROOT, "demo", "names.txt"))
     p.add_argument("--list", action="store_true", help="the rows, and which are trained")
     a = p.parse_args()
     if a.list:
@@ -324,6 +346,8 @@ def main():
     unseen = scenes(a, "unseen", 77001, a.unseen, "all")
     for seed in a.seeds:
         one_seed(a, seed, wanted, train_data, unseen)
+    if a.page and a.stages:
+        stages(a)
     if a.page:
         write(a.page, page(a))
     print(table(a))
