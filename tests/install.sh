@@ -46,6 +46,9 @@ model=$usr/share/lexmask/model
 check "the model is there" test -f "$model/config.json"
 check "the installed program finds it" bash -c "cd / && '$usr/bin/lexmask' detect '$PWD/$picture' --names '$names' --no-cache -v 2>&1 | tee $root/default && grep -q ' found in ' $root/default"
 check "a program of one's own finds it by the shared library" bash -c "LD_LIBRARY_PATH=$usr/lib $root/shared '$picture' '$names'"
+mkdir -p "$root/tree/build" "$root/tree/demo"
+cp "$usr/bin/lexmask" "$root/tree/build" && cp -R "$model" "$root/tree/demo/model"
+check "the program of a source tree finds that of the tree" bash -c "'$root/tree/build/lexmask' detect '$picture' --names '$names' --no-cache"
 [ -e /usr/local/share/lexmask/model ] || check "a copy of the program that lies elsewhere says what to give" bash -c "cp '$usr/bin/lexmask' $root/lexmask && ! LEXMASK_MODEL= $root/lexmask detect '$picture' --names '$names' 2>$root/err && grep -q 'give --model DIR' $root/err"
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

@@ -108,6 +108,10 @@ static void kept_scores_are_of_what_is_looked_for(void **state) {
 
 static void packed(void **state) {
     (void)state;
+    test_run info = test_lexmask("info %s", test_folder());
+    ASSERT_CODE(info, 0);
+    ASSERT_SAYS(info.out, "names that compete in names.txt");
+    test_run_free(&info);
     test_run run = test_lexmask("convert %s %s --dtype f16 --contrast %s/names.txt", test_folder(),
                                 test_path("packed"), test_folder());
     ASSERT_CODE(run, 0);

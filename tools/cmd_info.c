@@ -41,7 +41,7 @@ static const char *format_name(io_weights_format format) {
 
 typedef struct facts {
     const char *family;       // "CLIP", "Mask R-CNN", "F-VLM", "weights"
-    char sizes[2048];         // what is known of it, in words
+    char sizes[3072];         // what is known of it, in words
     char hash[IO_SHA256_HEX]; // of the file; empty for a folder
     int64_t parameters;
 } facts;
@@ -102,13 +102,13 @@ static tn_status describe_fvlm(const char *folder, facts *f, tn_error *err) {
     snprintf(f->sizes, sizeof f->sizes,
              "on %s (%s, SHA-256 %.12s...), pictures %lldx%lld, pyramid %s of %lld channels, box "
              "head %lld convolutions and %lld linear layers of %lld, score 2 by %s, weights %g for "
-             "%lld names trained on and %g for others",
+             "%lld names trained on and %g for others%s%s",
              there ? of_clip.name : "a CLIP that cannot be read", c.clip_path, c.clip_sha256,
              (long long)c.picture_size, (long long)c.picture_size,
              md_fvlm_pyramid_name(c.pyramid_kind), (long long)c.pyramid_channels,
              (long long)c.box_convs, (long long)c.box_fcs, (long long)c.box_width,
              md_fvlm_score2_name(c.score2_mode), c.fusion_alpha, (long long)c.base_names,
-             c.fusion_beta);
+             c.fusion_beta, c.contrast[0] ? ", names that compete in " : "", c.contrast);
     md_fvlm_config_deinit(&c);
     return TN_OK;
 }
