@@ -54,6 +54,7 @@ static md_fvlm_options options_of(lexmask_session *session) {
     if (o->score >= 0) options.limits.score = o->score;
     if (o->nms >= 0) options.limits.nms = o->nms;
     if (o->top) options.limits.top = o->top;
+    options.agnostic = o->agnostic;
     options.base = session->base, options.no_background = session->names->no_background;
     options.proposals = o->proposals, options.clip_batch = o->clip_batch;
     options.go_on = api_go_on, options.user = session;

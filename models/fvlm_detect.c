@@ -295,6 +295,24 @@ static tn_status new_pairs(nn_ctx *cx, const found *f, int64_t classes, double l
     return md_pick_rows(cx, &f->boxes, &p->box, &p->boxes);
 }
 
+// Names forgotten: of each box only the likeliest is left, with the score that it is any at all.
+static void forget_names(const found *f, const md_vocabulary *vocabulary, double power) {
+    int64_t columns = f->fused.dim[1], classes = vocabulary->classes - vocabulary->others;
+    bool background = columns == classes + 1 && !vocabulary->others;
+    for (int64_t i = 0; i < f->boxes.dim[0]; i++) {
+        float *y = tn_f32(&f->fused) + i * columns;
+        int64_t best = 0;
+        double sum = 0, object = pow((double)tn_f32(&f->objectness)[i], power);
+        for (int64_t t = 0; t < classes; t++) {
+            sum += (double)y[t];
+            if (y[t] > y[best]) best = t;
+        }
+        if (background) sum = (1 - (double)tn_f32(&f->score1)[(i + 1) * columns - 1]) * object;
+        memset(y, 0, (size_t)columns * sizeof *y);
+        y[best] = (float)sum;
+    }
+}
+
 // The five best names of the chosen boxes, larger first, earlier first among equals.
 static void five_best(const float *p, int64_t classes, int32_t *names, float *scores) {
     int have = 0;
@@ -326,13 +344,15 @@ static tn_status describe(nn_ctx *cx, const found *f, int64_t classes, const tn_
     return TN_OK;
 }
 
-static tn_status choose(nn_ctx *cx, const found *f, int64_t classes, const md_thresholds *limits,
+static tn_status choose(nn_ctx *cx, const found *f, int64_t classes, const md_fvlm_options *options,
                         md_fvlm_result *out) {
+    const md_thresholds *limits = &options->limits;
     pairs p;
     tn_tensor keep, box;
     TN_TRY(new_pairs(cx, f, classes, limits->score, &p));
     TN_TRY(tn_new(cx->step, &keep, TN_I32, TN_DIMS(p.box.dim[0]), cx->err));
-    int64_t kept = kn_nms(cx->kn, limits->nms, &p.boxes, &p.scores, &p.name, &keep);
+    int64_t kept =
+        kn_nms(cx->kn, limits->nms, &p.boxes, &p.scores, options->agnostic ? NULL : &p.name, &keep);
     keep = tn_slice(&keep, 0, kept < limits->top ? kept : limits->top);
     out->count = keep.dim[0];
     TN_TRY(md_pick_rows(cx, &p.box, &keep, &box));
@@ -417,7 +437,9 @@ tn_status md_fvlm_detect(nn_ctx *cx, const md_fvlm *model, const md_vocabulary *
     TN_TRY(propose(cx, model, &s, options, &f));
     TN_TRY(refine(cx, model, &s, options->boxes != NULL, &f));
     TN_TRY(score(cx, model, vocabulary, &s, image, options, &f));
-    TN_TRY(choose(cx, &f, vocabulary->classes - vocabulary->others, &options->limits, out));
+    int64_t asked = vocabulary->classes - vocabulary->others;
+    if (options->agnostic) forget_names(&f, vocabulary, model->config.fusion_objectness);
+    TN_TRY(choose(cx, &f, asked, options, out));
     TN_TRY(masks_of(cx, model, &s, out));
     TN_TRY(keep(cx, mark, &f, options->everything, out));
     md_frame_to_picture(&s.frame, &out->boxes);

@@ -166,6 +166,8 @@ mutation "contrast: what competes is given" models/fvlm_detect.c 's/vocabulary->
     test_contrast
 mutation "contrast: what is asked for is doubled" models/known_names.c 's/if (left_out && left_out\[class\]) continue;//' \
     test_known_names test_contrast
+mutation "names forgotten: boxes of two names do not meet" models/fvlm_detect.c 's/options->agnostic ? NULL : &p.name/\&p.name/' \
+    test_contrast
 mutation "likeness: by the first letters alone" models/known_names.c 's/a->value\[i\] == b->value\[k\]/a->value[i] >> 8 == b->value[k] >> 8/' \
     test_known_names
 mutation "F-VLM: another CLIP is taken" models/fvlm_open.c 's/strcmp(hash, c->clip_sha256) != 0/false/' \

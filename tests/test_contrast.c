@@ -6,6 +6,7 @@
 #include "tests/temporary.h"
 #include "tests/test.h"
 
+#include <math.h>
 #include <string.h>
 
 static char said[2048];
@@ -20,6 +21,17 @@ static lexmask_model *model;
 static lexmask_names *names;
 static lexmask_session *session;
 
+static int agnostic;
+
+static double overlap(const lexmask_detection *a, const lexmask_detection *b) {
+    double w = fmin(a->box[2], b->box[2]) - fmax(a->box[0], b->box[0]);
+    double h = fmin(a->box[3], b->box[3]) - fmax(a->box[1], b->box[1]);
+    double both = w > 0 && h > 0 ? w * h : 0;
+    double one = (double)(a->box[2] - a->box[0]) * (double)(a->box[3] - a->box[1]);
+    double other = (double)(b->box[2] - b->box[0]) * (double)(b->box[3] - b->box[1]);
+    return both / (one + other - both);
+}
+
 // Boxes are named by CLIP alone.
 static void open_all(const char *text, int no_contrast) {
     lexmask_model_options from; // no folder: $LEXMASK_MODEL
@@ -33,6 +45,7 @@ static void open_all(const char *text, int no_contrast) {
     words.no_contrast = no_contrast, words.log = remember;
     lexmask_session_options_init(&how);
     how.threads = 1, how.score2 = "crop", how.alpha = how.beta = 1, how.score = 0;
+    how.agnostic = agnostic, how.nms = agnostic ? 0.1 : -1;
     if (lexmask_model_open(&from, &model, &err) || lexmask_names_new(model, &words, &names, &err) ||
         lexmask_session_new(model, names, &how, &session, &err))
         fail_msg("%s", err.text);
@@ -114,6 +127,27 @@ static void only_what_was_asked_for_is_given(void **state) {
     close_all();
 }
 
+// Names forgotten: a box is there once, and no two overlap much, whatever they are called.
+static void each_box_once(void **state) {
+    (void)state;
+    lexmask_result *result;
+    agnostic = 1;
+    open_all("pizza,unicorn,red heart,guitar,penguin,rocket", 0);
+    agnostic = 0;
+    if (lexmask_run_file(session, CONTRAST_PICTURE, &result, &err)) fail_msg("%s", err.text);
+    size_t count = lexmask_result_count(result);
+    assert_true(count > 1 && count <= 20); // the model proposes 20
+    for (size_t i = 0; i < count; i++) {
+        const lexmask_detection *a = lexmask_result_at(result, i);
+        // There is no background, so that a box is some name's for sure, but for its objectness.
+        ASSERT_WITHIN(fabs((double)a->score - sqrt((double)a->objectness)), 1e-5);
+        for (size_t k = 0; k < i; k++)
+            assert_true(overlap(a, lexmask_result_at(result, k)) <= 0.1001);
+    }
+    lexmask_result_free(result);
+    close_all();
+}
+
 static int setup(void **state) {
     if (temporary_setup(state)) return -1;
     contrast_model_write(temporary_path(""), "names.txt");
@@ -126,6 +160,7 @@ int main(void) {
         cmocka_unit_test(all_names_are_the_same_with_and_without),
         cmocka_unit_test(strange_names_are_told),
         cmocka_unit_test(only_what_was_asked_for_is_given),
+        cmocka_unit_test(each_box_once),
     };
     return cmocka_run_group_tests(tests, setup, temporary_teardown);
 }

@@ -38,7 +38,10 @@ static const tool_option table[] = {
      &o.how.per_class},
     {"plots", TOOL_TEXT, "DIR", "write precision over recall as PNGs into this folder",
      &o.how.plots},
-    {"agnostic", TOOL_FLAG, NULL, "forget the classes, as for proposals", &o.how.agnostic},
+    {"agnostic", TOOL_FLAG, NULL,
+     "forget the classes, as for proposals; an F-VLM then gives each box once, by how much it is "
+     "anything",
+     &o.how.agnostic},
     {"recall", TOOL_FLAG, NULL,
      "recall of the best 100 and 1000 a picture, too, whatever their names are", &o.how.recall},
     {"lvis", TOOL_FLAG, NULL,
@@ -113,7 +116,7 @@ static tn_status run_model(tool_eval_run *run, tn_error *err) {
     tool_model model = {0};
     bool has_split;
     o.model.novel = o.how.novel;
-    o.model.keep_scores = o.sweep.scores != NULL;
+    o.model.keep_scores = o.sweep.scores != NULL, o.model.agnostic = o.how.agnostic;
     tool_catch_signals();
     tn_status status = io_coco_open(o.gt, 0, &data, err);
     if (status == TN_OK) status = tool_eval_split(&o.how, data, &has_split, &names, err);

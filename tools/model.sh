@@ -99,6 +99,8 @@ of_model=(--model "$work/model" --pictures "$work/unseen/images")
 split=(--base "$work/unseen/base.txt")
 step boxes say "$work/boxes.txt" "$lexmask" eval "${unseen[@]}" "${of_model[@]}" "${split[@]}" \
     --recall --results-out "$work/results.json"
+step agnostic say "$work/agnostic.txt" "$lexmask" eval "${unseen[@]}" "${of_model[@]}" --agnostic \
+    --score2 none --recall --results-out "$work/agnostic.json"
 step masks say "$work/masks.txt" "$lexmask" eval "${unseen[@]}" --results "$work/results.json" \
     --type segm "${split[@]}"
 step named say "$work/named.txt" "$lexmask" report "${unseen[@]}" "${of_model[@]}" --digits 3 \

@@ -103,7 +103,7 @@ static tn_status open_session(const tool_model_choice *c, int64_t threads, tool_
     options.score = c->score, options.nms = c->nms, options.top = (int)c->top;
     options.score2 = c->score2, options.alpha = c->alpha, options.beta = c->beta;
     options.novel = lexmask_model_is_fvlm(out->model) ? c->novel : NULL;
-    options.keep_scores = c->keep_scores;
+    options.keep_scores = c->keep_scores, options.agnostic = c->agnostic;
     options.progress = tool_api_cancelled;
     lexmask_error failure = {0};
     return tool_api_status(

@@ -13,7 +13,7 @@ typedef struct tool_model_choice {
     int64_t proposals, clip_batch, top, heads, text_heads;
     double crop_context, objectness, score, nms, alpha, beta;
     const char *score2, *novel; // F-VLM; novel: names that beta is for, not used by others
-    bool no_cache, no_contrast, keep_scores;
+    bool no_cache, no_contrast, keep_scores, agnostic; // agnostic: F-VLM, names forgotten
 } tool_model_choice;
 
 void tool_model_defaults(tool_model_choice *choice);
