@@ -129,14 +129,14 @@ static void check_folder(const char *folder, const char *name) {
     *strrchr(path, '/') = 0;
     snprintf(d.name, sizeof d.name, "%.300s", name);
     ASSERT_OK(md_fvlm_open(&(md_fvlm_open_options){.folder = path}, kn, &d.model, &err), err);
-    detections(&d);
-    tn_arena_reset(&step, 0);
     unit(&d, "crop", MD_SCORE2_CROP, 1);
     unit(&d, "embed_own", MD_SCORE2_EMBED, 1);
     unit(&d, "embed_scene", MD_SCORE2_EMBED, 0);
     unit(&d, "dense", MD_SCORE2_DENSE, 1);
     unit(&d, "maskcls", MD_SCORE2_MASKCLS, 1);
     unit(&d, "attnpool", MD_SCORE2_ATTNPOOL, 1);
+    detections(&d);
+    tn_arena_reset(&step, 0);
     md_fvlm_close(d.model);
     io_weights_close(d.file);
 }

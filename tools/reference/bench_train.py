@@ -9,12 +9,13 @@ lexmask's time is what its own log says of a step, reading and augmenting the pi
 (tools/reference/fvlm.py with the losses of train_reference.py, in the faster of its two memory formats) is spared
 that, and is given the choice of anchors and regions that lexmask made, with their targets.
 
-Memory is the peak of the process less what has to be there: for lexmask the CLIP and four numbers for each trained
-parameter (value, gradient, two moments); for PyTorch the process with its libraries and the model before the first
-step, and three numbers.  Weights are random but for the small CLIP of demo/pair.
+Memory is the peak of the process less what has to be there: for lexmask the CLIP, both towers, and four numbers for
+each trained parameter (value, gradient, two moments); for PyTorch the process with its libraries and the model (the
+image tower alone) before the first step, and three numbers.  Weights are random but for the small CLIP of demo/pair.
 """
 import argparse
 import json
+import math
 import os
 import resource
 import shutil
@@ -98,11 +99,23 @@ def lexmask_busy(a, case, out):
 
 
 def torch_round(a, case):
-    words = [sys.executable, os.path.abspath(__file__), "--child", case, "--work", a.work, "--threads", str(a.threads), "--forms", a.forms, "--steps", str(a.steps)] + ["--busy"] * a.busy
-    done = subprocess.run(words, capture_output=True, text=True)
-    if done.returncode:
-        raise SystemExit(done.stderr)
-    return json.loads(done.stdout)
+    """The faster form's; each in a process of its own, since one keeps what another has freed."""
+    found = []
+    for form in a.forms.split(","):
+        words = [sys.executable, os.path.abspath(__file__), "--child", case, "--work", a.work, "--threads", str(a.threads), "--forms", form, "--steps", str(a.steps)] + ["--busy"] * a.busy
+        done = subprocess.run(words, capture_output=True, text=True)
+        if done.returncode:
+            raise SystemExit(done.stderr)
+        found.append(json.loads(done.stdout))
+    return min(found)
+
+
+def clip_bytes(path):
+    """Of a CLIP's numbers as float32."""
+    from safetensors import safe_open
+
+    with safe_open(os.path.join(path, "model.safetensors") if os.path.isdir(path) else path, "pt") as file:
+        return 4 * sum(math.prod(file.get_slice(k).get_shape()) for k in file.keys())
 
 
 def resident():
@@ -110,7 +123,7 @@ def resident():
 
 
 def child(a):
-    """PyTorch's rounds, in a process of their own: prints [seconds of a step, bytes beyond the model, parameters, CLIP's bytes]."""
+    """PyTorch's rounds, in a process of their own: prints [seconds of a step, bytes beyond the model, parameters]."""
     import torch
     from fvlm import Fvlm
     from train_reference import forward, read
@@ -134,29 +147,23 @@ def child(a):
 
     model.rpn.head.forward = with_proposals
     count = sum(p.numel() for p in model.parameters())
-    clip_bytes = sum(t.numel() * 4 for t in model.clip.w.values())
-    best, memory = None, None
-    forms = {"plain": torch.contiguous_format, "last": torch.channels_last}
-    for form in (forms[f] for f in a.forms.split(",")):
-        model.to(memory_format=form)
-        x = torch.randn(batch, 3, side, side).contiguous(memory_format=form)
-        adamw = torch.optim.AdamW(model.parameters(), lr=1e-4, weight_decay=config["training"]["decay"])
-        open("/proc/self/clear_refs", "w").write("5")  # the peak begins anew
-        before, times = resident(), []
-        for _ in range(a.steps):
-            start = clock()
-            adamw.zero_grad()
-            maps = model.frozen(x)["maps"]
-            given = step | {f"map.{i}": m.permute(0, 2, 3, 1) for i, m in enumerate(maps)}
-            sum(forward(model, given, 1 / batch).values()).backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), config["training"]["clip"])
-            adamw.step()
-            times.append(clock() - start)
-        peak = next(int(line.split()[1]) * 1024 for line in open("/proc/self/status") if line.startswith("VmHWM"))
-        seconds = statistics.median(times[1:])
-        if best is None or seconds < best:
-            best, memory = seconds, peak - before - 12 * count
-    print(json.dumps([best, memory, count, clip_bytes]))
+    form = {"plain": torch.contiguous_format, "last": torch.channels_last}[a.forms]
+    model.to(memory_format=form)
+    x = torch.randn(batch, 3, side, side).contiguous(memory_format=form)
+    adamw = torch.optim.AdamW(model.parameters(), lr=1e-4, weight_decay=config["training"]["decay"])
+    open("/proc/self/clear_refs", "w").write("5")  # the peak begins anew
+    before, times = resident(), []
+    for _ in range(a.steps):
+        start = clock()
+        adamw.zero_grad()
+        maps = model.frozen(x)["maps"]
+        given = step | {f"map.{i}": m.permute(0, 2, 3, 1) for i, m in enumerate(maps)}
+        sum(forward(model, given, 1 / batch).values()).backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), config["training"]["clip"])
+        adamw.step()
+        times.append(clock() - start)
+    peak = next(int(line.split()[1]) * 1024 for line in open("/proc/self/status") if line.startswith("VmHWM"))
+    print(json.dumps([statistics.median(times[1:]), peak - before - 12 * count, count]))
 
 
 def one(a, case):
@@ -175,8 +182,8 @@ def one(a, case):
     if a.alone:
         print(f"| {name} | {seconds:.2f} | | | {peak / 1e6:.0f} (whole process) | | |", flush=True)
         return
-    parameters, clip = theirs[0][2:]
-    beyond = peak - clip - 16 * parameters
+    parameters = theirs[0][2]
+    beyond = peak - clip_bytes(make_clip(case, a.work)) - 16 * parameters
     them, memory = (statistics.median(r[i] for r in theirs) for i in (0, 1))
     print(f"| {name} | {seconds:.2f} | {them:.2f} | {them / seconds:.2f} | {beyond / 1e6:.0f} | {memory / 1e6:.0f} | {beyond / memory:.2f} |", flush=True)
 
