@@ -26,10 +26,13 @@ static tn_status backward(nn_ctx *cx, const void *of) {
         kn_conv2d_bwd_w(cx->kn, &conv->cfg, &s->x, &dy, 1, &trained->weight[0]->grad);
     }
     if (!nn_tape_wants(cx, &s->x)) return TN_OK;
-    const kn_weight *adjoint = trained ? &trained->adjoint : &conv->adjoint;
-    nn_check_through(&conv->w, adjoint);
     TN_TRY(nn_tape_grad(cx, &s->x, &beta, &dx));
-    kn_conv2d_bwd_x(cx->kn, &conv->cfg, &dy, adjoint, beta, &dx);
+    nn_scope scope = nn_scope_enter(cx);
+    kn_weight adjoint = conv->adjoint;
+    if (trained) TN_TRY(nn_trained_adjoint(cx, trained, &adjoint));
+    nn_check_through(&conv->w, &adjoint);
+    kn_conv2d_bwd_x(cx->kn, &conv->cfg, &dy, &adjoint, beta, &dx);
+    nn_scope_leave(cx, scope);
     return TN_OK;
 }
 

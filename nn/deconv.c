@@ -74,11 +74,14 @@ static tn_status backward(nn_ctx *cx, const void *of) {
         kn_conv2d_bwd_w(cx->kn, &cfg, &dy, &s->x, 1, &trained->weight[0]->grad);
     }
     if (!nn_tape_wants(cx, &s->x)) return TN_OK;
-    const kn_weight *adjoint = trained ? &trained->adjoint : &s->deconv->adjoint;
-    nn_check_through(&s->deconv->w, adjoint);
     TN_TRY(nn_tape_grad(cx, &s->x, &beta, &dx));
+    nn_scope scope = nn_scope_enter(cx);
+    kn_weight adjoint = s->deconv->adjoint;
+    if (trained) TN_TRY(nn_trained_adjoint(cx, trained, &adjoint));
+    nn_check_through(&s->deconv->w, &adjoint);
     kn_epilogue add = {.residual = beta != 0 ? &dx : NULL};
-    kn_conv2d_fwd(cx->kn, &cfg, &dy, adjoint, &add, &dx);
+    kn_conv2d_fwd(cx->kn, &cfg, &dy, &adjoint, &add, &dx);
+    nn_scope_leave(cx, scope);
     return TN_OK;
 }
 

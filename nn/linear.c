@@ -22,10 +22,13 @@ static tn_status backward(nn_ctx *cx, const void *of) {
     if (!dy.data) return TN_OK;
     if (linear->trained) nn_trained_linear_bwd(cx->kn, linear->trained, &s->x, &dy);
     if (!nn_tape_wants(cx, &s->x)) return TN_OK;
-    const kn_weight *adjoint = linear->trained ? &linear->trained->adjoint : &linear->adjoint;
-    nn_check_through(&linear->w, adjoint);
     TN_TRY(nn_tape_grad(cx, &s->x, &beta, &dx));
-    kn_linear_bwd_x(cx->kn, &dy, adjoint, beta, &dx);
+    nn_scope scope = nn_scope_enter(cx);
+    kn_weight adjoint = linear->adjoint;
+    if (linear->trained) TN_TRY(nn_trained_adjoint(cx, linear->trained, &adjoint));
+    nn_check_through(&linear->w, &adjoint);
+    kn_linear_bwd_x(cx->kn, &dy, &adjoint, beta, &dx);
+    nn_scope_leave(cx, scope);
     return TN_OK;
 }
 

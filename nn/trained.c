@@ -114,14 +114,11 @@ tn_status nn_trained_new(const nn_loader *load, const nn_trained *trained, nn_tr
     *t = *trained;
     TN_TRY(new_staged(params, t, load->err));
     const tn_tensor *w = stage(load->kn, t);
-    if (t->form == NN_DECONV) {
+    if (t->form == NN_DECONV)
         TN_TRY(
             kn_weight_pack_transpose2x2(load->kn, &params->packed, w, NULL, &t->plain, load->err));
-        TN_TRY(kn_weight_pack(load->kn, &params->packed, w, NULL, &t->adjoint, load->err));
-    } else {
+    else
         TN_TRY(kn_weight_pack(load->kn, &params->packed, w, NULL, &t->plain, load->err));
-        TN_TRY(kn_weight_pack_adjoint(load->kn, &params->packed, w, &t->adjoint, load->err));
-    }
     t->next = params->trained;
     params->trained = t;
     *out = t;
@@ -129,9 +126,13 @@ tn_status nn_trained_new(const nn_loader *load, const nn_trained *trained, nn_tr
 }
 
 void nn_trained_repack(kn_ctx *kn, nn_trained *t) {
-    const tn_tensor *w = stage(kn, t);
-    kn_weight_repack(kn, w, NULL, &t->plain);
-    kn_weight_repack(kn, w, NULL, &t->adjoint);
+    kn_weight_repack(kn, stage(kn, t), NULL, &t->plain);
+}
+
+tn_status nn_trained_adjoint(nn_ctx *cx, nn_trained *t, kn_weight *out) {
+    const tn_tensor *w = stage(cx->kn, t);
+    if (t->form == NN_DECONV) return kn_weight_pack(cx->kn, cx->step, w, NULL, out, cx->err);
+    return kn_weight_pack_adjoint(cx->kn, cx->step, w, out, cx->err);
 }
 
 tn_tensor nn_trained_bias(const nn_trained *t) {

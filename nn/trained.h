@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a weight has besides when it is trained: its parameters, its two packed forms, and the way
-// from one to the other and back.
+// What a weight has besides when it is trained: its parameters, what is packed of them, and the
+// way from one to the other and back.
 #pragma once
 
 #include "nn/params.h"
@@ -21,7 +21,7 @@ struct nn_trained {
     int parts;
     nn_param *weight[NN_JOINED_MOST], *bias[NN_JOINED_MOST]; // bias: NULL where there is none
     int64_t bins;
-    kn_weight plain, adjoint;
+    kn_weight plain;
     tn_tensor staged;                 // [K,C] as kernels are given it, where no parameter is that
     tn_tensor joined_bias, bias_grad; // [K], of several parts
 };
@@ -30,6 +30,9 @@ struct nn_trained {
 // points to lives with params and is packed again by nn_params_changed. TN_ENOMEM.
 tn_status nn_trained_new(const nn_loader *load, const nn_trained *trained, nn_trained **out);
 void nn_trained_repack(kn_ctx *kn, nn_trained *trained);
+// The adjoint of the values as they are now, packed into cx->step for one product: to keep it would
+// take as much memory as the parameters. TN_ENOMEM.
+tn_status nn_trained_adjoint(nn_ctx *cx, nn_trained *trained, kn_weight *out);
 // The bias as kernels are given it; data is NULL where there is none.
 tn_tensor nn_trained_bias(const nn_trained *trained);
 
