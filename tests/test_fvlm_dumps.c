@@ -79,6 +79,19 @@ static double worst(const float *a, const float *b, int count) {
     return test_max_difference(a, b, (size_t)count);
 }
 
+// What is nearest to a detection of the reference that was not met, for people to judge.
+static void tell_missed(const dump *d, const md_fvlm_result *found, const float *box, float score,
+                        int32_t name) {
+    double nearest = INFINITY, of_score = 0;
+    for (int64_t k = 0; k < found->count; k++) {
+        double apart = worst(tn_f32(&found->boxes) + 4 * k, box, 4);
+        if (tn_i32(&found->names)[k] != name || !(apart < nearest)) continue;
+        nearest = apart, of_score = fabs((double)tn_f32(&found->scores)[k] - (double)score);
+    }
+    printf("%s missed name %d, score %.4g: the nearest is %.2g px and %.2g of a score away\n",
+           d->name, (int)name, (double)score, nearest, of_score);
+}
+
 // How many of the reference's detections are there, each found once.
 static void detections(const dump *d) {
     int32_t class_of[256];
@@ -102,8 +115,9 @@ static void detections(const dump *d) {
     ASSERT_OK(md_fvlm_detect(&cx, d->model, &vocabulary, &picture, &options, &found), err);
     int64_t met = 0;
     double of_score = 0, of_box = 0;
-    for (int64_t i = 0; i < boxes.dim[0]; i++)
-        for (int64_t k = 0; k < found.count; k++) {
+    for (int64_t i = 0; i < boxes.dim[0]; i++) {
+        int64_t before = met;
+        for (int64_t k = 0; k < found.count && met == before; k++) {
             double box = worst(tn_f32(&found.boxes) + 4 * k, tn_f32(&boxes) + 4 * i, 4);
             double score = worst(tn_f32(&found.scores) + k, tn_f32(&scores) + i, 1);
             if (tn_i32(&found.names)[k] != tn_i32(&names)[i] || !(box <= SAME_BOX)) continue;
@@ -111,8 +125,10 @@ static void detections(const dump *d) {
             tn_i32(&found.names)[k] = -1; // met
             of_score = fmax(of_score, score), of_box = fmax(of_box, box);
             met++;
-            break;
         }
+        if (met == before)
+            tell_missed(d, &found, tn_f32(&boxes) + 4 * i, tn_f32(&scores)[i], tn_i32(&names)[i]);
+    }
     printf("%s detections %d of %d (found %d), scores %.2g, boxes %.2g\n", d->name, (int)met,
            (int)boxes.dim[0], (int)found.count, of_score, of_box);
     double most = fmax(1, MISSING * (double)boxes.dim[0]);
