@@ -196,6 +196,15 @@ void io_writer_abort(io_writer *writer) {
     *writer = (io_writer){0};
 }
 
+tn_status io_write_file(const char *path, const void *bytes, size_t count, tn_error *err) {
+    io_writer writer;
+    TN_TRY(io_writer_open(&writer, path, err));
+    tn_status status = io_write(&writer, bytes, count, err);
+    if (status == TN_OK) return io_writer_commit(&writer, err);
+    io_writer_abort(&writer);
+    return status;
+}
+
 tn_status io_make_folder(const char *path, tn_error *err) {
     char *part = tn_strdup(path);
     if (!part) return tn_fail(err, TN_ENOMEM, "%s: out of memory", path);

@@ -41,6 +41,8 @@ tn_status io_write(io_writer *writer, const void *bytes, size_t count, tn_error 
 // file is as it was; the text says what failed (a full disk, a folder without write permission).
 tn_status io_writer_commit(io_writer *writer, tn_error *err);
 void io_writer_abort(io_writer *writer); // removes the temporary file; fine after commit
+// All of it at once: a file of these bytes. Errors as above.
+tn_status io_write_file(const char *path, const void *bytes, size_t count, tn_error *err);
 
 // fsync of the folder that the path lies in, so that a rename in it lasts. Quiet: some file systems
 // cannot, and the rename itself has been done.

@@ -148,16 +148,8 @@ tn_status md_fvlm_config_text(const md_fvlm_config *config, char **out, size_t *
 tn_status md_fvlm_config_write(const char *path, const md_fvlm_config *config, tn_error *err) {
     char *bytes;
     size_t count;
-    io_writer writer;
     TN_TRY(md_fvlm_config_text(config, &bytes, &count, err));
-    tn_status status = io_writer_open(&writer, path, err);
-    if (status == TN_OK) {
-        status = io_write(&writer, bytes, count, err);
-        if (status == TN_OK)
-            status = io_writer_commit(&writer, err);
-        else
-            io_writer_abort(&writer);
-    }
+    tn_status status = io_write_file(path, bytes, count, err);
     tn_free(bytes);
     return status;
 }

@@ -24,17 +24,9 @@ static tn_status join(char out[PATH_MAX], const char *folder, const char *name, 
 static tn_status copy_file(const char *from, const char *folder, const char *name, tn_error *err) {
     char to[PATH_MAX], *bytes;
     size_t count;
-    io_writer writer;
     TN_TRY(join(to, folder, name, err));
     TN_TRY(io_read_text(from, SMALL, &bytes, &count, err));
-    tn_status status = io_writer_open(&writer, to, err);
-    if (status == TN_OK) {
-        status = io_write(&writer, bytes, count, err);
-        if (status == TN_OK)
-            status = io_writer_commit(&writer, err);
-        else
-            io_writer_abort(&writer);
-    }
+    tn_status status = io_write_file(to, bytes, count, err);
     tn_free(bytes);
     return status;
 }

@@ -9,16 +9,8 @@
 
 static tn_status copy_file(const char *from, const char *to, tn_error *err) {
     io_map map;
-    io_writer writer;
     TN_TRY(io_map_open(from, &map, err));
-    tn_status status = io_writer_open(&writer, to, err);
-    if (status == TN_OK) {
-        status = io_write(&writer, map.bytes, map.count, err);
-        if (status == TN_OK)
-            status = io_writer_commit(&writer, err);
-        else
-            io_writer_abort(&writer);
-    }
+    tn_status status = io_write_file(to, map.bytes, map.count, err);
     io_map_close(&map);
     return status;
 }

@@ -51,12 +51,7 @@ static tn_status save_picture(const writer *w, const tr_scene *scene, const char
     char path[PATH];
     snprintf(path, sizeof path, "%s/images/%s", w->set->folder, name);
     if (!scene->jpeg) return io_png_write(path, &scene->picture, err);
-    io_writer file;
-    TN_TRY(io_writer_open(&file, path, err));
-    tn_status status = io_write(&file, scene->jpeg, scene->jpeg_bytes, err);
-    if (status == TN_OK) return io_writer_commit(&file, err);
-    io_writer_abort(&file);
-    return status;
+    return io_write_file(path, scene->jpeg, scene->jpeg_bytes, err);
 }
 
 // The other form of the picture, from an earlier run with another seed, would be a stranger.
