@@ -40,3 +40,14 @@ void run_digest(const char *folder, const char *name, uint8_t out[IO_SHA256]) {
     snprintf(path, sizeof path, "%s/%s", folder, name);
     ASSERT_OK(io_sha256_file(path, out, &err), err);
 }
+
+void run_assert_same(const char *folder, const char *other) {
+    static const char *const files[] = {"checkpoint.safetensors", "model.safetensors",
+                                        "vocab.json"};
+    uint8_t want[IO_SHA256], is[IO_SHA256];
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        run_digest(folder, files[i], want);
+        run_digest(other, files[i], is);
+        assert_memory_equal(want, is, sizeof want);
+    }
+}

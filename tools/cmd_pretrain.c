@@ -14,9 +14,9 @@ static const tool_option table[] = {
     {"out", TOOL_TEXT, "RUN",
      "folder of the run: checkpoints, log.jsonl, charts, and the model itself as transformers "
      "reads it",
-     &o.out},
+     &o.run.out},
     {"resume", TOOL_FLAG, NULL, "go on with the run in RUN, bit for bit as if it had never stopped",
-     &o.resume},
+     &o.run.resume},
     {"names", TOOL_TEXT, "FILE", "names of emoji to learn, one a line; default: all that there are",
      &o.names},
     {"templates", TOOL_TEXT, "FILE",
@@ -27,18 +27,18 @@ static const tool_option table[] = {
      "vocab.json and merges.txt; default: a vocabulary is made of names and templates",
      &o.tokenizer},
     {"init", TOOL_TEXT, "DIR", "begin with this CLIP instead of random values", &o.init},
-    {"steps", TOOL_INT, "N", "updates; default 3000", &o.steps, 1, 1e12},
-    {"batch", TOOL_INT, "N", "crops of an update; default 160", &o.batch, 2, 65536},
+    {"steps", TOOL_INT, "N", "updates; default 3000", &o.run.steps, 1, 1e12},
+    {"batch", TOOL_INT, "N", "crops of an update; default 160", &o.run.batch, 2, 65536},
     {"empty", TOOL_INT, "N", "of these, crops without an object; default 16", &o.empty, 0, 65535},
-    {"lr", TOOL_REAL, "X", "highest learning rate; default 1e-3", &o.lr, 0, 1e3},
+    {"lr", TOOL_REAL, "X", "highest learning rate; default 1e-3", &o.run.lr, 0, 1e3},
     {"optimizer", TOOL_CHOICE, "NAME",
      "adamw, or muon for the matrices of all blocks, with AdamW for the rest; default adamw",
      &o.optimizer, .choices = "adamw|muon"},
-    {"warmup", TOOL_INT, "N", "updates until it is reached; default 200", &o.warmup, 0, 1e12},
+    {"warmup", TOOL_INT, "N", "updates until it is reached; default 200", &o.run.warmup, 0, 1e12},
     {"decay", TOOL_REAL, "X", "weight decay, not of norms, biases and the scale; default 0.05",
      &o.decay, 0, 1e3},
     {"clip-norm", TOOL_REAL, "X", "gradients are clipped at this norm; 0: not; default 1",
-     &o.clip_norm, 0, 1e9},
+     &o.run.clip_norm, 0, 1e9},
     {"half-until", TOOL_REAL, "X",
      "part of the run that looks at a random half of each crop's patches; default 0.65", &o.half, 0,
      1},
@@ -61,13 +61,13 @@ static const tool_option table[] = {
     {"context", TOOL_INT, "N", "most tokens of a text; default 32", &o.context, 4, 65536},
     {"vocabulary", TOOL_INT, "N", "symbols of the vocabulary at most; default 2048", &o.vocabulary,
      MD_BPE_LEAST, 1 << 24},
-    {"val-every", TOOL_INT, "N", "updates between measurements; default 250", &o.val_every, 1,
+    {"val-every", TOOL_INT, "N", "updates between measurements; default 250", &o.run.val_every, 1,
      1e12},
-    {"dtype", TOOL_CHOICE, "TYPE", "of the model's file: f32 or f16; default f32", &o.dtype,
+    {"dtype", TOOL_CHOICE, "TYPE", "of the model's file: f32 or f16; default f32", &o.run.dtype,
      .choices = "f32|f16"},
     {"font", TOOL_TEXT, "FILE", "NotoColorEmoji.ttf; default: Debian's", &o.font},
     {"emoji-list", TOOL_TEXT, "FILE", "Unicode's emoji-test.txt; default: Debian's", &o.list},
-    TOOL_RUN_OPTIONS(o),
+    TOOL_RUN_OPTIONS(o.run),
 };
 
 static const tool_option *options(size_t *count) {
@@ -76,13 +76,16 @@ static const tool_option *options(size_t *count) {
 }
 
 static void set_defaults(void) {
-    o = (tool_pretrain_options){.steps = 3000,
-                                .batch = 160,
+    o = (tool_pretrain_options){.run = {.steps = 3000,
+                                        .batch = 160,
+                                        .lr = 1e-3,
+                                        .warmup = 200,
+                                        .clip_norm = 1,
+                                        .seed = 1,
+                                        .save_every = 200,
+                                        .val_every = 250},
                                 .empty = 16,
-                                .lr = 1e-3,
-                                .warmup = 200,
                                 .decay = 0.05,
-                                .clip_norm = 1,
                                 .half = 0.65,
                                 .easy = 0.175,
                                 .refresh = 20,
@@ -96,16 +99,13 @@ static void set_defaults(void) {
                                 .text_layers = 3,
                                 .text_heads = 4,
                                 .context = 32,
-                                .vocabulary = 2048,
-                                .seed = 1,
-                                .save_every = 200,
-                                .val_every = 250};
+                                .vocabulary = 2048};
 }
 
 static const char *misuse(const tool_list *words) {
     (void)words;
-    if (!o.out) return "where to? Give --out RUN, a folder";
-    if (o.empty >= o.batch) return "--empty: a batch needs crops with an object, too";
+    if (!o.run.out) return "where to? Give --out RUN, a folder";
+    if (o.empty >= o.run.batch) return "--empty: a batch needs crops with an object, too";
     return NULL;
 }
 
@@ -115,10 +115,7 @@ static int run(const tool_command *self, int argc, char **argv) {
     int code = tool_parse(self, argc, argv, NULL);
     if (code != TOOL_GO) return code;
     tool_catch_signals();
-    tn_status status = tool_pretrain_go(&o, &err);
-    if (status == TN_ECANCELLED) tool_note("%s", err.text);
-    if (status == TN_ECANCELLED) return tool_interrupted() ? 1 : 0; // or --stop-after asked for it
-    return status == TN_OK ? 0 : tool_failed(&err);
+    return tool_run_ended(tool_pretrain_go(&o, &err), &err);
 }
 
 const tool_command tool_pretrain = {

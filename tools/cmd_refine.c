@@ -9,9 +9,9 @@ static tool_refine_options o;
 static const tool_option table[] = {
     {"clip", TOOL_TEXT, "DIR", "Hugging Face folder of a ViT, with its vocabulary", &o.clip},
     {"out", TOOL_TEXT, "RUN",
-     "folder of the run: checkpoints, log.jsonl, charts, and the refined CLIP", &o.out},
+     "folder of the run: checkpoints, log.jsonl, charts, and the refined CLIP", &o.run.out},
     {"resume", TOOL_FLAG, NULL, "go on with the run in RUN, bit for bit as if it had never stopped",
-     &o.resume},
+     &o.run.resume},
     {"pool", TOOL_CHOICE, "PART",
      "things in the scenes to learn from are base names or all; default all", &o.pool,
      .choices = "base|all"},
@@ -19,8 +19,8 @@ static const tool_option table[] = {
     {"window", TOOL_INT, "N",
      "patches a side that attend to each other, with CLIP's own positions; default: all", &o.window,
      1, 512},
-    {"steps", TOOL_INT, "N", "updates; default 600", &o.steps, 1, 1e12},
-    {"batch", TOOL_INT, "N", "scenes of an update; default 8", &o.batch, 1, 1024},
+    {"steps", TOOL_INT, "N", "updates; default 600", &o.run.steps, 1, 1e12},
+    {"batch", TOOL_INT, "N", "scenes of an update; default 8", &o.run.batch, 1, 1024},
     {"regions", TOOL_INT, "N", "of each scene that are taught; default 20", &o.regions, 1, 4096},
     {"things", TOOL_REAL, "X",
      "share of the regions that are a thing's box, about; the others are anywhere; default 0.5",
@@ -33,18 +33,18 @@ static const tool_option table[] = {
     {"which", TOOL_REAL, "X",
      "weight of telling a region from the others of the batch, beside the cosine; default 1",
      &o.which, 0, 1e3},
-    {"lr", TOOL_REAL, "X", "highest learning rate; default 5e-4", &o.lr, 0, 1e3},
-    {"warmup", TOOL_INT, "N", "updates until it is reached; default 50", &o.warmup, 0, 1e12},
+    {"lr", TOOL_REAL, "X", "highest learning rate; default 5e-4", &o.run.lr, 0, 1e3},
+    {"warmup", TOOL_INT, "N", "updates until it is reached; default 50", &o.run.warmup, 0, 1e12},
     {"clip-norm", TOOL_REAL, "X", "gradients are clipped at this norm; 0: not; default 1",
-     &o.clip_norm, 0, 1e9},
-    {"val-every", TOOL_INT, "N", "updates between measurements; default 100", &o.val_every, 1,
+     &o.run.clip_norm, 0, 1e9},
+    {"val-every", TOOL_INT, "N", "updates between measurements; default 100", &o.run.val_every, 1,
      1e12},
     {"val-pictures", TOOL_INT, "N", "scenes of a measurement; default 64", &o.val_pictures, 1, 1e6},
-    {"dtype", TOOL_CHOICE, "TYPE", "of the model's file: f32 or f16; default f32", &o.dtype,
+    {"dtype", TOOL_CHOICE, "TYPE", "of the model's file: f32 or f16; default f32", &o.run.dtype,
      .choices = "f32|f16"},
     {"font", TOOL_TEXT, "FILE", "NotoColorEmoji.ttf; default: Debian's", &o.font},
     {"emoji-list", TOOL_TEXT, "FILE", "Unicode's emoji-test.txt; default: Debian's", &o.list},
-    TOOL_RUN_OPTIONS(o),
+    TOOL_RUN_OPTIONS(o.run),
 };
 
 static const tool_option *options(size_t *count) {
@@ -53,27 +53,27 @@ static const tool_option *options(size_t *count) {
 }
 
 static void set_defaults(void) {
-    o = (tool_refine_options){.size = 256,
-                              .steps = 600,
-                              .batch = 8,
+    o = (tool_refine_options){.run = {.steps = 600,
+                                      .batch = 8,
+                                      .lr = 5e-4,
+                                      .warmup = 50,
+                                      .clip_norm = 1,
+                                      .seed = 1,
+                                      .save_every = 200,
+                                      .val_every = 100},
+                              .size = 256,
                               .regions = 20,
                               .things = 0.5,
                               .smallest = 20,
                               .context = 1.15,
                               .which = 1,
-                              .lr = 5e-4,
-                              .warmup = 50,
-                              .clip_norm = 1,
-                              .seed = 1,
-                              .save_every = 200,
-                              .val_every = 100,
                               .val_pictures = 64};
 }
 
 static const char *misuse(const tool_list *words) {
     (void)words;
     if (!o.clip) return "which CLIP? Give --clip DIR";
-    if (!o.out) return "where to? Give --out RUN, a folder";
+    if (!o.run.out) return "where to? Give --out RUN, a folder";
     return NULL;
 }
 
@@ -83,10 +83,7 @@ static int run(const tool_command *self, int argc, char **argv) {
     int code = tool_parse(self, argc, argv, NULL);
     if (code != TOOL_GO) return code;
     tool_catch_signals();
-    tn_status status = tool_refine_go(&o, &err);
-    if (status == TN_ECANCELLED) tool_note("%s", err.text);
-    if (status == TN_ECANCELLED) return tool_interrupted() ? 1 : 0; // or --stop-after asked for it
-    return status == TN_OK ? 0 : tool_failed(&err);
+    return tool_run_ended(tool_refine_go(&o, &err), &err);
 }
 
 const tool_command tool_refine = {

@@ -140,10 +140,7 @@ static int train(const tool_command *self, int argc, char **argv) {
     if (code == TOOL_GO && goes_on()) code = recall(self, argc, argv);
     if (code != TOOL_GO) return code;
     tool_catch_signals();
-    tn_status status = tool_train_go(&o, &err);
-    if (status == TN_ECANCELLED) tool_note("%s", err.text);
-    if (status == TN_ECANCELLED) return tool_interrupted() ? 1 : 0; // or --stop-after asked for it
-    return status == TN_OK ? 0 : tool_failed(&err);
+    return tool_run_ended(tool_train_go(&o, &err), &err);
 }
 
 static int run(const tool_command *self, int argc, char **argv) {

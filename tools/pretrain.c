@@ -23,12 +23,12 @@ static tn_status collect_settings(tool_pretrainer *t) {
     const struct {
         const char *key;
         int64_t value;
-    } whole[] = {{"--batch", o->batch},
+    } whole[] = {{"--batch", o->run.batch},
                  {"--empty", o->empty},
-                 {"--steps", o->steps},
-                 {"--warmup", o->warmup},
+                 {"--steps", o->run.steps},
+                 {"--warmup", o->run.warmup},
                  {"--refresh", o->refresh},
-                 {"--seed", o->seed},
+                 {"--seed", o->run.seed},
                  {"--size", o->size},
                  {"--patch", o->patch},
                  {"--width", o->width},
@@ -42,10 +42,10 @@ static tn_status collect_settings(tool_pretrainer *t) {
     for (size_t i = 0; i < sizeof whole / sizeof *whole; i++)
         tool_run_set(&t->settings, whole[i].key, "%lld", (long long)whole[i].value);
     tool_run_set(&t->settings, "--optimizer", "%s", is_muon(o) ? "muon" : "adamw");
-    tool_run_set(&t->settings, "--lr", "%.17g", o->lr);
+    tool_run_set(&t->settings, "--lr", "%.17g", o->run.lr);
     tool_run_set(&t->settings, "--decay", "%.17g", o->decay);
-    tool_run_set(&t->settings, "--clip-norm", "%.17g", o->clip_norm);
-    tool_run_set(&t->settings, "--average", "%.17g", o->average);
+    tool_run_set(&t->settings, "--clip-norm", "%.17g", o->run.clip_norm);
+    tool_run_set(&t->settings, "--average", "%.17g", o->run.average);
     tool_run_set(&t->settings, "--half-until", "%.17g", o->half);
     tool_run_set(&t->settings, "--easy-until", "%.17g", o->easy);
     size_t rows = (size_t)(texts->names * texts->templates + texts->empties);
@@ -59,14 +59,14 @@ static tn_status collect_settings(tool_pretrainer *t) {
 
 // Which part of the run is over.
 static double part_of(const tool_pretrainer *t, int64_t step) {
-    return (double)step / (double)t->options->steps;
+    return (double)step / (double)t->options->run.steps;
 }
 
 // Names of the crops at position; the last ones of a batch hold no object.
 static void choose_names(tool_pretrainer *t, int64_t position, int32_t *names, int32_t *glyphs) {
     const tool_pretrain_options *o = t->options;
-    int64_t shown = o->batch - o->empty, first = position / o->batch * shown;
-    for (int64_t i = 0; i < o->batch; i++) {
+    int64_t shown = o->run.batch - o->empty, first = position / o->run.batch * shown;
+    for (int64_t i = 0; i < o->run.batch; i++) {
         names[i] = i < shown ? (int32_t)tr_order_at(&t->order, first + i) : -1;
         glyphs[i] = i < shown ? t->glyph_of[names[i]] : -1;
     }
@@ -80,17 +80,17 @@ static tn_status make_batch(tool_pretrainer *t, int64_t step, int64_t position,
     double part = part_of(t, step), easy = o->easy > 0 ? 0.7 * (1 - part / o->easy) : 0;
     tn_tensor names, glyphs;
     *batch = (tr_clip_batch){0};
-    TN_TRY(tn_new(&t->step, &names, TN_I32, TN_DIMS(o->batch), t->err));
-    TN_TRY(tn_new(&t->step, &glyphs, TN_I32, TN_DIMS(o->batch), t->err));
+    TN_TRY(tn_new(&t->step, &names, TN_I32, TN_DIMS(o->run.batch), t->err));
+    TN_TRY(tn_new(&t->step, &glyphs, TN_I32, TN_DIMS(o->run.batch), t->err));
     TN_TRY(tn_new(&t->step, &batch->pixels, TN_F32,
-                  TN_DIMS(o->batch, c->image_size, c->image_size, 3), t->err));
+                  TN_DIMS(o->run.batch, c->image_size, c->image_size, 3), t->err));
     choose_names(t, position, tn_i32(&names), tn_i32(&glyphs));
-    TN_TRY(tr_crops_make(&t->crops, kn_pool(t->kn), (uint64_t)o->seed, position, o->batch,
+    TN_TRY(tr_crops_make(&t->crops, kn_pool(t->kn), (uint64_t)o->run.seed, position, o->run.batch,
                          tn_i32(&glyphs), easy > 0 ? easy : 0, &batch->pixels, t->err));
-    TN_TRY(tr_clip_texts_draw(&t->texts, &t->step, (uint64_t)o->seed, position, o->batch,
+    TN_TRY(tr_clip_texts_draw(&t->texts, &t->step, (uint64_t)o->run.seed, position, o->run.batch,
                               tn_i32(&names), batch, t->err));
     if (part >= o->half || cells < 2) return TN_OK;
-    return tr_clip_keep(&t->step, (uint64_t)o->seed, position, o->batch, cells, cells / 2,
+    return tr_clip_keep(&t->step, (uint64_t)o->run.seed, position, o->run.batch, cells, cells / 2,
                         &batch->keep, t->err);
 }
 
@@ -120,7 +120,7 @@ static void settle(void *self) {
 
 static bool stop(void *user) {
     const tool_pretrainer *t = user;
-    return tool_interrupted() || (t->options->stop_after && t->updates >= t->options->stop_after);
+    return tool_clip_run_stop(&t->options->run, t->updates);
 }
 
 static void see(void *user, const tr_update *update) {
@@ -142,10 +142,8 @@ static void note(void *user, const char *event, const char *text) {
 
 static tn_status keep(void *user, int64_t step, tn_error *err) {
     const tool_pretrainer *t = user;
-    const char *dtype = t->options->dtype;
     (void)step;
-    return md_clip_write(t->clip, &t->params, md_bpe_start(t->bpe), md_bpe_end(t->bpe),
-                         dtype && !strcmp(dtype, "f16") ? TN_F16 : TN_F32, t->options->out, err);
+    return tool_clip_run_keep(&t->options->run, t->clip, &t->params, t->bpe, err);
 }
 
 static tn_status validate(void *user, int64_t step, tr_value *out, size_t *count, tn_error *err) {
@@ -169,29 +167,10 @@ static tn_status pretrain(tool_pretrainer *t) {
     TN_TRY(collect_settings(t));
     tool_note("%lld parameters, %lld names, %lld symbols, %lld updates of %lld crops",
               (long long)nn_params_elements(&t->params), (long long)t->texts.names,
-              (long long)md_bpe_size(t->bpe), (long long)o->steps, (long long)o->batch);
-    tr_run run = {.folder = o->out,
-                  .schedule = {.lr = o->lr,
-                               .least = o->lr / 200,
-                               .start = 1e-2,
-                               .warmup = o->warmup < o->steps ? o->warmup : o->steps,
-                               .steps = o->steps},
-                  .optimizer = tr_optimizer_default(),
-                  .batch = o->batch,
-                  .accumulate = 1,
-                  .save_every = o->save_every,
-                  .validate_every = o->val_every,
-                  .plot_every = o->save_every,
-                  .seed = (uint64_t)o->seed,
-                  .resume = o->resume,
-                  .settings = t->settings.pair,
-                  .setting_count = t->settings.count,
-                  .figures = figures,
-                  .figure_count = sizeof figures / sizeof *figures};
-    run.optimizer.beta2 = 0.98;
+              (long long)md_bpe_size(t->bpe), (long long)o->run.steps, (long long)o->run.batch);
+    tr_run run =
+        tool_clip_run_begin(&o->run, &t->settings, figures, sizeof figures / sizeof *figures);
     run.optimizer.decay = o->decay;
-    run.optimizer.clip = o->clip_norm;
-    run.optimizer.average = o->average;
     if (is_muon(o)) run.optimizer.muon = ".resblocks.";
     tr_task task = {.self = t,
                     .kn = t->kn,

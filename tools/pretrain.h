@@ -3,20 +3,20 @@
 #pragma once
 
 #include "models/bpe.h"
+#include "tools/clip_run.h"
 #include "tools/options.h"
-#include "tools/train.h"
 #include "train/clip_texts.h"
 #include "train/crops.h"
 #include "train/order.h"
 
 // The options; what was not given is 0, NULL or negative.
 typedef struct tool_pretrain_options {
-    const char *out, *names, *templates, *tokenizer, *init, *dtype, *font, *list, *optimizer;
-    int64_t batch, empty, steps, warmup, refresh, seed, threads, save_every, val_every, stop_after;
-    int64_t size, patch, width, layers, heads, embed, text_width, text_layers, text_heads;
+    tool_clip_run run;
+    const char *names, *templates, *tokenizer, *init, *font, *list, *optimizer;
+    int64_t empty, refresh, size, patch, width, layers, heads, embed, text_width, text_layers,
+        text_heads;
     int64_t context, vocabulary;
-    double lr, decay, clip_norm, average, half, easy;
-    bool resume;
+    double decay, half, easy;
 } tool_pretrain_options;
 
 // The whole run. TN_ECANCELLED after Ctrl-C: all is saved.

@@ -2,7 +2,6 @@
 // lexmask pretrain, until all is open: names, texts, vocabulary, model.
 #include "tools/pretrain.h"
 
-#include "io/file.h"
 #include "models/bpe_train.h"
 #include "models/prompts.h"
 #include "tools/commands.h"
@@ -104,17 +103,17 @@ static tn_status make_vocabulary(const tool_pretrainer *t) {
     TN_TRY(md_bpe_corpus_new(&corpus, t->err));
     tn_status status = collect_corpus(t, corpus);
     if (status == TN_OK)
-        status = md_bpe_train(corpus, o->vocabulary, o->context, o->out, &symbols, t->err);
+        status = md_bpe_train(corpus, o->vocabulary, o->context, o->run.out, &symbols, t->err);
     md_bpe_corpus_free(corpus);
     return status;
 }
 
 static tn_status open_vocabulary(tool_pretrainer *t) {
     char path[PATH_MAX];
-    snprintf(path, sizeof path, "%s/vocab.json", t->options->out);
-    if (!t->options->resume || access(path, F_OK) != 0)
+    snprintf(path, sizeof path, "%s/vocab.json", t->options->run.out);
+    if (!t->options->run.resume || access(path, F_OK) != 0)
         TN_TRY(t->options->tokenizer
-                   ? tool_copy_vocabulary(t->options->tokenizer, t->options->out, t->err)
+                   ? tool_copy_vocabulary(t->options->tokenizer, t->options->run.out, t->err)
                    : make_vocabulary(t));
     TN_TRY(md_bpe_open(path, &t->bpe, t->err));
     return tr_clip_texts_make(t->bpe, (const char *const *)t->name.word, (int64_t)t->name.count,
@@ -140,8 +139,9 @@ static tn_status open_model(tool_pretrainer *t) {
     const tool_pretrain_options *o = t->options;
     md_clip_config config = configure(t);
     TN_TRY(nn_params_init(&t->params, TN_F32, t->err));
-    TN_TRY(o->init ? md_clip_open_trained(o->init, NULL, &t->params, t->kn, &t->clip, t->err)
-                   : md_clip_new(&config, (uint64_t)o->seed, &t->params, t->kn, &t->clip, t->err));
+    TN_TRY(o->init
+               ? md_clip_open_trained(o->init, NULL, &t->params, t->kn, &t->clip, t->err)
+               : md_clip_new(&config, (uint64_t)o->run.seed, &t->params, t->kn, &t->clip, t->err));
     const md_clip_config *c = md_clip_settings(t->clip);
     if (c->vocabulary != md_bpe_size(t->bpe) || c->context < o->context)
         return tn_fail(t->err, TN_EINVAL,
@@ -158,19 +158,15 @@ static tn_status open_model(tool_pretrainer *t) {
 
 tn_status tool_pretrainer_open(tool_pretrainer *t) {
     const tool_pretrain_options *o = t->options;
-    TN_TRY(io_make_folder(o->out, t->err));
-    if (tr_checkpoint_exists(o->out) && !o->resume)
-        return tn_fail(t->err, TN_EINVAL,
-                       "%s: holds a run already: go on with it (--resume), or give another folder",
-                       o->out);
-    TN_TRY(kn_open("cpu", NULL, (int)o->threads, &t->kn, t->err));
+    TN_TRY(tool_clip_run_folder(&o->run, t->err));
+    TN_TRY(kn_open("cpu", NULL, (int)o->run.threads, &t->kn, t->err));
     TN_TRY(tn_arena_init_large(&t->step, t->err));
     TN_TRY(nn_tape_new(&t->tape, t->err));
     TN_TRY(open_names(t));
     TN_TRY(open_templates(t));
     TN_TRY(open_vocabulary(t));
     TN_TRY(open_model(t));
-    return tr_order_init(&t->order, (uint64_t)o->seed, (int64_t)t->name.count, t->err);
+    return tr_order_init(&t->order, (uint64_t)o->run.seed, (int64_t)t->name.count, t->err);
 }
 
 void tool_pretrainer_close(tool_pretrainer *t) {

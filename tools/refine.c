@@ -18,14 +18,14 @@ static tn_status collect_settings(tool_refiner *t) {
     tool_run_set(&t->settings, "--pool", "%s", o->pool ? o->pool : "all");
     tool_run_set(&t->settings, "--size", "%lld", (long long)o->size);
     tool_run_set(&t->settings, "--window", "%lld", (long long)o->window);
-    tool_run_set(&t->settings, "--batch", "%lld", (long long)o->batch);
+    tool_run_set(&t->settings, "--batch", "%lld", (long long)o->run.batch);
     tool_run_set(&t->settings, "--regions", "%lld", (long long)o->regions);
-    tool_run_set(&t->settings, "--steps", "%lld", (long long)o->steps);
-    tool_run_set(&t->settings, "--warmup", "%lld", (long long)o->warmup);
-    tool_run_set(&t->settings, "--seed", "%lld", (long long)o->seed);
-    tool_run_set(&t->settings, "--lr", "%.17g", o->lr);
-    tool_run_set(&t->settings, "--clip-norm", "%.17g", o->clip_norm);
-    tool_run_set(&t->settings, "--average", "%.17g", o->average);
+    tool_run_set(&t->settings, "--steps", "%lld", (long long)o->run.steps);
+    tool_run_set(&t->settings, "--warmup", "%lld", (long long)o->run.warmup);
+    tool_run_set(&t->settings, "--seed", "%lld", (long long)o->run.seed);
+    tool_run_set(&t->settings, "--lr", "%.17g", o->run.lr);
+    tool_run_set(&t->settings, "--clip-norm", "%.17g", o->run.clip_norm);
+    tool_run_set(&t->settings, "--average", "%.17g", o->run.average);
     tool_run_set(&t->settings, "--which", "%.17g", o->which);
     tool_run_set(&t->settings, "--things", "%.17g", o->things);
     tool_run_set(&t->settings, "--smallest", "%.17g", o->smallest);
@@ -50,7 +50,7 @@ static tn_status add_picture(tool_refiner *t, int64_t position, int64_t i, tr_re
     const tool_refine_options *o = t->options;
     const tr_scene *scene = &t->made[i];
     int64_t from = i * o->regions;
-    tn_rng rng = tr_rng((uint64_t)o->seed, TR_STREAM_BOXES, position);
+    tn_rng rng = tr_rng((uint64_t)o->run.seed, TR_STREAM_BOXES, position);
     tn_tensor x = tn_slice(&b->pixels, i, 1), boxes = tn_slice(&b->boxes, from, o->regions);
     tn_tensor target = tn_slice(&b->target, from, o->regions);
     md_frame frame;
@@ -70,7 +70,7 @@ static tn_status gradients(void *self, int64_t step, int64_t *position, int64_t 
     tr_refine_batch batch;
     (void)step;
     tn_arena_reset(&t->step, 0);
-    TN_TRY(tool_refine_scenes(t, &t->how, (uint64_t)t->options->seed, *position, pictures));
+    TN_TRY(tool_refine_scenes(t, &t->how, (uint64_t)t->options->run.seed, *position, pictures));
     TN_TRY(new_batch(t, pictures, &batch));
     for (int64_t i = 0; i < pictures; i++) TN_TRY(add_picture(t, *position + i, i, &batch));
     *position += pictures;
@@ -81,7 +81,7 @@ static tn_status gradients(void *self, int64_t step, int64_t *position, int64_t 
 
 static bool stop(void *user) {
     const tool_refiner *t = user;
-    return tool_interrupted() || (t->options->stop_after && t->updates >= t->options->stop_after);
+    return tool_clip_run_stop(&t->options->run, t->updates);
 }
 
 static void see(void *user, const tr_update *update) {
@@ -102,10 +102,8 @@ static void note(void *user, const char *event, const char *text) {
 
 static tn_status keep(void *user, int64_t step, tn_error *err) {
     const tool_refiner *t = user;
-    const char *dtype = t->options->dtype;
     (void)step;
-    return md_clip_write(t->student, &t->params, md_bpe_start(t->bpe), md_bpe_end(t->bpe),
-                         dtype && !strcmp(dtype, "f16") ? TN_F16 : TN_F32, t->options->out, err);
+    return tool_clip_run_keep(&t->options->run, t->student, &t->params, t->bpe, err);
 }
 
 static tn_status validate(void *user, int64_t step, tr_value *out, size_t *count, tn_error *err) {
@@ -127,9 +125,9 @@ static tn_status tell_beginning(tool_refiner *t) {
     size_t count;
     tool_note("%lld parameters, %lld names, %lld updates of %lld scenes with %lld regions",
               (long long)nn_params_elements(&t->params), (long long)t->text.classes,
-              (long long)t->options->steps, (long long)t->options->batch,
+              (long long)t->options->run.steps, (long long)t->options->run.batch,
               (long long)t->options->regions);
-    return t->options->resume ? TN_OK : validate(t, 0, before, &count, t->err);
+    return t->options->run.resume ? TN_OK : validate(t, 0, before, &count, t->err);
 }
 
 static tn_status refine(tool_refiner *t) {
@@ -138,28 +136,9 @@ static tn_status refine(tool_refiner *t) {
     TN_TRY(tool_refiner_open(t));
     TN_TRY(collect_settings(t));
     TN_TRY(tell_beginning(t));
-    tr_run run = {.folder = o->out,
-                  .schedule = {.lr = o->lr,
-                               .least = o->lr / 200,
-                               .start = 1e-2,
-                               .warmup = o->warmup < o->steps ? o->warmup : o->steps,
-                               .steps = o->steps},
-                  .optimizer = tr_optimizer_default(),
-                  .batch = o->batch,
-                  .accumulate = 1,
-                  .save_every = o->save_every,
-                  .validate_every = o->val_every,
-                  .plot_every = o->save_every,
-                  .seed = (uint64_t)o->seed,
-                  .resume = o->resume,
-                  .settings = t->settings.pair,
-                  .setting_count = t->settings.count,
-                  .figures = figures,
-                  .figure_count = sizeof figures / sizeof *figures};
-    run.optimizer.beta2 = 0.98;
-    run.optimizer.decay = 0; // the text tower has no gradient and is to stay as it is
-    run.optimizer.clip = o->clip_norm;
-    run.optimizer.average = o->average;
+    // Without decay: the text tower has no gradient and is to stay as it is.
+    tr_run run =
+        tool_clip_run_begin(&o->run, &t->settings, figures, sizeof figures / sizeof *figures);
     tr_task task = {.self = t,
                     .kn = t->kn,
                     .params = &t->params,

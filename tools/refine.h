@@ -4,16 +4,15 @@
 
 #include "models/clip_train.h"
 #include "models/vocabulary.h"
-#include "tools/train.h"
+#include "tools/clip_run.h"
 #include "train/refine.h"
 
 // The options; what was not given is 0 or NULL.
 typedef struct tool_refine_options {
-    const char *clip, *out, *pool, *dtype, *font, *list;
-    int64_t size, window, batch, regions, steps, warmup, seed, threads;
-    int64_t save_every, val_every, val_pictures, stop_after;
-    double lr, clip_norm, average, things, smallest, context, which;
-    bool resume;
+    tool_clip_run run;
+    const char *clip, *pool, *font, *list;
+    int64_t size, window, regions, val_pictures;
+    double things, smallest, context, which;
 } tool_refine_options;
 
 // The whole run. TN_ECANCELLED after Ctrl-C: all is saved.

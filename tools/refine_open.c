@@ -2,10 +2,8 @@
 // lexmask refine, until all is open: both towers, scenes, names.
 #include "tools/refine.h"
 
-#include "io/file.h"
 #include "models/published.h"
 #include "tools/commands.h"
-#include "train/checkpoint.h"
 
 #include <limits.h>
 #include <string.h>
@@ -47,11 +45,11 @@ static tn_status open_scenes(tool_refiner *t) {
     const tool_refine_options *o = t->options;
     TN_TRY(tr_glyphs_open(o->font, o->list, &t->glyphs, t->err));
     TN_TRY(tr_scene_maker_open(t->glyphs, &t->maker, t->err));
-    t->scenes = tn_alloc_zero((size_t)o->batch, sizeof *t->scenes);
-    t->made = tn_alloc_zero((size_t)o->batch, sizeof *t->made);
+    t->scenes = tn_alloc_zero((size_t)o->run.batch, sizeof *t->scenes);
+    t->made = tn_alloc_zero((size_t)o->run.batch, sizeof *t->made);
     t->pool = tn_alloc_zero((size_t)t->glyphs->count, sizeof *t->pool);
     if (!t->scenes || !t->made || !t->pool) return tn_fail(t->err, TN_ENOMEM, "out of memory");
-    for (int64_t i = 0; i < o->batch; i++)
+    for (int64_t i = 0; i < o->run.batch; i++)
         TN_TRY(tn_arena_init(&t->scenes[i], (size_t)1 << 30, t->err));
     t->how = tr_scene_default_options(false);
     t->how.pool = t->pool;
@@ -86,24 +84,20 @@ static tn_status open_text(tool_refiner *t) {
 
 tn_status tool_refiner_open(tool_refiner *t) {
     const tool_refine_options *o = t->options;
-    TN_TRY(io_make_folder(o->out, t->err));
-    if (tr_checkpoint_exists(o->out) && !o->resume)
-        return tn_fail(t->err, TN_EINVAL,
-                       "%s: holds a run already: go on with it (--resume), or give another folder",
-                       o->out);
-    TN_TRY(kn_open("cpu", NULL, (int)o->threads, &t->kn, t->err));
+    TN_TRY(tool_clip_run_folder(&o->run, t->err));
+    TN_TRY(kn_open("cpu", NULL, (int)o->run.threads, &t->kn, t->err));
     TN_TRY(tn_arena_init_large(&t->step, t->err));
     TN_TRY(tn_arena_init(&t->kept, (size_t)1 << 30, t->err));
     TN_TRY(nn_tape_new(&t->tape, t->err));
     TN_TRY(open_clips(t));
     TN_TRY(open_scenes(t));
     TN_TRY(open_text(t));
-    return tool_copy_vocabulary(o->clip, o->out, t->err);
+    return tool_copy_vocabulary(o->clip, o->run.out, t->err);
 }
 
 void tool_refiner_close(tool_refiner *t) {
     md_vocabulary_deinit(&t->text);
-    for (int64_t i = 0; t->scenes && i < t->options->batch; i++) tn_arena_deinit(&t->scenes[i]);
+    for (int64_t i = 0; t->scenes && i < t->options->run.batch; i++) tn_arena_deinit(&t->scenes[i]);
     tn_free(t->scenes);
     tn_free(t->made);
     tn_free(t->pool);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a run that goes on must have been told as it was at first: pairs that a checkpoint keeps.
+// What a run that goes on must have been told as it was at first: pairs that a checkpoint keeps,
+// and hashes in this order, so a command always sets them in the same one.
 #pragma once
 
 #include "io/safetensors.h"

@@ -37,6 +37,10 @@ bool tool_train_due(const tool_train_progress *progress, const tr_update *update
 void tool_train_show(tool_train_progress *progress, const tr_update *update, const char *losses);
 void tool_train_break(tool_train_progress *progress); // before anything else is printed
 
+// The exit code of a run that ended like this; says what there is to say. A run that --stop-after
+// stopped has done what was asked.
+int tool_run_ended(tn_status status, const tn_error *err);
+
 // FOLDER/step-000000.safetensors: features, choices, losses (in the order of tr_loss), values,
 // gradients and buffers of one step, from 0. TN_EIO, TN_ENOMEM.
 tn_status tool_train_dump(const char *folder, int64_t step, const tr_fvlm *task,

@@ -54,3 +54,10 @@ void tool_train_break(tool_train_progress *p) {
 tool_train_progress tool_train_progress_start(void) {
     return (tool_train_progress){.terminal = isatty(2) && tool_verbosity >= 0};
 }
+
+int tool_run_ended(tn_status status, const tn_error *err) {
+    if (status == TN_OK) return 0;
+    if (status != TN_ECANCELLED) return tool_failed(err);
+    tool_note("%s", err->text);
+    return tool_interrupted() ? 1 : 0;
+}
