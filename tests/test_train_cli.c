@@ -84,6 +84,22 @@ static void a_batch_in_parts_has_the_same_gradients(void **state) {
     io_weights_close(parts);
 }
 
+static int64_t regions_of(const char *run, const char *how) {
+    io_weights *dump;
+    first_gradients(run, how, &dump);
+    const io_tensor *rois = io_weights_find(dump, "0.regions.rois");
+    assert_non_null(rois);
+    int64_t count = rois->dim[0];
+    io_weights_close(dump);
+    return count;
+}
+
+static void regions_are_as_many_as_were_asked_for(void **state) {
+    (void)state;
+    assert_int_equal(regions_of("few-regions", "--batch 2 --regions 16"), 16);
+    assert_true(regions_of("all-regions", "--batch 2") > 16);
+}
+
 static void ctrl_c_saves_first(void **state) {
     (void)state;
     test_run run =
@@ -107,6 +123,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(stopped_and_resumed_it_ends_in_the_same_bits),
         cmocka_unit_test(a_batch_in_parts_has_the_same_gradients),
+        cmocka_unit_test(regions_are_as_many_as_were_asked_for),
         cmocka_unit_test(ctrl_c_saves_first),
     };
     return cmocka_run_group_tests(tests, scene_write, clean);

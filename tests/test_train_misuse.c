@@ -135,6 +135,7 @@ static void what_contradicts_a_run_is_named(void **state) {
         {"--warmup 1", "--warmup"},
         {"--decay 0", "--decay"},
         {"--size 64", "--size"},
+        {"--regions 64", "--regions"},
         {"--loss cosine", "--loss"},
         {"--clip-norm 9", "--clip-norm"},
         {"--data /no/such", "/no/such"},

@@ -47,6 +47,9 @@ static const tool_option table[] = {
      &o.loss, .choices = "softmax|cosine"},
     {"background-weight", TOOL_REAL, "X", "of background regions in the cross-entropy",
      &o.background, 0, 100},
+    {"regions", TOOL_INT, "N",
+     "of a picture, that the box and mask heads learn from; fewer are faster; default 512",
+     &o.regions, 8, 4096},
     {"norm", TOOL_CHOICE, "KIND",
      "of a new model's trainable parts: batch (its statistics are those of the pictures that go "
      "through together), group (each picture's own, for small batches) or none; default the "
@@ -89,6 +92,7 @@ static void set_defaults(void) {
                              .decay = -1,
                              .clip_norm = -1,
                              .background = -1,
+                             .regions = 512,
                              .seed = 1,
                              .save_every = 200,
                              .val_every = 1000,

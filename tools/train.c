@@ -27,6 +27,7 @@ static tn_status collect_settings(tool_trainer *t) {
     tool_run_set(&t->settings, "--clip-norm", "%.17g", c->training_clip);
     tool_run_set(&t->settings, "--average", "%.17g", t->options->average);
     tool_run_set(&t->settings, "--background-weight", "%.17g", c->training_background);
+    tool_run_set(&t->settings, "--regions", "%lld", (long long)t->options->regions);
     tool_run_set(&t->settings, "--loss", "%s",
                  c->training_loss == MD_LOSS_COSINE ? "cosine" : "softmax");
     tool_run_set(&t->settings, "--jitter", "%.9g,%.9g", c->training_jitter[0],

@@ -16,7 +16,7 @@ typedef struct tool_train_options {
     const char *model, *preset, *clip, *tokenizer, *data, *pictures, *base, *out, *dump;
     const char *val, *val_pictures, *loss, *jitter, *dtype, *cache, *norm;
     int64_t batch, accumulate, steps, warmup, workers, threads, seed, size;
-    int64_t save_every, val_every, val_limit, stop_after;
+    int64_t save_every, val_every, val_limit, stop_after, regions;
     double epochs, lr, decay, clip_norm, average, background, cache_limit;
     bool resume, no_flip;
     bool own; // model is the run itself, which goes on: its weights are those of the checkpoint

@@ -222,6 +222,7 @@ static tn_status open_task(tool_trainer *t) {
                            &t->vocabulary, t->err));
     const tn_tensor *text = &t->vocabulary.embedding;
     tr_fvlm_configure(&t->task, t->model, (uint64_t)t->options->seed);
+    t->task.regions.sampler.count = t->task.losses.regions = t->options->regions;
     t->task.kn = t->kn;
     t->task.step = &t->step;
     t->task.names = (int64_t)t->data->name_count;

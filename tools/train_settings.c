@@ -34,6 +34,7 @@ static const setting settings[] = {
     {"batch", WHOLE, AT(batch), 1, TR_BATCH},
     {"accumulate", WHOLE, AT(accumulate), 1, 65536},
     {"warmup", WHOLE, AT(warmup), 0, 1000000000000},
+    {"regions", WHOLE, AT(regions), 8, 4096},
     {"seed", WHOLE, AT(seed), 0, (int64_t)1 << 53},
     {"save-every", WHOLE, AT(save_every), 1, 1000000000000},
     {"val-every", WHOLE, AT(val_every), 1, 1000000000000},

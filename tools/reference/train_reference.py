@@ -38,7 +38,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from fvlm import Fvlm  # noqa: E402
 
 LOSSES = ("objectness", "proposals", "classes", "boxes", "masks")
-ANCHORS, REGIONS, START = 256, 512, 1e-3
+ANCHORS, START = 256, 1e-3
 
 
 def read(path):
@@ -67,6 +67,7 @@ def smooth(x, target, weight):
 
 def forward(model, step, share):
     """The five losses as tensors."""
+    regions = model.run["regions"]
     config, dtype = model.config, step["text"].dtype
     maps = [step[f"map.{i}"].permute(0, 3, 1, 2) for i in range(4) if f"map.{i}" in step]
     pictures = len(maps[0])
@@ -101,14 +102,14 @@ def forward(model, step, share):
         label = of(n, "regions.label").long()
         at = slice(first, first + len(label))
         first += len(label)
-        loss["boxes"] = loss["boxes"] + share / REGIONS * smooth(box_deltas[at], of(n, "regions.deltas"), of(n, "regions.box_weight"))
+        loss["boxes"] = loss["boxes"] + share / regions * smooth(box_deltas[at], of(n, "regions.deltas"), of(n, "regions.box_weight"))
         if config["training"]["loss"] == "softmax":
             label = torch.where(label < scores.shape[1], label, torch.full_like(label, -100))
-            loss["classes"] = loss["classes"] + share / REGIONS * F.cross_entropy(scores[at], label, weight, reduction="sum", ignore_index=-100)
+            loss["classes"] = loss["classes"] + share / regions * F.cross_entropy(scores[at], label, weight, reduction="sum", ignore_index=-100)
         else:
             fore = label < names
             cosine = F.cosine_similarity(embedding[at][fore], step["text"][label[fore]], dim=1)
-            loss["classes"] = loss["classes"] + share / REGIONS * (1 - cosine).sum()
+            loss["classes"] = loss["classes"] + share / regions * (1 - cosine).sum()
     boxes, image = joined("regions.mask_rois")
     if len(boxes):
         masks = model.mask(model.regions(levels, boxes, image, config["mask_head"]["size"]))[:, 0]
@@ -245,7 +246,10 @@ def main():
     model, truth = Fvlm.open(a.run), Fvlm.open(a.run).double() if a.double else None
     if first["text"].dtype == torch.float64:
         model.double()
+    with open(os.path.join(a.run, "run.json"), encoding="utf-8") as file:
+        run = json.load(file)
     for m in (model, truth) if truth else (model,):
+        m.run = run
         m.train()
         m.clip.eval()
     worst = Worst()
