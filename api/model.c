@@ -91,6 +91,8 @@ static tn_status find_files(const lexmask_model_options *options, paths *p, tn_e
 static tn_status check_options(const lexmask_model_options *options, tn_error *err) {
     if (options->dtype && strcmp(options->dtype, "f32") != 0)
         return tn_fail(err, TN_EINVAL, "dtype '%s': expected f32", options->dtype);
+    if (options->size && (options->size < 32 || options->size > 4096))
+        return tn_fail(err, TN_EINVAL, "pictures of %d pixels: expected 32 to 4096", options->size);
     if (options->activation && strcmp(options->activation, "gelu") != 0 &&
         strcmp(options->activation, "quick_gelu") != 0)
         return tn_fail(err, TN_EINVAL, "activation '%s': expected gelu or quick_gelu",
@@ -112,7 +114,7 @@ static tn_status open_tokenizer(const char *path, lexmask_model *model, tn_error
 static tn_status load_fvlm(const lexmask_model_options *options, const paths *p, kn_ctx *kn,
                            lexmask_model *model, tn_error *err) {
     char tokenizer[4096];
-    md_fvlm_open_options wanted = {.folder = p->folder};
+    md_fvlm_open_options wanted = {.folder = p->folder, .size = options->size};
     TN_TRY(md_fvlm_open(&wanted, kn, &model->fvlm, err));
     model->clip = md_fvlm_clip(model->fvlm);
     snprintf(model->clip_path, sizeof model->clip_path, "%s", md_fvlm_clip_path(model->fvlm));
@@ -126,6 +128,10 @@ static tn_status load_fvlm(const lexmask_model_options *options, const paths *p,
 static tn_status load(const lexmask_model_options *options, const paths *p, kn_ctx *kn,
                       lexmask_model *model, tn_error *err) {
     if (p->fvlm) return load_fvlm(options, p, kn, model, err);
+    if (options->size)
+        return tn_fail(err, TN_EINVAL,
+                       "a size of pictures is for an F-VLM; this is a Mask R-CNN, which "
+                       "scales them itself");
     md_mask_rcnn_options detector_options = md_mask_rcnn_default_options();
     detector_options.bn_eps = options->bn_eps;
     TN_TRY(md_mask_rcnn_open(p->detector, &detector_options, kn, &model->detector, err));

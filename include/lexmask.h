@@ -82,6 +82,7 @@ typedef struct lexmask_model_options {
     int detector_only;     // 1: load no CLIP even if the folder has one (closed mode needs none)
     int no_tokenizer;      // 1: need none, since names will come with ready embeddings
     int threads;           // used while loading; 0: all processors
+    int size;              // an F-VLM looks at pictures of size x size pixels; 0: as it was made
     int heads, text_heads; // of CLIP, where neither file nor table tells; 0: from there
     const char *activation; // "gelu" or "quick_gelu", likewise; NULL: from there
     double bn_eps;          // of the detector's batch norm; negative: from the file

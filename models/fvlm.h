@@ -22,6 +22,7 @@ typedef struct md_fvlm_open_options {
                         // configuration says, the CLIP. Or, with NULL:
     const md_fvlm_config *config; // a new model (copied)…
     const char *clip;             // …on this CLIP
+    int64_t size;                 // of pictures, whatever the configuration says; 0: as it says
     bool trust_hash;              // do not compare the CLIP's file with clip.sha256
     struct nn_params *params;     // adapters become trainable parameters in here (the caller's, and
                                   // empty); NULL: frozen, which needs a folder

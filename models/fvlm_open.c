@@ -239,6 +239,10 @@ static tn_status open_model(md_fvlm *model, const md_fvlm_open_options *options,
         TN_TRY(md_fvlm_config_copy(options->config, &model->config, err));
         TN_TRY(md_fvlm_config_check(&model->config, name, err));
     }
+    if (options->size) {
+        model->config.picture_size = options->size;
+        snprintf(name, sizeof name, "pictures of %lld pixels", (long long)options->size);
+    }
     TN_TRY(open_contrast(model, options->folder, err));
     TN_TRY(open_clip(model, options, kn, err));
     TN_TRY(check_clip(model, name, err));

@@ -145,6 +145,40 @@ static void packed(void **state) {
     tn_free(two);
 }
 
+// A size that is asked for is the same as one that the model was packed with.
+static void pictures_of_another_size(void **state) {
+    (void)state;
+    const char *words = "detect " CONTRAST_PICTURE " --model %s --names pizza,guitar --no-cache "
+                        "--score 0.001 --jsonl - %s";
+    test_run run = test_lexmask("convert %s %s --size 192 --alpha 0.25 --beta 0.75", test_folder(),
+                                test_path("larger"));
+    ASSERT_CODE(run, 0);
+    test_run_free(&run);
+    char *config = contrast_text_of(test_path("larger/config.json"));
+    ASSERT_SAYS(config, "\"size\": 192");
+    ASSERT_SAYS(config, "\"alpha\": 0.25");
+    ASSERT_SAYS(config, "\"beta\": 0.75");
+    tn_free(config);
+    run = test_lexmask(words, test_path("larger"), "");
+    test_run same = test_lexmask(words, test_folder(), "--size 192 --alpha 0.25 --beta 0.75"),
+             own = test_lexmask(words, test_folder(), "--alpha 0.25 --beta 0.75");
+    ASSERT_CODE(run, 0);
+    ASSERT_CODE(same, 0);
+    assert_string_equal(run.out, same.out);
+    assert_true(strcmp(run.out, own.out) != 0);
+    test_run_free(&run);
+    test_run_free(&same);
+    test_run_free(&own);
+    run = test_lexmask(words, test_folder(), "--size 100");
+    ASSERT_CODE(run, 1);
+    ASSERT_SAYS(run.err, "pictures of 100 pixels: picture.size: is not a multiple");
+    test_run_free(&run);
+    run = test_lexmask(words, "demo/pair", "--size 128");
+    ASSERT_CODE(run, 2);
+    ASSERT_SAYS(run.err, "is for an F-VLM");
+    test_run_free(&run);
+}
+
 static void packing_is_refused(void **state) {
     (void)state;
     static const char *const says[][2] = {
@@ -153,6 +187,10 @@ static void packing_is_refused(void **state) {
         {"convert %s %s", "OUT is IN itself"},
         {"convert %s %s/x --contrast no-such.txt", "no-such.txt"},
         {"convert %s %s/x --bn-eps 0", "--bn-eps is for a detector"},
+        {"convert %s %s/x --size 100", "picture.size: is not a multiple"},
+        {"convert demo/pair/detector.safetensors %s/x --size 64", "which --size is for"},
+        {"convert demo/pair/detector.safetensors %s/x --alpha 1", "which --alpha is for"},
+        {"convert demo/pair/detector.safetensors %s/x --beta 1", "which --beta is for"},
     };
     for (size_t i = 0; i < sizeof says / sizeof *says; i++) {
         char line[2048];
@@ -172,6 +210,7 @@ int main(void) {
         cmocka_unit_test(a_list_that_is_not_there),
         cmocka_unit_test(kept_scores_are_of_what_is_looked_for),
         cmocka_unit_test(packed),
+        cmocka_unit_test(pictures_of_another_size),
         cmocka_unit_test(packing_is_refused),
     };
     return cmocka_run_group_tests(tests, setup, test_folder_remove);

@@ -12,8 +12,9 @@
 #include <sys/stat.h>
 
 static struct {
-    const char *dtype, *contrast;
+    const char *dtype;
     double bn_eps;
+    tool_model_changes changes;
 } o;
 
 static const tool_option table[] = {
@@ -26,7 +27,12 @@ static const tool_option table[] = {
     {"contrast", TOOL_TEXT, "FILE",
      "for a model folder: the names that its CLIP was trained on, one a line; they go along, and "
      "compete with those that are asked for",
-     &o.contrast},
+     &o.changes.contrast},
+    {"size", TOOL_INT, "N", "for a model folder: it looks at pictures of N x N pixels",
+     &o.changes.size, 32, 4096},
+    {"alpha", TOOL_REAL, "W", "for a model folder: weight of score 2 for names it was trained on",
+     &o.changes.alpha, 0, 1},
+    {"beta", TOOL_REAL, "W", "the same for all other names", &o.changes.beta, 0, 1},
 };
 
 static const tool_option *options(size_t *count) {
@@ -79,17 +85,27 @@ tn_status tool_convert_weights(const io_weights *file, const char *to, int dtype
 
 static tn_status convert_folder(const char *from, const char *to, tn_error *err) {
     if (o.bn_eps >= 0) return tn_fail(err, TN_EINVAL, "--bn-eps is for a detector's file");
-    TN_TRY(tool_convert_model(from, to, chosen_dtype(), o.contrast, err));
+    TN_TRY(tool_convert_model(from, to, chosen_dtype(), &o.changes, err));
     tool_note("%s: a model that needs nothing else", to);
     return TN_OK;
+}
+
+// The first option that only a model folder can have; NULL.
+static const char *changed(void) {
+    const tool_model_changes *c = &o.changes;
+    return c->contrast     ? "--contrast"
+           : c->size       ? "--size"
+           : c->alpha >= 0 ? "--alpha"
+           : c->beta >= 0  ? "--beta"
+                           : NULL;
 }
 
 static tn_status convert(const char *given, const char *to, tn_error *err) {
     char path[4096];
     io_weights *file;
     if (md_fvlm_is(given)) return convert_folder(given, to, err);
-    if (o.contrast)
-        return tn_fail(err, TN_EINVAL, "%s: no model folder, which --contrast is for", given);
+    const char *only = changed();
+    if (only) return tn_fail(err, TN_EINVAL, "%s: no model folder, which %s is for", given, only);
     TN_TRY(md_published_resolve(given, path, sizeof path, err));
     struct stat from, there;
     if (stat(path, &from) == 0 && stat(to, &there) == 0 && from.st_dev == there.st_dev &&
@@ -107,7 +123,7 @@ static const char *misuse(const tool_list *words) {
 }
 
 static int run(const tool_command *self, int argc, char **argv) {
-    o.dtype = o.contrast = NULL, o.bn_eps = -1;
+    o.dtype = NULL, o.bn_eps = -1, o.changes = (tool_model_changes){.alpha = -1, .beta = -1};
     tool_list words = {0};
     tn_error err = {0};
     int code = tool_parse(self, argc, argv, &words);
@@ -121,11 +137,12 @@ const tool_command tool_convert = {
     .name = "convert",
     .summary = "any supported weight file to safetensors, names kept; a model folder to another",
     .usage = "IN OUT.safetensors [--dtype f32|f16|bf16]\n"
-             "   or: RUN FOLDER [--dtype f32|f16|bf16] [--contrast FILE]",
+             "   or: RUN FOLDER [--dtype f32|f16|bf16] [--contrast FILE] [--size N]\n"
+             "      [--alpha W] [--beta W]",
     .examples = "  lexmask convert maskrcnn_resnet50_fpn_coco.pth detector.safetensors --bn-eps 0\n"
                 "  lexmask convert ViT-B-32.pt clip.safetensors --dtype f16\n"
                 "  lexmask convert demo/pair/detector.safetensors float32.safetensors --dtype f32\n"
-                "  lexmask convert run model --dtype f16 --contrast names.txt\n",
+                "  lexmask convert run model --dtype f16 --contrast names.txt --size 384\n",
     .misuse = misuse,
     .run = run,
     .options = options,

@@ -17,7 +17,7 @@ static struct {
     const char *crop_shape, *objectness_of, *dtype, *embeddings, *activation;
     const char *out, *json, *ids, *jsonl, *masks, *stages, *score2, *novel;
     tool_list prompts;
-    int64_t proposals, clip_batch, top, threads, heads, text_heads, max_megapixels;
+    int64_t proposals, clip_batch, top, threads, heads, text_heads, max_megapixels, size;
     double crop_context, objectness, score, nms, bn_eps, alpha, beta;
     bool no_cache, no_contrast;
 } o;
@@ -77,6 +77,10 @@ static const tool_option table[] = {
      "whose objectness: head (the box head's, which knows parts from wholes) or rpn (the "
      "proposal's, not tied to trained classes). Default: head if it is class-agnostic, else rpn",
      &o.objectness_of, .choices = "head|rpn"},
+    {"size", TOOL_INT, "N",
+     "F-VLM: look at pictures of N x N pixels, a multiple of the CLIP's patch (and window); larger "
+     "ones find smaller things and take longer. Default: the model's own",
+     &o.size, 32, 4096},
     {"score2", TOOL_CHOICE, "MODE",
      "F-VLM: how CLIP itself looks at a box: crop: at a piece of the picture; embed: at the box's "
      "patches through the whole encoder; dense: at its last block's values; maskcls: by a class "
@@ -180,7 +184,8 @@ static int open_model(lexmask_model **model) {
     options.device = tool_device;
     options.dtype = o.dtype ? o.dtype : options.dtype;
     options.threads = (int)o.threads;
-    options.heads = (int)o.heads, options.text_heads = (int)o.text_heads;
+    options.size = (int)o.size, options.heads = (int)o.heads,
+    options.text_heads = (int)o.text_heads;
     options.activation = o.activation, options.bn_eps = o.bn_eps, options.log = tool_api_log;
     options.detector_only = closed(), options.no_tokenizer = o.embeddings != NULL;
     lexmask_error err = {0};

@@ -109,6 +109,23 @@ static tn_status copy_contrast(const char *from, const char *to, const char *con
     return copy_file(contrast ? contrast : path, to, "names.txt", err);
 }
 
+// A size that does not go with the CLIP is found before anything is written.
+static tn_status change(const char *from, const tool_model_changes *c, md_fvlm_config *config,
+                        tn_error *err) {
+    if (c->alpha >= 0) config->fusion_alpha = c->alpha;
+    if (c->beta >= 0) config->fusion_beta = c->beta;
+    if (!c->size) return TN_OK;
+    kn_ctx *kn;
+    md_fvlm *model;
+    TN_TRY(kn_open("cpu", NULL, 1, &kn, err));
+    md_fvlm_open_options options = {.folder = from, .size = c->size};
+    tn_status status = md_fvlm_open(&options, kn, &model, err);
+    if (status == TN_OK) md_fvlm_close(model);
+    kn_close(kn);
+    config->picture_size = c->size;
+    return status;
+}
+
 static tn_status convert_parts(const char *from, const char *to, int dtype, const char *contrast,
                                md_fvlm_config *config, tn_error *err) {
     char path[PATH_MAX];
@@ -121,15 +138,16 @@ static tn_status convert_parts(const char *from, const char *to, int dtype, cons
     return md_fvlm_config_write(path, config, err);
 }
 
-tn_status tool_convert_model(const char *from, const char *to, int dtype, const char *contrast,
-                             tn_error *err) {
+tn_status tool_convert_model(const char *from, const char *to, int dtype,
+                             const tool_model_changes *changes, tn_error *err) {
     char path[PATH_MAX], one[PATH_MAX], other[PATH_MAX];
     md_fvlm_config config;
     if (realpath(from, one) && realpath(to, other) && !strcmp(one, other))
         return tn_fail(err, TN_EINVAL, "%s: OUT is IN itself; name another folder", to);
     TN_TRY(join(path, from, "config.json", err));
     TN_TRY(md_fvlm_config_read(path, &config, err));
-    tn_status status = convert_parts(from, to, dtype, contrast, &config, err);
+    tn_status status = change(from, changes, &config, err);
+    if (status == TN_OK) status = convert_parts(from, to, dtype, changes->contrast, &config, err);
     md_fvlm_config_deinit(&config);
     return status;
 }

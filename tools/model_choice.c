@@ -51,7 +51,8 @@ static tn_status open_model(const tool_model_choice *c, int64_t threads, tool_mo
     lexmask_model_options_init(&options);
     options.folder = c->model, options.detector = c->detector, options.clip = c->clip;
     options.tokenizer = c->tokenizer, options.activation = c->activation;
-    options.heads = (int)c->heads, options.text_heads = (int)c->text_heads;
+    options.size = (int)c->size, options.heads = (int)c->heads,
+    options.text_heads = (int)c->text_heads;
     options.threads = (int)threads, options.bn_eps = -1, options.log = tool_api_log;
     lexmask_error failure = {0};
     return tool_api_status(lexmask_model_open(&options, &out->model, &failure), &failure, err);

@@ -10,7 +10,7 @@
 typedef struct tool_model_choice {
     const char *model, *detector, *clip, *tokenizer, *background, *crop_shape, *activation;
     tool_list prompts;
-    int64_t proposals, clip_batch, top, heads, text_heads;
+    int64_t proposals, clip_batch, top, heads, text_heads, size;
     double crop_context, objectness, score, nms, alpha, beta;
     const char *score2, *novel; // F-VLM; novel: names that beta is for, not used by others
     bool no_cache, no_contrast, keep_scores, agnostic; // agnostic: F-VLM, names forgotten
@@ -53,6 +53,8 @@ const char *tool_model_misuse(const tool_model_choice *choice);
          &(choice).crop_context,                                                                    \
          1,                                                                                         \
          10},                                                                                       \
+        {"size",         TOOL_INT, "N", "F-VLM: look at pictures of N x N pixels; default its own", \
+         &(choice).size, 32,       4096},                                                           \
         {"score2",         TOOL_CHOICE,                                                             \
          "MODE",           "F-VLM: how CLIP scores a box; default the model's own",                 \
          &(choice).score2, .choices = "none|crop|embed|dense|maskcls|attnpool"},                    \
