@@ -126,6 +126,7 @@ static md_fvlm_config fvit_l14(void) {
 static md_fvlm_config small(void) {
     md_fvlm_config c = fvit();
     c.picture_size = 256;
+    c.tower_window = 8, c.tower_positions = 1; // each sees what the CLIP was trained on: 64x64
     taps(&c, 2, 3, 4, 5);
     for (int i = 0; i < MD_FVLM_MAPS; i++) c.pyramid_stride[i] = 2 << i;
     for (int i = 0; i < MD_FVLM_LEVELS; i++) c.anchor_size[i] = 16 << i;
@@ -136,8 +137,9 @@ static md_fvlm_config small(void) {
     c.score2_mode = MD_SCORE2_CROP, c.score2_top = 100;
     snprintf(c.prompt[0], sizeof c.prompt[0], "a photo of {}");
     c.limits_score = 0.05, c.limits_nms = 0.5;
-    c.training_batch = 8, c.training_steps = 2000, c.training_warmup = 100, c.training_lr = 5e-4;
-    c.training_jitter[0] = 0.5, c.training_jitter[1] = 1.5;
+    c.fusion_alpha = 0.8; // score 1 knows where things are long before it knows a thousand names
+    c.training_batch = 4, c.training_steps = 2000, c.training_warmup = 100, c.training_lr = 2e-3;
+    c.training_jitter[0] = 1, c.training_jitter[1] = 2;
     c.training_flip = false;
     return c;
 }
