@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# `make model`: from nothing to the model that ships, by the program alone. Scenes, a CLIP, its
-# refinement, a detector on it, its figures on scenes that nothing was trained on, and all of it in
+# `make model`: from nothing to the model that ships, by the program alone. Scenes, a CLIP, a detector
+# on it, its figures on scenes that nothing was trained on, and all of it in
 # half precision in $BUILD/model. Every step that is finished is skipped, one that was stopped goes
 # on where it was: run it again. SEED=N chooses another run, STEPS=tiny a toy that takes seconds.
 # Usage: BUILD=build SEED=1 STEPS=full WORK=build/model.work/full-1 OUT=build/model tools/model.sh
@@ -16,12 +16,10 @@ mkdir -p "$work"
 
 case $steps in
 full)
-    scenes=(--count 3000 --pool base) validation=(--count 100) unseen=(--count 500)
+    scenes=(--count 2400 --pool base) validation=(--count 100) unseen=(--count 500)
     clip=(--optimizer muon --lr 2e-3 --warmup 200 --batch 160 --empty 16 --steps 3000)
-    clip_second=(--optimizer muon --lr 1.2e-3 --warmup 20 --batch 160 --empty 16 --steps 500
-        --half-until 0.5 --easy-until 0)
-    refine=(--steps 600)
-    detector=(--preset small --no-flip --steps 1500 --val-every 500)
+    detector=(--preset small --no-flip --batch 4 --regions 128 --steps 3000 --val-every 1500)
+    model=(--size 384)
     ;;
 tiny)
     printf '%s\n' pizza guitar rocket 'red heart' penguin unicorn 'cat face' anchor >"$work/few.txt"
@@ -30,18 +28,16 @@ tiny)
     clip=(--names "$work/few.txt" --size 32 --width 32 --heads 2 --text-width 32 --text-layers 1
         --text-heads 2 --embed 24 --vocabulary 600 --context 20 --batch 12 --empty 2 --steps 20
         --warmup 5 --save-every 5)
-    clip_second=("${clip[@]}" --steps 6 --half-until 0.5 --easy-until 0)
-    refine=(--steps 4 --batch 1 --regions 4 --size 64 --warmup 2 --val-pictures 2)
     detector=(--preset small --no-flip --size 64 --steps 8 --batch 2 --val-every 8
         --val-limit 2 --save-every 3)
+    model=(--size 128)
     ;;
 *)
     echo "STEPS=$steps: expected full or tiny" >&2
     exit 2
     ;;
 esac
-base_clip=clip        # which CLIP the detector stands on: clip, or refined
-first_of_unseen=77000 # seeds of pictures that nothing is trained on
+first_of_unseen=1000 # seeds of pictures that nothing is trained on
 first_of_validation=88000
 
 # ---- steps -------------------------------------------------------------------------------------
@@ -76,22 +72,19 @@ say() {
     mv "$file.part" "$file"
 }
 
-step scenes "$lexmask" scenes --out "$work/scenes" --seed "$seed" "${scenes[@]}"
+step scenes "$lexmask" scenes --out "$work/scenes" --seed $((10 + seed)) "${scenes[@]}"
 step validation "$lexmask" scenes --out "$work/validation" \
     --seed $((first_of_validation + seed)) "${validation[@]}"
 step unseen "$lexmask" scenes --out "$work/unseen" --seed $((first_of_unseen + seed)) "${unseen[@]}"
-step first run first "$lexmask" pretrain --out "$work/first" --seed "$seed" "${clip[@]}"
-step clip run clip "$lexmask" pretrain --out "$work/clip" --init "$work/first" \
-    --tokenizer "$work/first" --seed $((seed + 4)) "${clip_second[@]}"
-step refined run refined "$lexmask" refine --clip "$work/clip" --out "$work/refined" \
-    --seed "$seed" "${refine[@]}"
-step detector run detector "$lexmask" train --out "$work/detector" --clip "$work/$base_clip" \
+step clip run clip "$lexmask" pretrain --out "$work/clip" --seed "$seed" "${clip[@]}"
+step detector run detector "$lexmask" train --out "$work/detector" --clip "$work/clip" \
     --data "$work/scenes/annotations.json" --pictures "$work/scenes/images" \
     --base "$work/scenes/base.txt" --val "$work/validation/annotations.json" \
     --val-pictures "$work/validation/images" --seed "$seed" "${detector[@]}"
 
 cat "$work/unseen/base.txt" "$work/unseen/novel.txt" >"$work/names.txt"
-step model "$lexmask" convert "$work/detector" "$work/model" --dtype f16 --contrast "$work/names.txt"
+step model "$lexmask" convert "$work/detector" "$work/model" --dtype f16 \
+    --contrast "$work/names.txt" "${model[@]}"
 
 # The figures are those of what ships, in half precision.
 unseen=(--gt "$work/unseen/annotations.json")
@@ -112,7 +105,7 @@ rm -rf "$out"
 cp -R "$work/model" "$out"
 echo
 echo "$out: $(du -sk "$out" | cut -f 1) KB; figures in $work/boxes.txt, masks.txt and named.txt"
-for name in scenes first clip refined detector boxes; do
+for name in scenes clip detector boxes; do
     echo "  $name: $(tail -n 1 "$work/$name.done")"
 done
 echo "make model-ship puts it into demo/model"
