@@ -171,7 +171,9 @@ static void mistakes_come_back_as_text(void **state) {
     lexmask_model_options model_options;
     lexmask_model_options_init(&model_options);
     lexmask_model *none = NULL;
+    model_options.clip = "demo/pair/clip"; // and no detector
     assert_int_equal(lexmask_model_open(&model_options, &none, &err), LEXMASK_EINVAL);
+    model_options.clip = NULL;
     model_options.folder = "demo/pair", model_options.device = "abacus";
     assert_int_equal(lexmask_model_open(&model_options, &none, &err), LEXMASK_EDEVICE);
     assert_non_null(strstr(err.text, "abacus"));

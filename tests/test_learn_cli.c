@@ -12,14 +12,15 @@ static void learns_two_pictures_by_heart(void **state) {
     (void)state;
     uint8_t before[IO_SHA256], after[IO_SHA256];
     run_digest(SCENE_CLIP, "model.safetensors", before);
-    test_run run =
-        test_lexmask("%s --steps 120 --warmup 5 --lr 2e-3 --cache %s --val %s --val-every 1000",
-                     scene_words("heart"), test_path("cache"), test_path("data.json"));
+    test_run run = test_lexmask(
+        "%s --steps 160 --regions 128 --warmup 5 --lr 2e-3 --cache %s --val %s --val-every 1000",
+        scene_words("heart"), test_path("cache"), test_path("data.json"));
     ASSERT_CODE(run, 0);
     ASSERT_SAYS(run.err, "frozen weights unchanged");
-    printf("%.1f s, box AP50 %.3f, mask AP50 %.3f, AR@100 %.3f\n", run.seconds,
+    printf("%.1f s, box AP50 %.3f, mask AP50 %.3f, AR@100 %.3f, R50 %.3f\n", run.seconds,
            run_last_of(test_path("heart"), "AP50"), run_last_of(test_path("heart"), "mask_AP50"),
-           run_last_of(test_path("heart"), "box_AR@100"));
+           run_last_of(test_path("heart"), "box_AR@100"),
+           run_last_of(test_path("heart"), "box_R50@100"));
     assert_true(run_last_of(test_path("heart"), "AP50") > 0.9);
     assert_true(run_last_of(test_path("heart"), "mask_AP50") > 0.85);
     assert_true(run_last_of(test_path("heart"), "box_R50@100") > 0.95);
