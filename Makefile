@@ -142,9 +142,9 @@ install: all ## Install under DESTDIR and PREFIX (/usr/local)
 		>$(DESTDIR)$(PREFIX)/lib/pkgconfig/lexmask.pc
 	@install -m 644 docs/lexmask.1 $(DESTDIR)$(PREFIX)/share/man/man1
 	@install -m 644 LICENSE NOTICE README.md $(DESTDIR)$(PREFIX)/share/doc/lexmask
-	@test ! -f demo/model/config.json || { model=$(DESTDIR)$(PREFIX)/share/lexmask/model; \
-		install -d $$model/clip; install -m 644 demo/model/*.* $$model; \
-		install -m 644 demo/model/clip/* $$model/clip; }
+	@install -d $(DESTDIR)$(PREFIX)/share/lexmask/model/clip
+	@install -m 644 demo/model/*.* $(DESTDIR)$(PREFIX)/share/lexmask/model
+	@install -m 644 demo/model/clip/* $(DESTDIR)$(PREFIX)/share/lexmask/model/clip
 
 model: all ## Train the model that ships, from nothing, in hours; goes on where it was (SEED=1, STEPS=tiny)
 	@BUILD=$(BUILD) SEED="$(or $(SEED),1)" STEPS="$(or $(STEPS),full)" tools/model.sh

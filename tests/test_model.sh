@@ -5,18 +5,8 @@
 # Ends with "N passed, N failed".
 set -u
 cd "$(dirname "$0")/.."
-build=${BUILD:-build} root=$(mktemp -d)
-trap 'rm -rf "$root"' EXIT
-passed=0 failed=0
-check() {
-    local name=$1
-    shift
-    if "$@" >"$root/log" 2>&1; then passed=$((passed + 1)); else
-        failed=$((failed + 1))
-        echo "failed: $name"
-        tail -n 20 "$root/log"
-    fi
-}
+. tests/check.sh
+build=${BUILD:-build}
 make_model() { STEPS=tiny BUILD=$build WORK=$root/$1 OUT=$root/$1.model tools/model.sh; }
 export XDG_CACHE_HOME=$root/cache
 
@@ -46,5 +36,4 @@ check "and the same CLIP" cmp "$root/whole.model/clip/model.safetensors" "$root/
 
 echo "another command" >"$root/parts/clip.done"
 check "other settings are told" bash -c "STEPS=tiny BUILD=$build WORK=$root/parts OUT=$root/x tools/model.sh 2>&1 | grep 'clip was made by another command'"
-echo "$passed passed, $failed failed"
-[ "$failed" -eq 0 ]
+checked

@@ -118,7 +118,8 @@ static tn_status change(const char *from, const tool_model_changes *c, md_fvlm_c
     kn_ctx *kn;
     md_fvlm *model;
     TN_TRY(kn_open("cpu", NULL, 1, &kn, err));
-    md_fvlm_open_options options = {.folder = from, .size = c->size};
+    // The CLIP's hash is compared when it is copied.
+    md_fvlm_open_options options = {.folder = from, .size = c->size, .trust_hash = true};
     tn_status status = md_fvlm_open(&options, kn, &model, err);
     if (status == TN_OK) md_fvlm_close(model);
     kn_close(kn);
