@@ -61,6 +61,7 @@ tn_status md_fvlm_input_for(nn_ctx *cx, const md_clip_config *clip, const md_fra
 // What is known of each box, in network coordinates.
 typedef struct found {
     tn_tensor proposals, boxes; // [P,4]
+    tn_tensor refined;          // the boxes before the best were kept; only with `everything`
     tn_tensor objectness;       // [P]
     tn_tensor embedding;        // [P,D] of score 1, unit length
     tn_tensor score1, score2;   // [P,columns]; score2.data NULL without one
@@ -218,7 +219,8 @@ static tn_status keep_best(nn_ctx *cx, const md_vocabulary *vocabulary, int64_t 
             background ? 1 - tn_f32(&f->score1)[(i + 1) * columns - 1] : tn_f32(&f->objectness)[i];
     kn_topk(cx->kn, &worth, &index);
     found best = {0};
-    best.proposals = f->proposals; // all of them: how good the RPN is is asked of it alone
+    // All of them: how good RPN and box head are is asked of them alone.
+    best.proposals = f->proposals, best.refined = f->refined;
     TN_TRY(md_pick_rows(cx, &f->boxes, &index, &best.boxes));
     TN_TRY(md_pick_rows(cx, &f->objectness, &index, &best.objectness));
     TN_TRY(md_pick_rows(cx, &f->embedding, &index, &best.embedding));
@@ -404,15 +406,17 @@ static tn_status keep(nn_ctx *cx, size_t mark, const found *f, bool everything,
     int count = 0;
     out->proposals = f->proposals;
     if (everything) {
+        out->refined = f->refined;
         out->all_boxes = f->boxes;
         out->all_objectness = f->objectness;
         out->all_score1 = f->score1, out->all_score2 = f->score2;
         out->all_fused = f->fused;
     }
     tn_tensor *const all[] = {
-        &out->proposals, &out->all_objectness, &out->all_boxes, &out->all_score1,  &out->all_score2,
-        &out->all_fused, &out->boxes,          &out->scores,    &out->names,       &out->objectness,
-        &out->score1,    &out->score2,         &out->best,      &out->best_scores, &out->masks};
+        &out->proposals,  &out->refined,    &out->all_objectness, &out->all_boxes,
+        &out->all_score1, &out->all_score2, &out->all_fused,      &out->boxes,
+        &out->scores,     &out->names,      &out->objectness,     &out->score1,
+        &out->score2,     &out->best,       &out->best_scores,    &out->masks};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         if (all[i]->data) made[count++] = all[i];
     for (int i = 1; i < count; i++) // few: by insertion
@@ -436,6 +440,10 @@ tn_status md_fvlm_detect(nn_ctx *cx, const md_fvlm *model, const md_vocabulary *
     TN_TRY(look(cx, model, image, options->mode, &s));
     TN_TRY(propose(cx, model, &s, options, &f));
     TN_TRY(refine(cx, model, &s, options->boxes != NULL, &f));
+    if (options->everything) {
+        TN_TRY(tn_new(cx->step, &f.refined, TN_F32, f.boxes.rank, f.boxes.dim, cx->err));
+        memcpy(f.refined.data, f.boxes.data, tn_bytes(&f.boxes));
+    }
     TN_TRY(score(cx, model, vocabulary, &s, image, options, &f));
     int64_t asked = vocabulary->classes - vocabulary->others;
     if (options->agnostic) forget_names(&f, vocabulary, model->config.fusion_objectness);
@@ -444,6 +452,8 @@ tn_status md_fvlm_detect(nn_ctx *cx, const md_fvlm *model, const md_vocabulary *
     TN_TRY(keep(cx, mark, &f, options->everything, out));
     md_frame_to_picture(&s.frame, &out->boxes);
     md_frame_to_picture(&s.frame, &out->proposals);
-    if (options->everything) md_frame_to_picture(&s.frame, &out->all_boxes);
+    if (!options->everything) return TN_OK;
+    md_frame_to_picture(&s.frame, &out->all_boxes);
+    md_frame_to_picture(&s.frame, &out->refined);
     return TN_OK;
 }

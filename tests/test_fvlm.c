@@ -428,6 +428,41 @@ static void test_no_background(void **state) {
     close_fixture(&f);
 }
 
+static bool has_row(const tn_tensor *boxes, const float *row) {
+    for (int64_t i = 0; i < boxes->dim[0]; i++)
+        if (!memcmp(tn_f32(boxes) + 4 * i, row, 4 * sizeof *row)) return true;
+    return false;
+}
+
+// Of more proposals than score 2 is asked of all are there, before and after the box head.
+static void test_all_proposals(void **state) {
+    (void)state;
+    enum { ASKED = 200 };
+    fixture f;
+    int32_t class_of[8];
+    open_fixture(&f, "vit4", levels_at(0)->cx[TWO_THREADS]);
+    int64_t kept = md_fvlm_settings(f.model)->score2_top;
+    tn_tensor picture = golden(&f, "picture"), text = golden(&f, "text");
+    md_vocabulary vocabulary = vocabulary_of(&f, &text, class_of);
+    md_fvlm_options options = md_fvlm_default_options(f.model);
+    md_fvlm_result found;
+    options.everything = true, options.proposals = ASKED;
+    ASSERT_OK(md_fvlm_detect(&f.cx, f.model, &vocabulary, &picture, &options, &found), f.err);
+    assert_true(found.proposals.dim[0] > kept);
+    assert_int_equal(found.refined.dim[0], found.proposals.dim[0]);
+    assert_int_equal(found.all_boxes.dim[0], kept);
+    assert_int_equal(found.all_objectness.dim[0], kept);
+    for (int64_t i = 0; i < kept; i++)
+        assert_true(has_row(&found.refined, tn_f32(&found.all_boxes) + 4 * i));
+    // Given boxes stay where they are.
+    tn_tensor given = tn_slice(&found.proposals, 0, 3);
+    md_fvlm_result again;
+    options.boxes = &given, options.proposals = 0;
+    ASSERT_OK(md_fvlm_detect(&f.cx, f.model, &vocabulary, &picture, &options, &again), f.err);
+    assert_memory_equal(again.refined.data, again.all_boxes.data, tn_bytes(&again.refined));
+    close_fixture(&f);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_stages),
@@ -439,6 +474,7 @@ int main(void) {
         cmocka_unit_test(test_masks),
         cmocka_unit_test(test_whole),
         cmocka_unit_test(test_no_background),
+        cmocka_unit_test(test_all_proposals),
     };
     return cmocka_run_group_tests(tests, levels_setup, levels_teardown);
 }

@@ -91,9 +91,9 @@ static tn_status take(tool_validation *v, found *f, const md_fvlm_result *r, int
         tn_arena_reset(v->step, mark);
     }
     for (int64_t i = 0; r->proposals.data && i < r->proposals.dim[0]; i++) {
-        float score = tn_f32(&r->all_objectness)[i];
-        io_coco_object proposal = object_of(image, -1, tn_f32(&r->proposals) + 4 * i, score);
-        io_coco_object refined = object_of(image, -1, tn_f32(&r->all_boxes) + 4 * i, score);
+        float rank = -(float)i; // best first
+        io_coco_object proposal = object_of(image, -1, tn_f32(&r->proposals) + 4 * i, rank);
+        io_coco_object refined = object_of(image, -1, tn_f32(&r->refined) + 4 * i, rank);
         TN_TRY(add(&f->proposals, &proposal, err));
         TN_TRY(add(&f->refined, &refined, err));
     }
