@@ -64,6 +64,7 @@ tn_status md_fvlm_input_for(nn_ctx *cx, const md_clip_config *clip, const md_fra
 // Stage 1, frozen: what CLIP makes of the picture.
 typedef struct md_fvlm_features {
     tn_tensor map[MD_FVLM_MAPS]; // [N,h,w,C] as pyramid.taps says
+    tn_tensor picture;           // [N,S,S,3]: x, which a stem sees beside them
     // What a score 2 needs; data is NULL where it was not asked for.
     tn_tensor patches, tokens, dense;
 } md_fvlm_features;

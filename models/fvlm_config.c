@@ -216,7 +216,8 @@ static bool is_resnet(const md_fvlm_config *c) {
 }
 
 static const char *check_pyramid(const md_fvlm_config *c, const char **key) {
-    int want = c->pyramid_kind == MD_PYRAMID_VIT4 || is_resnet(c) ? MD_FVLM_MAPS : 1;
+    bool one = c->pyramid_kind == MD_PYRAMID_SIMPLE || c->pyramid_kind == MD_PYRAMID_SINGLE;
+    int want = one ? 1 : MD_FVLM_MAPS;
     *key = "pyramid.taps";
     if (c->pyramid_taps != want) return want == 1 ? "expected one" : "expected four";
     for (int i = 0; i < c->pyramid_taps; i++) {
@@ -231,6 +232,8 @@ static const char *check_pyramid(const md_fvlm_config *c, const char **key) {
         if (c->pyramid_kind == MD_PYRAMID_SINGLE && places != floor(places))
             return "expected strides that divide picture.size";
     }
+    if (c->pyramid_kind == MD_PYRAMID_STEM && !md_fvlm_stem_convs(c))
+        return "expected powers of two from 2 on with the pyramid stem";
     *key = "pyramid.channels";
     if (c->pyramid_norm == MD_NORM_GROUP && c->pyramid_channels % MD_NORM_GROUPS)
         return "expected a multiple of 32, the groups of pyramid.norm";

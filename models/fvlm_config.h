@@ -13,6 +13,8 @@ typedef enum md_pyramid {
     MD_PYRAMID_VIT4,   // four blocks of a ViT: up 4, up 2, as it is, down 2, then an FPN (F-ViT)
     MD_PYRAMID_SIMPLE, // the same four from one map, each by itself (ViTDet, Li et al. 2022)
     MD_PYRAMID_SINGLE, // one map, resampled to four sizes, then an FPN
+    MD_PYRAMID_STEM, // four blocks of a ViT: up 2, as it is, down 2, down 4, each with what trained
+                     // convolutions see in the picture itself, then an FPN
     MD_PYRAMID_RESNET, // the four stages of a ResNet, then an FPN
 } md_pyramid;
 
@@ -49,7 +51,7 @@ typedef struct md_fvlm_config {
     int tower_positions;  // 0: CLIP's, stretched over the picture; 1: over each window
 
     md_pyramid pyramid_kind;
-    int pyramid_taps;                    // number of them: 4 for vit4 and resnet, else 1
+    int pyramid_taps;                    // number of them: 4 for vit4, stem and resnet, else 1
     int64_t pyramid_tap[MD_FVLM_MAPS];   // block, counted from 0; -1: the embeddings; resnet: stage
     double pyramid_stride[MD_FVLM_MAPS]; // pixels from one place of a map to the next
     int64_t pyramid_channels;
@@ -123,3 +125,6 @@ void md_fvlm_config_deinit(md_fvlm_config *config);
 bool md_fvlm_score2(const char *name, md_score2 *out); // "none|crop|embed|dense|maskcls|attnpool"
 const char *md_fvlm_score2_name(md_score2 mode);
 const char *md_fvlm_pyramid_name(md_pyramid kind);
+// Convolutions of a stem, each of stride 2, down to the last of pyramid.strides; 0: those strides
+// are no powers of two, or begin below 2.
+int md_fvlm_stem_convs(const md_fvlm_config *config);

@@ -56,6 +56,15 @@ static void neck(check *c) {
         pair(c, "pyramid.fpn1.3");
         pair(c, "pyramid.fpn2.0");
     }
+    if (kind == MD_PYRAMID_STEM) {
+        pair(c, "pyramid.fpn2.0");
+        units(c, "pyramid.stem", md_fvlm_stem_convs(c->config));
+        for (int i = 0; i < MD_FVLM_MAPS; i++) {
+            char name[NN_NAME];
+            snprintf(name, sizeof name, "pyramid.side.%d", i);
+            pair(c, name);
+        }
+    }
     if (kind == MD_PYRAMID_SINGLE) units(c, "pyramid.adapter", MD_FVLM_MAPS);
     bool simple = kind == MD_PYRAMID_SIMPLE;
     units(c, simple ? "pyramid.lateral" : "fpn.inner_blocks", MD_FVLM_MAPS);

@@ -58,9 +58,11 @@ static const char *check_vit(const md_fvlm_config *c, const md_clip_config *clip
     *key = "pyramid.taps";
     if (c->pyramid_tap[c->pyramid_taps - 1] >= clip->layers) return "a block that the CLIP lacks";
     *key = "pyramid.strides";
-    for (int i = 0; i < MD_FVLM_MAPS && c->pyramid_kind != MD_PYRAMID_SINGLE; i++)
-        if (c->pyramid_stride[i] * 4 != (double)(clip->patch << i))
-            return "expected a quarter, a half, one and two of the CLIP's patch";
+    bool stem = c->pyramid_kind == MD_PYRAMID_STEM;
+    double first = (double)clip->patch / (stem ? 2 : 4); // the others are twice the one before
+    if (c->pyramid_kind != MD_PYRAMID_SINGLE && c->pyramid_stride[0] != first)
+        return stem ? "expected a half, one, two and four of the CLIP's patch"
+                    : "expected a quarter, a half, one and two of the CLIP's patch";
     *key = "pyramid.norm";
     int64_t normed = c->pyramid_kind == MD_PYRAMID_SIMPLE ? clip->width / 2 : clip->width;
     if (c->pyramid_norm == MD_NORM_GROUP && normed % MD_NORM_GROUPS &&
@@ -131,7 +133,7 @@ static void set_up_levels(md_fvlm *model) {
 static size_t room_for(const md_fvlm_config *c, const md_clip_config *clip) {
     size_t wide = (size_t)c->pyramid_channels + 64, deep = (size_t)(32 * clip->width) + 64;
     size_t fc = (size_t)c->box_width + 64, side = (size_t)c->picture_size / (size_t)clip->patch + 1;
-    size_t convs = (size_t)(c->rpn_convs + c->box_convs + c->mask_convs + 10);
+    size_t convs = (size_t)(c->rpn_convs + c->box_convs + c->mask_convs + MD_FVLM_STEM + 10);
     size_t numbers = convs * wide * wide * 9 + 8 * wide * deep + 16 * deep * deep +
                      fc * wide * (size_t)(c->box_size * c->box_size) + 4 * fc * fc +
                      fc * ((size_t)clip->embed_dim + 128) + 2 * side * side * deep;

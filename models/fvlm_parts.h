@@ -14,14 +14,17 @@
 
 #define MD_FVLM_CONVS 8
 #define MD_FVLM_FCS 4
+#define MD_FVLM_STEM 13 // convolutions of a stem at most: pyramid.strides end at 1024 * 8
 #define MD_NORM_EPS 1e-5
 
 // From CLIP's maps to the pyramid.
 typedef struct md_fvlm_neck {
-    nn_deconv up1a, up1b, up2; // vit4, simple: transposed convolutions to 4 and 2 times the size
+    nn_deconv up1a, up1b, up2; // vit4, simple: transposed convolutions to 4 and 2 times the size;
+                               // stem: up2
     nn_norm between;           // of kind NN_NORM_NONE: the activation alone
     nn_conv lateral[MD_FVLM_MAPS], output[MD_FVLM_MAPS]; // simple
     nn_conv adapter[MD_FVLM_MAPS];                       // single
+    nn_conv stem[MD_FVLM_STEM], side[MD_FVLM_MAPS];      // stem
     nn_fpn fpn;                                          // all but simple
 } md_fvlm_neck;
 
@@ -58,6 +61,13 @@ tn_status md_fvlm_names_check(const io_weights *file, const md_fvlm_config *conf
 // channels: of CLIP's maps. Errors as nn_load.
 tn_status md_fvlm_neck_load(const nn_loader *load, const md_fvlm_config *config,
                             const int64_t *channels, md_fvlm_neck *out);
+// The greatest of each 2x2; an odd map keeps its last row.
+tn_status md_fvlm_halved(nn_ctx *cx, const tn_tensor *x, tn_tensor *y);
+tn_status md_fvlm_stem_load(const nn_loader *load, const md_fvlm_config *config,
+                            const int64_t *channels, md_fvlm_neck *out);
+// The body's four levels of the pyramid stem, finest first.
+tn_status md_fvlm_stem_fwd(nn_ctx *cx, const md_fvlm *model, const md_fvlm_features *features,
+                           tn_tensor y[MD_FVLM_MAPS]);
 tn_status md_fvlm_rpn_load(const nn_loader *load, const md_fvlm_config *config, md_rpn *out);
 tn_status md_fvlm_heads_load(const nn_loader *load, const md_fvlm_config *config, int64_t embed_dim,
                              md_fvlm_heads *out);

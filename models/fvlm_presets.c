@@ -125,10 +125,10 @@ static md_fvlm_config fvit_l14(void) {
 // For a CLIP of 6 blocks with patches of 8 pixels, trained on pictures of 64: on a CPU.
 static md_fvlm_config small(void) {
     md_fvlm_config c = fvit();
-    c.picture_size = 256;
+    c.picture_size = 384;
     c.tower_window = 8, c.tower_positions = 1; // each sees what the CLIP was trained on: 64x64
+    c.pyramid_kind = MD_PYRAMID_STEM;          // the edges of things that are two patches large
     taps(&c, 2, 3, 4, 5);
-    for (int i = 0; i < MD_FVLM_MAPS; i++) c.pyramid_stride[i] = 2 << i;
     for (int i = 0; i < MD_FVLM_LEVELS; i++) c.anchor_size[i] = 16 << i;
     c.pyramid_channels = 64, c.pyramid_norm = MD_NORM_GROUP;
     c.rpn_convs = 1, c.rpn_before = 1000, c.rpn_after = 300;
@@ -139,7 +139,7 @@ static md_fvlm_config small(void) {
     c.limits_score = 0.05, c.limits_nms = 0.5;
     c.fusion_alpha = 0.8; // score 1 knows where things are long before it knows a thousand names
     c.training_batch = 4, c.training_steps = 2000, c.training_warmup = 100, c.training_lr = 2e-3;
-    c.training_jitter[0] = 1, c.training_jitter[1] = 2;
+    c.training_jitter[0] = 0.7, c.training_jitter[1] = 1.7;
     c.training_flip = false;
     return c;
 }

@@ -12,7 +12,7 @@ tn_status md_fvlm_frozen(nn_ctx *cx, const md_fvlm *model, const tn_tensor *x, m
                          md_fvlm_features *out) {
     const md_fvlm_config *c = &model->config;
     nn_ctx plain = {.kn = cx->kn, .step = cx->step, .err = cx->err}; // frozen: never on a tape
-    *out = (md_fvlm_features){0};
+    *out = (md_fvlm_features){.picture = *x};
     if (model->resnet) return md_clip_resnet_maps(&plain, model->resnet, x, out->map);
     md_scene_wants wants = {.patches = mode == MD_SCORE2_EMBED,
                             .tokens = mode == MD_SCORE2_MASKCLS,
@@ -88,6 +88,9 @@ tn_status md_fvlm_neck_load(const nn_loader *load, const md_fvlm_config *config,
     case MD_PYRAMID_VIT4:
         TN_TRY(load_ups(load, config->pyramid_norm, channels[0], false, out));
         break;
+    case MD_PYRAMID_STEM:
+        TN_TRY(md_fvlm_stem_load(load, config, channels, out));
+        break;
     case MD_PYRAMID_SINGLE:
         for (int i = 0; i < MD_FVLM_MAPS; i++)
             TN_TRY(unit_load(load, "pyramid.adapter", i, channels[0], width, 1, KN_RELU,
@@ -111,10 +114,7 @@ static tn_status four_sizes(nn_ctx *cx, const md_fvlm_neck *neck, const tn_tenso
     TN_TRY(nn_deconv_fwd(cx, &neck->up1b, &normed, &y[0]));
     TN_TRY(nn_deconv_fwd(cx, &neck->up2, map[1], &y[1]));
     y[2] = *map[2];
-    // An odd map keeps its last row.
-    kn_pool2d half = {.kh = 2, .kw = 2, .stride_h = 2, .stride_w = 2};
-    half.pad_bottom = (int)(map[3]->dim[1] % 2), half.pad_right = (int)(map[3]->dim[2] % 2);
-    return nn_max_pool(cx, &half, map[3], &y[3]);
+    return md_fvlm_halved(cx, map[3], &y[3]);
 }
 
 // Every second row and column of the fourth level makes the fifth.
@@ -157,6 +157,9 @@ tn_status md_fvlm_pyramid(nn_ctx *cx, const md_fvlm *model, const md_fvlm_featur
         TN_TRY(four_sizes(cx, neck, each, in));
         break;
     }
+    case MD_PYRAMID_STEM:
+        TN_TRY(md_fvlm_stem_fwd(cx, model, features, in));
+        break;
     case MD_PYRAMID_SINGLE:
         for (int i = 0; i < MD_FVLM_MAPS; i++) TN_TRY(resampled(cx, model, &map[0], i, &in[i]));
         break;

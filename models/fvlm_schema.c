@@ -23,7 +23,7 @@
 static const char *const activations[] = {"auto", "gelu", "quick_gelu", "gelu_tanh", NULL};
 static const char *const positions[] = {"scene", "window", NULL};
 static const char *const own_positions[] = {"scene", "own", NULL};
-static const char *const pyramids[] = {"vit4", "simple", "single", "resnet", NULL};
+static const char *const pyramids[] = {"vit4", "simple", "single", "stem", "resnet", NULL};
 static const char *const norms[] = {"none", "batch", "group", NULL};
 static const char *const modes[] = {"none", "crop", "embed", "dense", "maskcls", "attnpool", NULL};
 static const char *const backgrounds[] = {"text", "learned", "none", NULL};

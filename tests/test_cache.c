@@ -79,6 +79,7 @@ static void same(tr_cache *cache, const int *which, int64_t n) {
         assert_memory_equal(want.map[m].data, is.map[m].data, tn_bytes(&is.map[m]));
     }
     assert_true(maps > 0);
+    assert_memory_equal(want.picture.data, is.picture.data, tn_bytes(&x));
 }
 
 static const char *fresh_folder(void) {
@@ -97,7 +98,7 @@ static void counts_are(const tr_cache *cache, int64_t found, int64_t computed, i
 
 static void the_same_bits_in_any_batch(void **state) {
     (void)state;
-    static const char *const cases[] = {"vit4", "windows", "single", "resnet"};
+    static const char *const cases[] = {"vit4", "windows", "single", "stem", "resnet"};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const char *folder = fresh_folder();
         open_model(cases[i], ONE_THREAD);

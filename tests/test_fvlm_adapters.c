@@ -15,7 +15,7 @@
 #define GOLDEN "tests/golden/fvlm/"
 #define STEP ((size_t)1 << 30)
 
-static const char *const cases[] = {"vit4", "simple", "single", "windows", "resnet"};
+static const char *const cases[] = {"vit4", "simple", "single", "stem", "windows", "resnet"};
 #define CASES (sizeof cases / sizeof *cases)
 
 typedef struct fixture {
@@ -83,6 +83,7 @@ static md_fvlm_features maps_of(fixture *f) {
         snprintf(name, sizeof name, "map%d", i);
         features.map[i] = golden(f, name, f->params.dtype);
     }
+    features.picture = golden(f, "x", f->params.dtype);
     return features;
 }
 

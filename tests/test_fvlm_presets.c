@@ -77,7 +77,7 @@ static void another_clip_is_refused_and_the_key_is_named(void **state) {
         {0, 1, "pyramid.kind: is for a ViT"},      {1, 0, "pyramid.kind: resnet"},
         {2, 0, "pyramid.strides: expected a qua"}, {2, 1, "pyramid.kind: is for a ViT"},
         {3, 2, "pyramid.taps: a block that"},      {3, 0, "pyramid.taps: a block that"},
-        {4, 2, "pyramid.strides: expected a qua"}, {2, 4, "pyramid.taps: a block that"},
+        {4, 2, "pyramid.strides: expected a hal"}, {2, 4, "pyramid.taps: a block that"},
     };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         md_fvlm *model;

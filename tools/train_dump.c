@@ -75,6 +75,7 @@ static void put_step(dump *d, const tr_fvlm *task, int64_t pictures, const tr_fv
         snprintf(name, sizeof name, "%d", i);
         if (seen->features.map[i].data) put(d, "map.", name, &seen->features.map[i]);
     }
+    put(d, "", "picture", &seen->features.picture);
     put(d, "", "text", &task->text);
     put(d, "", "losses", losses);
     for (int64_t n = 0; n < pictures; n++) put_picture(d, n, &seen->choices);

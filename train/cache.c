@@ -226,7 +226,7 @@ tn_status tr_cache_features(tr_cache *cache, nn_ctx *cx, const md_fvlm *model, c
                             md_fvlm_features *out) {
     size_t n = (size_t)x->dim[0];
     look_up l = {.cache = cache, .cx = cx, .x = x, .n = x->dim[0], .out = out};
-    *out = (md_fvlm_features){0};
+    *out = (md_fvlm_features){.picture = *x};
     l.key = tn_arena_alloc(cx->step, n * sizeof *l.key);
     l.found = tn_arena_alloc(cx->step, n * sizeof *l.found);
     if (!l.key || !l.found) return tn_fail(cx->err, TN_ENOMEM, "out of memory for %zu keys", n);

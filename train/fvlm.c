@@ -82,6 +82,7 @@ static tn_status look(pass *p) {
         TN_TRY(md_fvlm_frozen(&p->frozen, model, x, MD_SCORE2_NONE, &p->features));
     for (int i = 0; i < MD_FVLM_MAPS; i++)
         TN_TRY(as_type(&p->frozen, p->task->text.dtype, &p->features.map[i]));
+    TN_TRY(as_type(&p->frozen, p->task->text.dtype, &p->features.picture));
     TN_TRY(md_fvlm_pyramid(&p->cx, model, &p->features, p->level));
     return md_fvlm_rpn(&p->cx, model, p->level, p->logits, p->deltas);
 }

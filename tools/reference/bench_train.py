@@ -157,7 +157,7 @@ def child(a):
         start = clock()
         adamw.zero_grad()
         maps = model.frozen(x)["maps"]
-        given = step | {f"map.{i}": m.permute(0, 2, 3, 1) for i, m in enumerate(maps)}
+        given = step | {f"map.{i}": m.permute(0, 2, 3, 1) for i, m in enumerate(maps)} | {"picture": x.permute(0, 2, 3, 1)}
         sum(forward(model, given, 1 / batch).values()).backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), config["training"]["clip"])
         adamw.step()

@@ -11,7 +11,7 @@ Trainable parts are ordinary modules (model.adapters()); the CLIP is frozen. Eve
 type of the parameters (model.double() for float64). Forward stages, for training:
 
     maps = model.frozen(x)                     x [N,3,S,S] -> dictionary of features, no gradient
-    levels = model.levels(maps["maps"])        five maps
+    levels = model.levels(maps["maps"], x)     five maps
     logits, deltas = model.rpn.head(levels)    lists, [N,A,h,w] and [N,4A,h,w]
     boxes, scores = model.propose(logits, deltas, n, limits, height, width)
     regions = model.regions(levels, boxes, image, size)
@@ -236,10 +236,10 @@ def norm_of(kind):
     return {"none": None, "batch": nn.BatchNorm2d, "group": lambda c: nn.GroupNorm(GROUPS, c)}[kind]
 
 
-def unit(cin, cout, size, kind, act=True):
+def unit(cin, cout, size, kind, act=True, stride=1):
     """Convolution, norm, ReLU: parameters 0.weight, and 0.bias or those of 1."""
     norm = norm_of(kind)
-    parts = [nn.Conv2d(cin, cout, size, padding=size // 2, bias=norm is None)]
+    parts = [nn.Conv2d(cin, cout, size, stride, padding=size // 2, bias=norm is None)]
     parts += [norm(cout)] if norm else []
     parts += [nn.ReLU()] if act else []
     return nn.Sequential(*parts)
@@ -263,12 +263,24 @@ class Pyramid(nn.Module):
         if self.kind == "simple":
             self.lateral = nn.ModuleList(unit(i, width, 1, kind, False) for i in (c // 4, c // 2, c, c))
             self.output = nn.ModuleList(unit(width, width, 3, kind, False) for _ in range(4))
+        if self.kind == "stem":
+            convs = int(math.log2(self.strides[3]))
+            self.stem = nn.ModuleList(unit(3 if i == 0 else width, width, 3, kind, stride=2) for i in range(convs))
+            self.side = nn.ModuleList(nn.Conv2d(width, c, 1) for c in channels)
+            self.fpn2 = nn.Sequential(nn.ConvTranspose2d(channels[0], channels[0], 2, 2))
         if self.kind == "single":
             self.adapter = nn.ModuleList(unit(channels[0], width, 1, kind) for _ in range(4))
 
-    def forward(self, maps):
+    def forward(self, maps, x):
         if self.kind == "resnet":
             return maps
+        if self.kind == "stem":
+            seen = [x]
+            for conv in self.stem:
+                seen.append(conv(seen[-1]))
+            half = lambda m: F.max_pool2d(m, 2, 2, ceil_mode=True)
+            y = [self.fpn2(maps[0]), maps[1], half(maps[2]), half(half(maps[3]))]
+            return [m + side(s) for m, side, s in zip(y, self.side, seen[-4:])]
         if self.kind == "single":
             return [a(F.interpolate(maps[0], size=(int(self.size / s),) * 2, mode="bilinear", align_corners=False)) for a, s in zip(self.adapter, self.strides)]
         maps = maps * 4 if self.kind == "simple" else maps
@@ -417,8 +429,8 @@ class Fvlm(nn.Module):
         dense = F.normalize(clip.project(last), dim=-1)
         return {"maps": [maps[i].permute(0, 3, 1, 2) for i in taps], "patches": patches, "tokens": tokens, "dense": dense}
 
-    def levels(self, maps):
-        y = self.pyramid(maps)
+    def levels(self, maps, x):
+        y = self.pyramid(maps, x)
         if self.config["pyramid"]["kind"] == "simple":
             return y
         return list(self.fpn({str(i): m for i, m in enumerate(y)}).values())
@@ -620,7 +632,7 @@ class Fvlm(nn.Module):
         frame = self.frame(picture.height, picture.width)
         x = self.input(picture, frame)
         maps = self.frozen(x)
-        levels = self.levels(maps["maps"])
+        levels = self.levels(maps["maps"], x)
         logits, deltas = self.rpn.head(levels)
         rois, objectness = self.propose(logits, deltas, 0, c["rpn"], frame["net_height"], frame["net_width"])
         d, e = [], []
