@@ -20,8 +20,8 @@ static void checkpoint_of(const char *run, uint8_t out[IO_SHA256]) {
 static void stopped_and_resumed_it_ends_in_the_same_bits(void **state) {
     (void)state;
     uint8_t want[IO_SHA256], is[IO_SHA256];
-    test_run run =
-        test_lexmask("%s --steps %d --threads 1 --average 0.9", scene_words("whole"), STEPS);
+    test_run run = test_lexmask("%s --steps %d --threads 1 --average 0.9 --optimizer muon",
+                                scene_words("whole"), STEPS);
     ASSERT_CODE(run, 0);
     test_run_free(&run);
     checkpoint_of("whole", want);
@@ -30,7 +30,7 @@ static void stopped_and_resumed_it_ends_in_the_same_bits(void **state) {
         snprintf(name, sizeof name, "parts%d", stop);
         for (int part = 0; part < 3; part++) {
             char begin[2048];
-            snprintf(begin, sizeof begin, "%s --steps %d --average 0.9 --cache %s",
+            snprintf(begin, sizeof begin, "%s --steps %d --average 0.9 --optimizer muon --cache %s",
                      scene_words(name), STEPS, test_path("cache"));
             if (part) snprintf(begin, sizeof begin, "train --resume --out %s", test_path(name));
             run = test_lexmask("%s --threads %d --workers %d --stop-after %d", begin,
@@ -100,6 +100,41 @@ static void regions_are_as_many_as_were_asked_for(void **state) {
     assert_true(regions_of("all-regions", "--batch 2") > 16);
 }
 
+static void open_adapters(const char *run, io_weights **out) {
+    char path[512];
+    tn_error err = {0};
+    snprintf(path, sizeof path, "%s/adapters.safetensors", test_path(run));
+    ASSERT_OK(io_weights_open(path, out, &err), err);
+}
+
+// One update of the same gradients by either optimizer: what is AdamW's in both ends the same.
+static void muon_has_all_matrices_but_those_of_the_rpn(void **state) {
+    (void)state;
+    io_weights *adamw, *muon;
+    int same = 0, other = 0;
+    first_gradients("by-adamw", "--batch 2", &adamw);
+    io_weights_close(adamw);
+    first_gradients("by-muon", "--batch 2 --optimizer muon", &muon);
+    io_weights_close(muon);
+    open_adapters("by-adamw", &adamw);
+    open_adapters("by-muon", &muon);
+    for (size_t i = 0; i < io_weights_count(adamw); i++) {
+        const io_tensor *a = io_weights_at(adamw, i), *b = io_weights_find(muon, a->name);
+        tn_tensor view = tn_view((void *)a->data, TN_F32, a->rank, a->dim);
+        assert_non_null(b);
+        bool equal = memcmp(a->data, b->data, tn_bytes(&view)) == 0;
+        bool muons = a->rank >= 2 && strncmp(a->name, "rpn.", 4) != 0;
+        if (equal == muons) fail_msg("%s: %s", a->name, equal ? "as by AdamW" : "not as by AdamW");
+        if (equal)
+            same++;
+        else
+            other++;
+    }
+    assert_true(same > 20 && other > 10);
+    io_weights_close(adamw);
+    io_weights_close(muon);
+}
+
 static void ctrl_c_saves_first(void **state) {
     (void)state;
     test_run run =
@@ -124,6 +159,7 @@ int main(void) {
         cmocka_unit_test(stopped_and_resumed_it_ends_in_the_same_bits),
         cmocka_unit_test(a_batch_in_parts_has_the_same_gradients),
         cmocka_unit_test(regions_are_as_many_as_were_asked_for),
+        cmocka_unit_test(muon_has_all_matrices_but_those_of_the_rpn),
         cmocka_unit_test(ctrl_c_saves_first),
     };
     return cmocka_run_group_tests(tests, scene_write, clean);

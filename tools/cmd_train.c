@@ -37,6 +37,10 @@ static const tool_option table[] = {
      &o.accumulate, 1, 65536},
     {"steps", TOOL_INT, "N", "updates", &o.steps, 1, 1e9},
     {"epochs", TOOL_REAL, "X", "the same in rounds through the data", &o.epochs, 0, 1e6},
+    {"optimizer", TOOL_CHOICE, "NAME",
+     "adamw, or muon for all matrices and kernels but the RPN's, with AdamW for the rest; default "
+     "adamw",
+     &o.optimizer, .choices = "adamw|muon"},
     {"lr", TOOL_REAL, "X", "highest learning rate", &o.lr, 0, 10},
     {"warmup", TOOL_INT, "N", "updates until it is reached", &o.warmup, 0, 1e9},
     {"decay", TOOL_REAL, "X", "weight decay, not of norms and biases", &o.decay, 0, 10},

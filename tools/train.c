@@ -22,6 +22,8 @@ static tn_status collect_settings(tool_trainer *t) {
     tool_run_set(&t->settings, "--accumulate", "%lld", (long long)t->accumulate);
     tool_run_set(&t->settings, "--steps", "%lld", (long long)c->training_steps);
     tool_run_set(&t->settings, "--warmup", "%lld", (long long)c->training_warmup);
+    tool_run_set(&t->settings, "--optimizer", "%s",
+                 t->options->optimizer ? t->options->optimizer : "adamw");
     tool_run_set(&t->settings, "--lr", "%.17g", c->training_lr);
     tool_run_set(&t->settings, "--decay", "%.17g", c->training_decay);
     tool_run_set(&t->settings, "--clip-norm", "%.17g", c->training_clip);
@@ -237,6 +239,9 @@ static tn_status train(tool_trainer *t) {
     run.optimizer.decay = c->training_decay;
     run.optimizer.clip = c->training_clip;
     run.optimizer.average = o->average;
+    // All but the RPN: its few outputs see each place alone, and learn better by AdamW.
+    if (o->optimizer && !strcmp(o->optimizer, "muon"))
+        run.optimizer.muon = "", run.optimizer.not_muon = "rpn.";
     tr_task task = {t, t->kn, &t->params, gradients, suspect, next_left_out};
     tr_watcher watcher = {t, stop, see, note, keep, o->val ? validate : NULL};
     t->progress = tool_train_progress_start();

@@ -30,6 +30,7 @@ static const setting settings[] = {
     {"val", PATH, AT(val)},
     {"val-pictures", PATH, AT(val_pictures)},
     {"dtype", TEXT, AT(dtype)},
+    {"optimizer", TEXT, AT(optimizer)},
     {"cache", PATH, AT(cache)},
     {"batch", WHOLE, AT(batch), 1, TR_BATCH},
     {"accumulate", WHOLE, AT(accumulate), 1, 65536},

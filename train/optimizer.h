@@ -27,8 +27,9 @@ typedef struct tr_optimizer {
     double decay;             // 0.1
     double clip;              // of the global norm; 0: none
     double average;           // share of the past in the moving average, e.g. 0.999; 0: none
-    // Matrices whose names hold this are updated by Muon, with the same rate and decay; NULL: none
-    const char *muon;
+    // Matrices and kernels whose names hold `muon` and do not hold `not_muon` (NULL: nothing is
+    // left out) are updated by Muon, with the same rate and decay; NULL: none
+    const char *muon, *not_muon;
     double momentum; // of Muon, 0.95
 } tr_optimizer;
 

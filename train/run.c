@@ -271,8 +271,7 @@ static tn_status between(runner *r) {
 static tn_status go(runner *r) {
     TN_TRY(tr_trained_init(&r->trained, r->task->params, r->run->optimizer.average > 0,
                            r->run->settings, r->run->setting_count, r->err));
-    if (r->run->optimizer.muon)
-        TN_TRY(tr_trained_muon(&r->trained, r->run->optimizer.muon, r->err));
+    if (r->run->optimizer.muon) TN_TRY(tr_trained_muon(&r->trained, &r->run->optimizer, r->err));
     TN_TRY(begin(r));
     r->start = now();
     r->start_step = r->state.step;

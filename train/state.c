@@ -13,20 +13,26 @@ static int64_t end_of(const nn_param *p) {
     return p->offset + tn_count(&p->value);
 }
 
-// muon: part of the names of those that have a span of their own; NULL: none.
-static void find_spans(tr_trained *t, const char *muon) {
+static bool is_muons(const tr_optimizer *o, const nn_param *p) {
+    if (!o || !o->muon || p->value.rank < 2 || !strstr(p->name, o->muon)) return false;
+    return !o->not_muon || !strstr(p->name, o->not_muon);
+}
+
+// What Muon updates has a span of its own. optimizer: NULL for AdamW alone.
+static void find_spans(tr_trained *t, const tr_optimizer *optimizer) {
     t->flat.span_count = 0;
     for (int i = 0; i < t->params->count; i++) {
         const nn_param *p = t->params->param[i];
         tr_span *last = t->flat.span_count ? &t->spans[t->flat.span_count - 1] : NULL;
-        if (muon && p->value.rank == 2 && strstr(p->name, muon))
-            t->spans[t->flat.span_count++] = (tr_span){p->offset, tn_count(&p->value), p->decay,
-                                                       p->value.dim[0], p->value.dim[1]};
+        int64_t count = tn_count(&p->value), rows = p->value.dim[0];
+        if (is_muons(optimizer, p))
+            t->spans[t->flat.span_count++] =
+                (tr_span){p->offset, count, p->decay, rows, count / rows};
         else if (last && last->decay == p->decay && !last->rows)
             last->count = end_of(p) - last->from;
         else
             t->spans[t->flat.span_count++] =
-                (tr_span){.from = p->offset, .count = tn_count(&p->value), .decay = p->decay};
+                (tr_span){.from = p->offset, .count = count, .decay = p->decay};
     }
     t->flat.spans = t->spans;
 }
@@ -104,9 +110,9 @@ tn_status tr_trained_init(tr_trained *t, nn_params *params, bool average,
     return TN_OK;
 }
 
-tn_status tr_trained_muon(tr_trained *t, const char *part, tn_error *err) {
+tn_status tr_trained_muon(tr_trained *t, const tr_optimizer *optimizer, tn_error *err) {
     int64_t most = 0;
-    find_spans(t, part);
+    find_spans(t, optimizer);
     for (size_t i = 0; i < t->flat.span_count; i++) {
         int64_t room = tr_muon_room(t->spans[i].rows, t->spans[i].columns);
         if (room > most) most = room;

@@ -30,9 +30,9 @@ typedef struct tr_trained {
 // caller's. TN_ENOMEM.
 tn_status tr_trained_init(tr_trained *trained, nn_params *params, bool average,
                           const io_text_pair *settings, size_t setting_count, tn_error *err);
-// Matrices whose names hold `part` are Muon's from now on: spans of their own, and its room.
-// TN_ENOMEM.
-tn_status tr_trained_muon(tr_trained *trained, const char *part, tn_error *err);
+// What `optimizer` gives to Muon is Muon's from now on: spans of their own, and its room. A kernel
+// is a matrix with a row for each value of its first dimension. TN_ENOMEM.
+tn_status tr_trained_muon(tr_trained *trained, const tr_optimizer *optimizer, tn_error *err);
 void tr_trained_deinit(tr_trained *trained);
 
 // The first parameter whose gradient is not finite; NULL if all are.

@@ -6,15 +6,13 @@
 
 PyTorch iterates in bfloat16; here its own function runs in double, with nothing else changed.
 """
-import inspect
 import sys
 
 import torch
 from safetensors.torch import save_file
-from torch.optim import _muon
 
-source = inspect.getsource(_muon._zeropower_via_newtonschulz).replace("torch.bfloat16", "torch.float64")
-exec(compile(source, "muon in double", "exec"), _muon.__dict__)
+from muon import muon
+
 STEPS, RATE, DECAY = 6, 4e-3, 0.1
 SHAPES = ((5, 9), (12, 4), (7, 7))
 torch.manual_seed(6)
@@ -22,14 +20,14 @@ out = {}
 for k, shape in enumerate(SHAPES):
     value = torch.nn.Parameter(torch.randn(shape, dtype=torch.float64))
     grads = torch.randn(STEPS, *shape, dtype=torch.float64) * torch.logspace(-2, 1, STEPS)[:, None, None]
-    muon = torch.optim.Muon([value], lr=RATE, weight_decay=DECAY, adjust_lr_fn="match_rms_adamw")
+    optimizer = muon([value], torch.float64, RATE, DECAY)
     out |= {f"value{k}": value.detach().clone(), f"grads{k}": grads}
     after = []
     for step in range(STEPS):
-        for group in muon.param_groups:
+        for group in optimizer.param_groups:
             group["lr"] = RATE * (step + 1) / STEPS
         value.grad = grads[step].clone()
-        muon.step()
+        optimizer.step()
         after.append(value.detach().clone())
     out[f"after{k}"] = torch.stack(after)
 save_file(out, sys.argv[1])

@@ -36,6 +36,7 @@ from safetensors import safe_open
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from fvlm import Fvlm  # noqa: E402
+from muon import muon  # noqa: E402
 
 LOSSES = ("objectness", "proposals", "classes", "boxes", "masks")
 ANCHORS, START = 256, 1e-3
@@ -71,7 +72,7 @@ def forward(model, step, share):
     config, dtype = model.config, step["text"].dtype
     maps = [step[f"map.{i}"].permute(0, 3, 1, 2) for i in range(4) if f"map.{i}" in step]
     pictures = len(maps[0])
-    levels = model.levels(maps)
+    levels = model.levels(maps, step["picture"].permute(0, 3, 1, 2))
     logits, deltas = model.rpn.head(levels)
     loss = dict.fromkeys(LOSSES, torch.zeros((), dtype=dtype))
 
@@ -218,15 +219,25 @@ def path_error(a, model, files, first, meta):
     start = {n: parameters[n].detach().clone() for n in names}
     groups = [{"params": [parameters[n] for n in names if meta[n] == "decay"], "weight_decay": training["decay"]},
               {"params": [parameters[n] for n in names if meta[n] != "decay"], "weight_decay": 0.0}]
-    adamw = torch.optim.AdamW(groups, lr=training["lr"])
+    matrices = {}  # Muon's: a kernel is a matrix
+    if model.run.get("optimizer") == "muon":
+        matrices = {n: torch.nn.Parameter(parameters[n].detach().flatten(1)) for n in names if parameters[n].ndim > 1 and "rpn." not in n}
+        for group in groups:
+            group["params"] = [parameters[n] for n in names if (meta[n] == "decay") == (group["weight_decay"] > 0) and n not in matrices]
+    optimizers = [torch.optim.AdamW(groups, lr=training["lr"])]
+    if matrices:
+        optimizers.append(muon(list(matrices.values()), first["text"].dtype, training["lr"], training["decay"]))
     for i, path in enumerate(files[:-1]):
         step, _ = read(path)
-        for group in adamw.param_groups:
+        for group in (g for o in optimizers for g in o.param_groups):
             group["lr"] = rate(training, i)
         gradients(model, step, share, None if a.own_sides else Sides(step))
         if training["clip"] > 0:
             torch.nn.utils.clip_grad_norm_([parameters[n] for n in names], training["clip"])
-        adamw.step()
+        for n, matrix in matrices.items():
+            matrix.grad = parameters[n].grad.flatten(1)
+        for optimizer in optimizers:
+            optimizer.step()
     last, _ = read(files[-1])
     apart = sum(float(((last["value/" + n].reshape(start[n].shape) - parameters[n].detach()) ** 2).sum()) for n in names)
     gone = sum(float(((parameters[n].detach() - start[n]) ** 2).sum()) for n in names)
