@@ -179,6 +179,18 @@ static void pictures_of_another_size(void **state) {
     test_run_free(&run);
 }
 
+static void proposals_and_scores_as_asked_for(void **state) {
+    (void)state;
+    test_run run = test_lexmask("convert %s %s --objectness 0.5 --rpn-nms 0.375", test_folder(),
+                                test_path("fewer"));
+    ASSERT_CODE(run, 0);
+    test_run_free(&run);
+    char *config = contrast_text_of(test_path("fewer/config.json"));
+    ASSERT_SAYS(config, "\"objectness\": 0.5");
+    ASSERT_SAYS(config, "\"nms\": 0.375");
+    tn_free(config);
+}
+
 static void packing_is_refused(void **state) {
     (void)state;
     static const char *const says[][2] = {
@@ -191,6 +203,9 @@ static void packing_is_refused(void **state) {
         {"convert demo/pair/detector.safetensors %s/x --size 64", "which --size is for"},
         {"convert demo/pair/detector.safetensors %s/x --alpha 1", "which --alpha is for"},
         {"convert demo/pair/detector.safetensors %s/x --beta 1", "which --beta is for"},
+        {"convert demo/pair/detector.safetensors %s/x --objectness 1", "which --objectness is for"},
+        {"convert demo/pair/detector.safetensors %s/x --rpn-nms 1", "which --rpn-nms is for"},
+        {"convert %s %s/x --rpn-nms 1.5", "--rpn-nms"},
     };
     for (size_t i = 0; i < sizeof says / sizeof *says; i++) {
         char line[2048];
@@ -211,6 +226,7 @@ int main(void) {
         cmocka_unit_test(kept_scores_are_of_what_is_looked_for),
         cmocka_unit_test(packed),
         cmocka_unit_test(pictures_of_another_size),
+        cmocka_unit_test(proposals_and_scores_as_asked_for),
         cmocka_unit_test(packing_is_refused),
     };
     return cmocka_run_group_tests(tests, setup, test_folder_remove);

@@ -33,6 +33,13 @@ static const tool_option table[] = {
     {"alpha", TOOL_REAL, "W", "for a model folder: weight of score 2 for names it was trained on",
      &o.changes.alpha, 0, 1},
     {"beta", TOOL_REAL, "W", "the same for all other names", &o.changes.beta, 0, 1},
+    {"objectness", TOOL_REAL, "P",
+     "for a model folder: scores are multiplied with the RPN's to this power",
+     &o.changes.objectness, 0, 10},
+    {"rpn-nms", TOOL_REAL, "IOU",
+     "for a model folder: proposals that overlap more are one; the fewer doubles, the more things "
+     "get a second score",
+     &o.changes.rpn_nms, 0, 1},
 };
 
 static const tool_option *options(size_t *count) {
@@ -93,11 +100,13 @@ static tn_status convert_folder(const char *from, const char *to, tn_error *err)
 // The first option that only a model folder can have; NULL.
 static const char *changed(void) {
     const tool_model_changes *c = &o.changes;
-    return c->contrast     ? "--contrast"
-           : c->size       ? "--size"
-           : c->alpha >= 0 ? "--alpha"
-           : c->beta >= 0  ? "--beta"
-                           : NULL;
+    return c->contrast          ? "--contrast"
+           : c->size            ? "--size"
+           : c->alpha >= 0      ? "--alpha"
+           : c->beta >= 0       ? "--beta"
+           : c->objectness >= 0 ? "--objectness"
+           : c->rpn_nms >= 0    ? "--rpn-nms"
+                                : NULL;
 }
 
 static tn_status convert(const char *given, const char *to, tn_error *err) {
@@ -123,7 +132,8 @@ static const char *misuse(const tool_list *words) {
 }
 
 static int run(const tool_command *self, int argc, char **argv) {
-    o.dtype = NULL, o.bn_eps = -1, o.changes = (tool_model_changes){.alpha = -1, .beta = -1};
+    o.dtype = NULL, o.bn_eps = -1;
+    o.changes = (tool_model_changes){.alpha = -1, .beta = -1, .objectness = -1, .rpn_nms = -1};
     tool_list words = {0};
     tn_error err = {0};
     int code = tool_parse(self, argc, argv, &words);
@@ -138,11 +148,11 @@ const tool_command tool_convert = {
     .summary = "any supported weight file to safetensors, names kept; a model folder to another",
     .usage = "IN OUT.safetensors [--dtype f32|f16|bf16]\n"
              "   or: RUN FOLDER [--dtype f32|f16|bf16] [--contrast FILE] [--size N]\n"
-             "      [--alpha W] [--beta W]",
+             "      [--alpha W] [--beta W] [--objectness P] [--rpn-nms IOU]",
     .examples = "  lexmask convert maskrcnn_resnet50_fpn_coco.pth detector.safetensors --bn-eps 0\n"
                 "  lexmask convert ViT-B-32.pt clip.safetensors --dtype f16\n"
                 "  lexmask convert demo/pair/detector.safetensors float32.safetensors --dtype f32\n"
-                "  lexmask convert run model --dtype f16 --contrast names.txt --size 384\n",
+                "  lexmask convert run model --dtype f16 --contrast names.txt --size 512\n",
     .misuse = misuse,
     .run = run,
     .options = options,

@@ -10,6 +10,8 @@ typedef struct tool_model_changes {
         *contrast;      // a file of the names that the CLIP was trained on, which goes along; NULL
     int64_t size;       // of pictures; 0
     double alpha, beta; // weights of score 2; negative
+    double objectness;  // the power of it that scores are multiplied with; negative
+    double rpn_nms;     // IoU above which two proposals are one; negative
 } tool_model_changes;
 
 // All tensors of a file into another, names kept; dtype: of all real ones, or IO_AS_STORED.
