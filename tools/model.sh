@@ -18,8 +18,9 @@ case $steps in
 full)
     scenes=(--count 2400 --pool base) validation=(--count 100) unseen=(--count 500)
     clip=(--optimizer muon --lr 2e-3 --warmup 200 --batch 160 --empty 16 --steps 3000)
-    detector=(--preset small --no-flip --batch 4 --regions 128 --steps 3000 --val-every 1500)
-    model=(--size 384)
+    detector=(--preset small --no-flip --batch 4 --regions 128 --optimizer muon --lr 6e-3
+        --steps 3000 --val-every 3000)
+    model=(--size 512 --alpha 0.8 --beta 0.9 --objectness 0.6 --rpn-nms 0.5)
     ;;
 tiny)
     printf '%s\n' pizza guitar rocket 'red heart' penguin unicorn 'cat face' anchor >"$work/few.txt"

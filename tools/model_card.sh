@@ -77,5 +77,5 @@ all $names names asked for at once:
 - Names are Unicode's, learnt by heart: "cat face" is known, "kitten" is not, and is told so.
 - Some glyphs can hardly be told apart once they are cut out: sizes of squares and diamonds, half hours and hours,
   heart suit and red heart.
-- Pictures are seen at 384 pixels: of a large screenshot the small things are lost; \`--size 768\` finds more of them and takes four times as long.
+- Pictures are seen at 512 pixels: of a large screenshot the small things are lost; \`--size 1024\` finds more of them and takes longer.
 CARD
