@@ -134,6 +134,8 @@ def child(a):
     step, _ = read(os.path.join(a.work, case + "-dump", "step-000000.safetensors"))
     step = {k: v for k, v in step.items() if not k.startswith(("value/", "grad/", "buffer/", "map."))}
     model = Fvlm.open(os.path.join(a.work, case + "-given"))
+    with open(os.path.join(a.work, case + "-given", "run.json"), encoding="utf8") as file:
+        model.run = json.load(file)
     model.train()
     model.clip.eval()
     config, batch = model.config, CASES[case]["batch"]
