@@ -165,9 +165,8 @@ typedef struct md_fvlm_result {
     // With `everything`: all P boxes that had a score.
     tn_tensor all_boxes, all_objectness;         // [P,4] picture, [P]
     tn_tensor all_score1, all_score2, all_fused; // [P,columns]
-    tn_tensor refined; // [Q,4] picture: all of them as the box head moved them
-    tn_tensor
-        proposals; // [Q,4] picture: all that the RPN gave, best first; without `everything`, too
+    // All that the RPN gave, best first, and with `everything` where the box head moved them.
+    tn_tensor proposals, refined; // [Q,4] picture
 } md_fvlm_result;
 
 // image uint8 [H,W,3]. options may be NULL. TN_ECANCELLED; TN_ENOMEM.

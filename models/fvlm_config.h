@@ -13,8 +13,8 @@ typedef enum md_pyramid {
     MD_PYRAMID_VIT4,   // four blocks of a ViT: up 4, up 2, as it is, down 2, then an FPN (F-ViT)
     MD_PYRAMID_SIMPLE, // the same four from one map, each by itself (ViTDet, Li et al. 2022)
     MD_PYRAMID_SINGLE, // one map, resampled to four sizes, then an FPN
-    MD_PYRAMID_STEM, // four blocks of a ViT: up 2, as it is, down 2, down 4, each with what trained
-                     // convolutions see in the picture itself, then an FPN
+    MD_PYRAMID_STEM,   // four blocks of a ViT: up 2, as it is, down 2, down 4, each with what
+                       // trained convolutions see in the picture itself, then an FPN
     MD_PYRAMID_RESNET, // the four stages of a ResNet, then an FPN
 } md_pyramid;
 

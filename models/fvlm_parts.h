@@ -14,7 +14,7 @@
 
 #define MD_FVLM_CONVS 8
 #define MD_FVLM_FCS 4
-#define MD_FVLM_STEM 13 // convolutions of a stem at most: pyramid.strides end at 1024 * 8
+#define MD_FVLM_STEM 10 // convolutions of a stem at most: pyramid.strides end at 1024
 #define MD_NORM_EPS 1e-5
 
 // From CLIP's maps to the pyramid.

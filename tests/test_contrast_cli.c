@@ -145,21 +145,27 @@ static void packed(void **state) {
     tn_free(two);
 }
 
+// What config.json says of the model packed with these options.
+static char *packed_with(const char *name, const char *options) {
+    char path[512];
+    test_run run = test_lexmask("convert %s %s %s", test_folder(), test_path(name), options);
+    ASSERT_CODE(run, 0);
+    test_run_free(&run);
+    snprintf(path, sizeof path, "%s/config.json", test_path(name));
+    return contrast_text_of(path);
+}
+
 // A size that is asked for is the same as one that the model was packed with.
 static void pictures_of_another_size(void **state) {
     (void)state;
     const char *words = "detect " CONTRAST_PICTURE " --model %s --names pizza,guitar --no-cache "
                         "--score 0.001 --jsonl - %s";
-    test_run run = test_lexmask("convert %s %s --size 192 --alpha 0.25 --beta 0.75", test_folder(),
-                                test_path("larger"));
-    ASSERT_CODE(run, 0);
-    test_run_free(&run);
-    char *config = contrast_text_of(test_path("larger/config.json"));
+    char *config = packed_with("larger", "--size 192 --alpha 0.25 --beta 0.75");
     ASSERT_SAYS(config, "\"size\": 192");
     ASSERT_SAYS(config, "\"alpha\": 0.25");
     ASSERT_SAYS(config, "\"beta\": 0.75");
     tn_free(config);
-    run = test_lexmask(words, test_path("larger"), "");
+    test_run run = test_lexmask(words, test_path("larger"), "");
     test_run same = test_lexmask(words, test_folder(), "--size 192 --alpha 0.25 --beta 0.75"),
              own = test_lexmask(words, test_folder(), "--alpha 0.25 --beta 0.75");
     ASSERT_CODE(run, 0);
@@ -181,11 +187,7 @@ static void pictures_of_another_size(void **state) {
 
 static void proposals_and_scores_as_asked_for(void **state) {
     (void)state;
-    test_run run = test_lexmask("convert %s %s --objectness 0.5 --rpn-nms 0.375", test_folder(),
-                                test_path("fewer"));
-    ASSERT_CODE(run, 0);
-    test_run_free(&run);
-    char *config = contrast_text_of(test_path("fewer/config.json"));
+    char *config = packed_with("fewer", "--objectness 0.5 --rpn-nms 0.375");
     ASSERT_SAYS(config, "\"objectness\": 0.5");
     ASSERT_SAYS(config, "\"nms\": 0.375");
     tn_free(config);
