@@ -125,19 +125,14 @@ def resident():
 def child(a):
     """PyTorch's rounds, in a process of their own: prints [seconds of a step, bytes beyond the model, parameters]."""
     import torch
-    from fvlm import Fvlm
-    from train_reference import forward, read
+    from train_reference import forward, opened, read
 
     torch.set_num_threads(a.threads)
     clock = time.process_time if a.busy else time.perf_counter
     case = a.child
     step, _ = read(os.path.join(a.work, case + "-dump", "step-000000.safetensors"))
     step = {k: v for k, v in step.items() if not k.startswith(("value/", "grad/", "buffer/", "map."))}
-    model = Fvlm.open(os.path.join(a.work, case + "-given"))
-    with open(os.path.join(a.work, case + "-given", "run.json"), encoding="utf8") as file:
-        model.run = json.load(file)
-    model.train()
-    model.clip.eval()
+    model = opened(os.path.join(a.work, case + "-given"))
     config, batch = model.config, CASES[case]["batch"]
     side, head = config["picture"]["size"], model.rpn.head.forward
 

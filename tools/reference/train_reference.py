@@ -66,6 +66,16 @@ def smooth(x, target, weight):
     return (F.smooth_l1_loss(x, target, reduction="none", beta=1 / 9) * weight).sum()
 
 
+def opened(folder):
+    """The model of a run, in training, with the run's settings."""
+    model = Fvlm.open(folder)
+    with open(os.path.join(folder, "run.json"), encoding="utf-8") as file:
+        model.run = json.load(file)
+    model.train()
+    model.clip.eval()
+    return model
+
+
 def forward(model, step, share):
     """The five losses as tensors."""
     regions = model.run["regions"]
@@ -217,13 +227,12 @@ def path_error(a, model, files, first, meta):
     parameters = dict(model.named_parameters())
     names = values_into(model, first)
     start = {n: parameters[n].detach().clone() for n in names}
-    groups = [{"params": [parameters[n] for n in names if meta[n] == "decay"], "weight_decay": training["decay"]},
-              {"params": [parameters[n] for n in names if meta[n] != "decay"], "weight_decay": 0.0}]
     matrices = {}  # Muon's: a kernel is a matrix
     if model.run.get("optimizer") == "muon":
         matrices = {n: torch.nn.Parameter(parameters[n].detach().flatten(1)) for n in names if parameters[n].ndim > 1 and "rpn." not in n}
-        for group in groups:
-            group["params"] = [parameters[n] for n in names if (meta[n] == "decay") == (group["weight_decay"] > 0) and n not in matrices]
+    rest = [n for n in names if n not in matrices]
+    groups = [{"params": [parameters[n] for n in rest if meta[n] == "decay"], "weight_decay": training["decay"]},
+              {"params": [parameters[n] for n in rest if meta[n] != "decay"], "weight_decay": 0.0}]
     optimizers = [torch.optim.AdamW(groups, lr=training["lr"])]
     if matrices:
         optimizers.append(muon(list(matrices.values()), first["text"].dtype, training["lr"], training["decay"]))
@@ -254,15 +263,9 @@ def main():
     a = p.parse_args()
     files = sorted(glob.glob(os.path.join(a.dump, "step-*.safetensors")))
     first, meta = read(files[0])
-    model, truth = Fvlm.open(a.run), Fvlm.open(a.run).double() if a.double else None
+    model, truth = opened(a.run), opened(a.run).double() if a.double else None
     if first["text"].dtype == torch.float64:
         model.double()
-    with open(os.path.join(a.run, "run.json"), encoding="utf-8") as file:
-        run = json.load(file)
-    for m in (model, truth) if truth else (model,):
-        m.run = run
-        m.train()
-        m.clip.eval()
     worst = Worst()
     for path in files[:-1]:
         step_errors(a, model, truth, read(path)[0], worst)
