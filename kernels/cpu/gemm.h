@@ -7,7 +7,9 @@
 
 #define KC 256       // steps of K that a block of A holds
 #define KP (KC + 16) // floats from one row of the block to the next; rows fall into different sets
-#define TILE_ROWS 8  // register tiles, one above the other, that share a block of A
+// Register tiles, one above the other, that share a block of A: it and its part of C stay in the
+// second-level cache, and B is read again only every so many rows
+#define TILE_ROWS (112 / MR)
 
 // Where row m of A comes from.
 typedef struct gemm_rows {
