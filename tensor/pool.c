@@ -2,12 +2,12 @@
 #include "tensor/pool.h"
 
 #include "tensor/alloc.h"
+#include "tensor/processors.h"
 
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <string.h>
-#include <unistd.h>
 
 // Workers look for new work this many times before they sleep: kernels follow each other within
 // microseconds, and waking a sleeper costs more than most of them.
@@ -24,10 +24,12 @@ struct tn_pool {
     worker *started;
     tn_task run;
     void *job;
-    int64_t tasks;
-    _Atomic int64_t next;   // the next task that nobody has taken
-    _Atomic int busy;       // workers that have not finished this round
-    _Atomic uint64_t round; // grows with each tn_pool_run
+    uint32_t tasks;
+    // The round, which grows with each tn_pool_run, in the upper half; in the lower half how many
+    // of its tasks nobody has taken. In one word, so that who takes a task knows of which round it
+    // is.
+    _Atomic uint64_t open;
+    _Atomic uint32_t done; // tasks of this round that have ended
     _Atomic int sleepers;
     _Atomic bool quit;
     pthread_mutex_t lock;
@@ -40,19 +42,29 @@ static inline void relax(void) {
 #endif
 }
 
+// Takes tasks until none is left. A round cannot end, and the job cannot change, before a task that
+// was taken has ended; so a worker that comes late finds nothing to take, or helps with what is
+// next.
 static void take_tasks(tn_pool *pool, int index) {
     for (;;) {
-        int64_t task = atomic_fetch_add(&pool->next, 1);
-        if (task >= pool->tasks) return;
-        pool->run(pool->job, task, index);
+        uint64_t open = atomic_load(&pool->open);
+        do {
+            if (!(uint32_t)open) return;
+        } while (!atomic_compare_exchange_weak(&pool->open, &open, open - 1));
+        pool->run(pool->job, pool->tasks - (uint32_t)open, index);
+        atomic_fetch_add(&pool->done, 1);
     }
 }
 
-static bool news(tn_pool *pool, uint64_t seen) {
-    return atomic_load(&pool->round) != seen || atomic_load(&pool->quit);
+static uint32_t round_of(tn_pool *pool) {
+    return (uint32_t)(atomic_load(&pool->open) >> 32);
 }
 
-static void wait_for_news(tn_pool *pool, uint64_t seen) {
+static bool news(tn_pool *pool, uint32_t seen) {
+    return round_of(pool) != seen || atomic_load(&pool->quit);
+}
+
+static void wait_for_news(tn_pool *pool, uint32_t seen) {
     for (int i = 0; i < SPINS; i++) {
         if (news(pool, seen)) return;
         relax();
@@ -67,27 +79,23 @@ static void wait_for_news(tn_pool *pool, uint64_t seen) {
 static void *worker_main(void *argument) {
     worker *self = argument;
     tn_pool *pool = self->pool;
-    uint64_t seen = 0;
+    uint32_t seen = 0;
     for (;;) {
         wait_for_news(pool, seen);
         if (atomic_load(&pool->quit)) return NULL;
-        seen = atomic_load(&pool->round);
+        seen = round_of(pool);
         take_tasks(pool, self->index);
-        atomic_fetch_sub(&pool->busy, 1);
     }
 }
 
-static int processors(void) {
-    cpu_set_t set;
-    if (sched_getaffinity(0, sizeof set, &set) == 0) return CPU_COUNT(&set);
-    long online = sysconf(_SC_NPROCESSORS_ONLN);
-    return online > 0 ? (int)online : 1;
-}
-
-static void wake_all(tn_pool *pool) {
+// At most as many as there is work for.
+static void wake(tn_pool *pool, uint32_t most) {
     if (!atomic_load(&pool->sleepers)) return;
     pthread_mutex_lock(&pool->lock);
-    pthread_cond_broadcast(&pool->wake);
+    if (most < (uint32_t)atomic_load(&pool->sleepers))
+        for (; most > 0; most--) pthread_cond_signal(&pool->wake);
+    else
+        pthread_cond_broadcast(&pool->wake);
     pthread_mutex_unlock(&pool->lock);
 }
 
@@ -108,7 +116,7 @@ tn_status tn_pool_open(int threads, tn_pool **out, tn_error *err) {
         return tn_fail(err, TN_EINVAL, "%d threads: expected 0 (all processors) to 1024", threads);
     tn_pool *pool = tn_alloc_zero(1, sizeof *pool);
     if (!pool) return tn_fail(err, TN_ENOMEM, "out of memory for a thread pool");
-    pool->workers = threads ? threads : processors();
+    pool->workers = threads ? threads : tn_processors("/");
     pool->started = tn_alloc_zero((size_t)pool->workers, sizeof *pool->started);
     if (!pool->started) {
         tn_free(pool);
@@ -136,25 +144,30 @@ int tn_pool_workers(const tn_pool *pool) {
     return pool->workers;
 }
 
-void tn_pool_run(tn_pool *pool, int64_t tasks, tn_task run, void *job) {
-    if (tasks <= 0) return;
-    if (pool->workers == 1 || tasks == 1) {
-        for (int64_t task = 0; task < tasks; task++) run(job, task, 0);
-        return;
-    }
+static void run_round(tn_pool *pool, uint32_t tasks, tn_task run, void *job) {
     pool->run = run;
     pool->job = job;
     pool->tasks = tasks;
-    atomic_store(&pool->next, 0);
-    atomic_store(&pool->busy, pool->workers - 1);
-    atomic_fetch_add(&pool->round, 1);
-    wake_all(pool);
+    atomic_store(&pool->done, 0);
+    uint64_t round = (uint64_t)round_of(pool) + 1;
+    atomic_store(&pool->open, round << 32 | tasks);
+    wake(pool, tasks - 1);
     take_tasks(pool, 0);
-    // Every worker must have seen this round before the next one may change the job.
-    for (int i = 0; atomic_load(&pool->busy); i++) {
+    // Only tasks are waited for, not workers: one that the system has put aside without a task
+    // holds nobody up.
+    for (int i = 0; atomic_load(&pool->done) < tasks; i++) {
         if (i < SPINS)
             relax();
         else
             sched_yield();
     }
+}
+
+void tn_pool_run(tn_pool *pool, int64_t tasks, tn_task run, void *job) {
+    if (tasks <= 0) return;
+    if (pool->workers > 1 && tasks > 1 && tasks <= UINT32_MAX) {
+        run_round(pool, (uint32_t)tasks, run, job);
+        return;
+    }
+    for (int64_t task = 0; task < tasks; task++) run(job, task, 0);
 }
