@@ -14,7 +14,7 @@
 #define MOST 300
 
 typedef struct round {
-    int workers, number;
+    int workers;
     int64_t tasks;
     _Atomic int runs[MOST];
     _Atomic int wrong; // tasks that saw another round's job, or a worker that there is not
