@@ -75,50 +75,50 @@ static void many_threads_cost_little(void **state) {
 
 // Writes root/path; its folders are made.
 static void put(const char *root, const char *path, const char *text) {
-    char at[1024];
+    char name[256];
     tn_error err;
-    snprintf(at, sizeof at, "%s/%s", root, path);
-    char *name = strrchr(at, '/');
-    *name = 0;
-    ASSERT_OK(io_make_folder(at, &err), err);
-    *name = '/';
-    FILE *to = fopen(at, "w");
-    assert_non_null(to);
-    assert_true(fputs(text, to) >= 0);
-    assert_int_equal(fclose(to), 0);
+    snprintf(name, sizeof name, "%s/%s", root, path);
+    char *last = strrchr(name, '/');
+    *last = 0;
+    ASSERT_OK(io_make_folder(test_path(name), &err), err);
+    *last = '/';
+    test_file(name, text);
+}
+
+static int processors_below(const char *root) {
+    return tn_processors(test_path(root));
 }
 
 static void quotas_of_containers_are_kept(void **state) {
     (void)state;
-    const char *none = test_path("no-groups");
-    int all = tn_processors(none);
+    int all = processors_below("no-groups");
     assert_in_range(all, 1, 4096);
     if (all < 2) SKIP("one processor: nothing is less");
 
-    const char *root = test_path("version-2"); // a container: the path is its own
+    const char *root = "version-2"; // a container: the path is its own
     put(root, "proc/self/cgroup", "0::/\n");
     put(root, "sys/fs/cgroup/cpu.max", "max 100000\n");
-    assert_int_equal(tn_processors(root), all);
+    assert_int_equal(processors_below(root), all);
     put(root, "sys/fs/cgroup/cpu.max", "50000 100000\n");
-    assert_int_equal(tn_processors(root), 1); // half a processor is one thread
+    assert_int_equal(processors_below(root), 1); // half a processor is one thread
     put(root, "sys/fs/cgroup/cpu.max", "100000000 100000\n");
-    assert_int_equal(tn_processors(root), all); // more than there are
+    assert_int_equal(processors_below(root), all); // more than there are
     put(root, "sys/fs/cgroup/cpu.max", "nonsense\n");
-    assert_int_equal(tn_processors(root), all);
+    assert_int_equal(processors_below(root), all);
 
-    root = test_path("nested"); // the least of all groups that it is in
+    root = "nested"; // the least of all groups that it is in
     put(root, "proc/self/cgroup", "1:memory:/x\n0::/a.slice/b.service\n");
     put(root, "sys/fs/cgroup/a.slice/cpu.max", "100000 100000\n");
     put(root, "sys/fs/cgroup/a.slice/b.service/cpu.max", "max 100000\n");
-    assert_int_equal(tn_processors(root), 1);
+    assert_int_equal(processors_below(root), 1);
 
-    root = test_path("version-1"); // the path is the host's, and missing here
+    root = "version-1"; // the path is the host's, and missing here
     put(root, "proc/self/cgroup", "3:cpuset:/\n2:cpu,cpuacct:/docker/0123\n");
     put(root, "sys/fs/cgroup/cpu/cpu.cfs_quota_us", "-1\n");
     put(root, "sys/fs/cgroup/cpu/cpu.cfs_period_us", "100000\n");
-    assert_int_equal(tn_processors(root), all);
+    assert_int_equal(processors_below(root), all);
     put(root, "sys/fs/cgroup/cpu/cpu.cfs_quota_us", "90000\n");
-    assert_int_equal(tn_processors(root), 1);
+    assert_int_equal(processors_below(root), 1);
 }
 
 int main(void) {
