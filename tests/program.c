@@ -10,48 +10,12 @@
 #include <time.h>
 #include <unistd.h>
 
-static char folder[32];
-
-const char *test_folder(void) {
-    if (!folder[0]) {
-        strcpy(folder, "/tmp/lexmask-test-XXXXXX");
-        if (!mkdtemp(folder)) fail_msg("cannot make %s", folder);
-    }
-    return folder;
-}
-
-const char *test_path(const char *name) {
-    static char path[8][512];
-    static int next;
-    char *out = path[next++ % 8];
-    snprintf(out, sizeof path[0], "%s/%s", test_folder(), name);
-    return out;
-}
-
-const char *test_file(const char *name, const char *text) {
-    const char *out = test_path(name);
-    FILE *file = fopen(out, "wb");
-    assert_non_null(file);
-    assert_int_equal(fwrite(text, 1, strlen(text), file), strlen(text));
-    assert_int_equal(fclose(file), 0);
-    return out;
-}
-
 int test_demo_picture(char *out, size_t size) {
     glob_t found;
     if (glob("demo/pictures/*.[jp][pn]g", 0, NULL, &found) != 0) return -1;
     snprintf(out, size, "%s", found.gl_pathv[0]);
     globfree(&found);
     return 0;
-}
-
-int test_folder_remove(void **state) {
-    (void)state;
-    char command[128];
-    if (!folder[0]) return 0; // nothing was made
-    snprintf(command, sizeof command, "chmod -R u+rwX %s; rm -rf %s", folder, folder);
-    folder[0] = 0;
-    return system(command);
 }
 
 static char *read_all(const char *path) {
@@ -92,8 +56,8 @@ static void become(char *line, const char *out, const char *err) {
 
 static test_run run_line(char *line, double interrupt_after) {
     char out[256], err[256];
-    snprintf(out, sizeof out, "%s/stdout", test_folder());
-    snprintf(err, sizeof err, "%s/stderr", test_folder());
+    snprintf(out, sizeof out, "%s/stdout", temporary_folder());
+    snprintf(err, sizeof err, "%s/stderr", temporary_folder());
     double start = now();
     fflush(stdout);
     pid_t child = fork();
@@ -142,7 +106,7 @@ test_run test_lexmask_at_terminal(const char *format, ...) {
     va_start(args, format);
     make_line(line, sizeof line, format, args);
     va_end(args);
-    snprintf(out, sizeof out, "%s/stdout", test_folder());
+    snprintf(out, sizeof out, "%s/stdout", temporary_folder());
     int terminal = posix_openpt(O_RDWR | O_NOCTTY);
     assert_true(terminal >= 0 && grantpt(terminal) == 0 && unlockpt(terminal) == 0);
     int user = open(ptsname(terminal), O_RDWR | O_NOCTTY); // never without one until it has ended

@@ -2,6 +2,7 @@
 // Running the built program as a user would, and looking at what it said.
 #pragma once
 
+#include "tests/temporary.h"
 #include "tests/test.h"
 
 typedef struct test_run {
@@ -36,12 +37,5 @@ void test_run_free(test_run *run);
 // text.
 void test_misuse(const char *const cases[][2], size_t count);
 
-// A temporary folder that is removed, with all in it, by test_folder_remove.
-const char *test_folder(void);
-int test_folder_remove(void **state);
-// A name in it; good until eight more are asked for, of this or the next.
-const char *test_path(const char *name);
-// A file in it, and its path.
-const char *test_file(const char *name, const char *text);
 // The path of the first picture of the demo; -1 where there is none.
 int test_demo_picture(char *out, size_t size);

@@ -151,5 +151,5 @@ int main(void) {
         cmocka_unit_test(what_cannot_be_is_refused),
         cmocka_unit_test(memory_that_is_out_is_said),
     };
-    return cmocka_run_group_tests(tests, temporary_setup, temporary_teardown);
+    return cmocka_run_group_tests(tests, NULL, temporary_teardown);
 }

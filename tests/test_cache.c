@@ -243,7 +243,6 @@ int main(void) {
         cmocka_unit_test(no_more_is_written_than_allowed),
         cmocka_unit_test(a_file_is_no_folder),
     };
-    if (temporary_setup(NULL)) return 1;
     int failed = cmocka_run_group_tests(tests, levels_setup, levels_teardown);
     return temporary_teardown(NULL) || failed;
 }

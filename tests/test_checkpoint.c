@@ -349,5 +349,5 @@ int main(void) {
         cmocka_unit_test(both_broken),
         cmocka_unit_test(without_memory),
     };
-    return cmocka_run_group_tests(tests, temporary_setup, temporary_teardown);
+    return cmocka_run_group_tests(tests, NULL, temporary_teardown);
 }

@@ -29,9 +29,9 @@ static io_json read_json(const char *path) {
 
 static void detect_writes_all_that_it_is_asked_for(void **state) {
     (void)state;
-    const char *json = test_path("r.json"), *lines = test_path("r.jsonl");
+    const char *json = temporary_path("r.json"), *lines = temporary_path("r.jsonl");
     test_run run = test_lexmask(DETECT " --json %s --jsonl %s --out %s/o --masks %s/m", picture,
-                                json, lines, test_folder(), test_folder());
+                                json, lines, temporary_folder(), temporary_folder());
     ASSERT_CODE(run, 0);
     io_json results = read_json(json), objects = read_json(lines);
     size_t found = io_json_count(&results);
@@ -45,11 +45,11 @@ static void detect_writes_all_that_it_is_asked_for(void **state) {
     assert_true(rows >= found);
     glob_t files;
     char pattern[600];
-    snprintf(pattern, sizeof pattern, "%s/m/*.png", test_folder());
+    snprintf(pattern, sizeof pattern, "%s/m/*.png", temporary_folder());
     assert_int_equal(glob(pattern, 0, NULL, &files), 0);
     assert_int_equal(files.gl_pathc, found + 1); // and the label map
     globfree(&files);
-    snprintf(pattern, sizeof pattern, "%s/o/*.png", test_folder());
+    snprintf(pattern, sizeof pattern, "%s/o/*.png", temporary_folder());
     assert_int_equal(glob(pattern, 0, NULL, &files), 0);
     tn_tensor overlay, original;
     ASSERT_OK(io_image_read(files.gl_pathv[0], 0, &overlay, &err), err);
@@ -108,7 +108,7 @@ static void ready_embeddings_stand_for_the_text_tower(void **state) {
     test_run run = test_lexmask("embed --clip " PAIR "/clip --texts a\tphoto\tof\tpizza "
                                 "a\tphoto\tof\tpenguin "
                                 "a\trandom\tphoto\twith\tno\tspecific\tobject --out %s/e.npy",
-                                test_folder());
+                                temporary_folder());
     ASSERT_CODE(run, 0);
     test_run_free(&run);
     test_run words = test_lexmask("detect %s --model " PAIR
@@ -117,14 +117,14 @@ static void ready_embeddings_stand_for_the_text_tower(void **state) {
     test_run ready = test_lexmask("detect %s --model " PAIR
                                   " --names pizza,penguin --embeddings %s/e.npy --jsonl - "
                                   "--proposals 50",
-                                  picture, test_folder());
+                                  picture, temporary_folder());
     ASSERT_CODE(words, 0);
     ASSERT_CODE(ready, 0);
     ASSERT_SAYS(words.out, "penguin");
     assert_int_equal(occurrences(words.out, "\"box\""), occurrences(ready.out, "\"box\""));
     test_run_free(&words);
     // No text is read, so no vocabulary has to be there; without them it is missed at once.
-    const char *alone = test_path("alone.safetensors"), *from = realpath(PAIR "/clip", NULL);
+    const char *alone = temporary_path("alone.safetensors"), *from = realpath(PAIR "/clip", NULL);
     char weights[600], line[1024];
     snprintf(weights, sizeof weights, "%s/model.safetensors", from);
     assert_int_equal(symlink(weights, alone), 0);
@@ -134,7 +134,7 @@ static void ready_embeddings_stand_for_the_text_tower(void **state) {
              "/detector.safetensors --clip %s --heads 4 --text-heads 4 "
              "--activation gelu --names pizza,penguin --jsonl - --proposals 50 --no-cache",
              picture, alone);
-    test_run without = test_lexmask("%s --embeddings %s/e.npy", line, test_folder());
+    test_run without = test_lexmask("%s --embeddings %s/e.npy", line, temporary_folder());
     ASSERT_CODE(without, 0);
     assert_string_equal(without.out, ready.out);
     test_run_free(&without);
@@ -147,7 +147,7 @@ static void ready_embeddings_stand_for_the_text_tower(void **state) {
 
 static void ids_come_from_annotations(void **state) {
     (void)state;
-    const char *ids = test_path("ids.json");
+    const char *ids = temporary_path("ids.json");
     FILE *file = fopen(ids, "w");
     fprintf(file,
             "{\"images\":[{\"id\":77,\"file_name\":\"x/%s\",\"width\":1,\"height\":1}],"
@@ -158,10 +158,10 @@ static void ids_come_from_annotations(void **state) {
     test_run run = test_lexmask("detect %s --model " PAIR
                                 " --names pizza,penguin --no-cache --ids %s --json %s/i.json "
                                 "--score 0.5 --proposals 60",
-                                picture, ids, test_folder());
+                                picture, ids, temporary_folder());
     ASSERT_CODE(run, 0);
     test_run_free(&run);
-    io_json results = read_json(test_path("i.json")), one;
+    io_json results = read_json(temporary_path("i.json")), one;
     tn_error err = {0};
     size_t count = io_json_count(&results);
     assert_true(count >= 1);
@@ -176,10 +176,10 @@ static void ids_come_from_annotations(void **state) {
     io_json_close(&results);
     run = test_lexmask("detect %s --model " PAIR
                        " --names guitar --no-cache --ids %s --json %s/j.json",
-                       picture, ids, test_folder());
+                       picture, ids, temporary_folder());
     ASSERT_CODE(run, 2);
     ASSERT_SAYS(run.err, "no category 'guitar'");
-    assert_int_not_equal(access(test_path("j.json"), F_OK), 0);
+    assert_int_not_equal(access(temporary_path("j.json"), F_OK), 0);
     test_run_free(&run);
 }
 
@@ -201,24 +201,24 @@ static void preprocess_and_embed_write_arrays(void **state) {
     tn_error err = {0};
     tn_tensor x;
     test_run run = test_lexmask("preprocess %s --for clip --clip " PAIR "/clip --out %s/x.npy",
-                                picture, test_folder());
+                                picture, temporary_folder());
     ASSERT_CODE(run, 0);
     test_run_free(&run);
-    ASSERT_OK(io_npy_read(test_path("x.npy"), &x, &err), err);
+    ASSERT_OK(io_npy_read(temporary_path("x.npy"), &x, &err), err);
     assert_true(x.rank == 3 && x.dim[0] == 3 && x.dim[1] == x.dim[2]);
     tn_free(x.data);
-    run = test_lexmask("preprocess %s --for detector --out %s/x.npy", picture, test_folder());
+    run = test_lexmask("preprocess %s --for detector --out %s/x.npy", picture, temporary_folder());
     ASSERT_CODE(run, 0);
     test_run_free(&run);
-    ASSERT_OK(io_npy_read(test_path("x.npy"), &x, &err), err);
+    ASSERT_OK(io_npy_read(temporary_path("x.npy"), &x, &err), err);
     assert_true(x.dim[0] == 3 && x.dim[1] % 32 == 0 && x.dim[2] % 32 == 0 && x.dim[1] >= 800);
     tn_free(x.data);
     run =
         test_lexmask("embed --clip " PAIR "/clip --texts a\tphoto\tof\ta\tcat pizza --out %s/t.npy",
-                     test_folder());
+                     temporary_folder());
     ASSERT_CODE(run, 0);
     test_run_free(&run);
-    ASSERT_OK(io_npy_read(test_path("t.npy"), &x, &err), err);
+    ASSERT_OK(io_npy_read(temporary_path("t.npy"), &x, &err), err);
     assert_int_equal(x.dim[0], 2);
     for (int64_t i = 0; i < 2; i++) {
         double square = 0;
@@ -231,15 +231,16 @@ static void preprocess_and_embed_write_arrays(void **state) {
 static void convert_and_info_agree(void **state) {
     (void)state;
     test_run run = test_lexmask(
-        "convert " PAIR "/detector.safetensors %s/c.safetensors --dtype f32", test_folder());
+        "convert " PAIR "/detector.safetensors %s/c.safetensors --dtype f32", temporary_folder());
     ASSERT_CODE(run, 0);
     test_run_free(&run);
-    run = test_lexmask("convert %s/c.safetensors %s/../%s/c.safetensors --dtype f16", test_folder(),
-                       test_folder(), strrchr(test_folder(), '/') + 1);
+    run =
+        test_lexmask("convert %s/c.safetensors %s/../%s/c.safetensors --dtype f16",
+                     temporary_folder(), temporary_folder(), strrchr(temporary_folder(), '/') + 1);
     ASSERT_CODE(run, 2);
     ASSERT_SAYS(run.err, "OUT is IN itself");
     test_run_free(&run);
-    run = test_lexmask("info %s/c.safetensors --json", test_folder());
+    run = test_lexmask("info %s/c.safetensors --json", temporary_folder());
     ASSERT_CODE(run, 0);
     ASSERT_SAYS(run.out, "Mask R-CNN");
     ASSERT_SAYS(run.out, "float32");
@@ -248,7 +249,7 @@ static void convert_and_info_agree(void **state) {
     test_run half = test_lexmask(
         "detect %s --detector " PAIR "/detector.safetensors --mode closed --jsonl -", picture);
     test_run full = test_lexmask("detect %s --detector %s/c.safetensors --mode closed --jsonl -",
-                                 picture, test_folder());
+                                 picture, temporary_folder());
     ASSERT_CODE(half, 0);
     assert_string_equal(half.out, full.out);
     test_run_free(&half);
@@ -268,7 +269,7 @@ static void info_tells_of_both_parts_of_a_model_folder(void **state) {
     test_run_free(&run);
     run = test_lexmask("info " PAIR " --no-tensors --json");
     ASSERT_CODE(run, 0);
-    io_json json = read_json(test_file("info.json", run.out)), parts;
+    io_json json = read_json(temporary_text("info.json", run.out)), parts;
     tn_error err = {0};
     ASSERT_OK(io_json_get(&json, "parts", IO_JSON_ARRAY, &parts, &err), err);
     assert_int_equal(io_json_count(&parts), 2);
@@ -359,7 +360,7 @@ static void misuse_is_told_and_helped(void **state) {
         {"detect demo/pictures --model demo/pair --names-file README.nothing", "README.nothing", 1},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        setenv("XDG_CACHE_HOME", test_folder(), 1);
+        setenv("XDG_CACHE_HOME", temporary_folder(), 1);
         test_run run = test_lexmask("%s", cases[i].line);
         if (run.code != cases[i].code || !strstr(run.err, cases[i].says) || run.seconds > 2)
             fail_msg("lexmask %s\nexit code %d (expected %d), %.1f s, expected '%s' in:\n%s",
@@ -388,5 +389,5 @@ int main(void) {
         cmocka_unit_test(names_come_from_a_pipe),
         cmocka_unit_test(misuse_is_told_and_helped),
     };
-    return cmocka_run_group_tests(tests, find_picture, test_folder_remove);
+    return cmocka_run_group_tests(tests, find_picture, temporary_teardown);
 }

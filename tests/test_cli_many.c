@@ -42,7 +42,7 @@ static void fill(const char *folder, int pictures) {
 static void a_broken_picture_is_skipped(void **state) {
     (void)state;
     tn_error err = {0};
-    const char *folder = test_path("mixed");
+    const char *folder = temporary_path("mixed");
     ASSERT_OK(io_make_folder(folder, &err), err);
     char good[600], bad[600];
     snprintf(good, sizeof good, "%s/b%s", folder, strrchr(picture, '.'));
@@ -53,10 +53,10 @@ static void a_broken_picture_is_skipped(void **state) {
     FILE *file = fopen(bad, "w");
     fputs("this is no picture", file);
     fclose(file);
-    test_run run = test_lexmask(DETECT " --json %s/mixed.json", folder, test_folder());
+    test_run run = test_lexmask(DETECT " --json %s/mixed.json", folder, temporary_folder());
     ASSERT_CODE(run, 1);
     ASSERT_SAYS(run.err, "mixed/a.jpg");
-    io_json results = read_json(test_path("mixed.json"));
+    io_json results = read_json(temporary_path("mixed.json"));
     assert_true(io_json_count(&results) > 0);
     io_json_close(&results);
     test_run_free(&run);
@@ -65,7 +65,7 @@ static void a_broken_picture_is_skipped(void **state) {
 // The bar leaves its line to messages and to nothing else, and results are printed beside it.
 static void a_terminal_is_shown_a_bar(void **state) {
     (void)state;
-    const char *folder = test_path("seven");
+    const char *folder = temporary_path("seven");
     char broken[600], clean[700];
     fill(folder, 6);
     snprintf(broken, sizeof broken, "%s/003a.png", folder);
@@ -90,14 +90,14 @@ static void a_terminal_is_shown_a_bar(void **state) {
 
 static void control_c_keeps_what_is_done(void **state) {
     (void)state;
-    const char *folder = test_path("many");
+    const char *folder = temporary_path("many");
     fill(folder, 500);
     test_run run =
-        test_lexmask_interrupted(3, DETECT " --json %s/many.json", folder, test_folder());
+        test_lexmask_interrupted(3, DETECT " --json %s/many.json", folder, temporary_folder());
     ASSERT_CODE(run, 1);
     ASSERT_SAYS(run.err, "interrupted");
     assert_true(run.seconds < 30);
-    io_json results = read_json(test_path("many.json")); // whole, whatever it holds
+    io_json results = read_json(temporary_path("many.json")); // whole, whatever it holds
     assert_true(io_json_is(&results, IO_JSON_ARRAY));
     io_json_close(&results);
     test_run_free(&run);
@@ -129,7 +129,7 @@ static bool same_bytes(const char *a, const char *b) {
 static void pictures_are_never_overwritten(void **state) {
     (void)state;
     tn_error err = {0};
-    const char *folder = test_path("own"), *second = test_path("own/second");
+    const char *folder = temporary_path("own"), *second = temporary_path("own/second");
     char photo[600], twin[600];
     ASSERT_OK(io_make_folder(folder, &err), err);
     ASSERT_OK(io_make_folder(second, &err), err);
@@ -148,7 +148,7 @@ static void pictures_are_never_overwritten(void **state) {
     ASSERT_CODE(run, 2);
     ASSERT_SAYS(run.err, "would both be written as photo.png");
     test_run_free(&run);
-    assert_int_not_equal(access(test_path("own/m"), F_OK), 0);
+    assert_int_not_equal(access(temporary_path("own/m"), F_OK), 0);
     // A mask has the name of a picture that is read.
     snprintf(twin, sizeof twin, "%s/photo_labels.png", folder);
     copy("demo/pictures/party.png", twin);
@@ -164,8 +164,8 @@ static void pictures_are_never_overwritten(void **state) {
 // Results go to two files, neither of which is read.
 static void results_are_files_of_their_own(void **state) {
     (void)state;
-    const char *both = test_path("both.json"), *ids = test_path("ids.json");
-    const char *photo = test_path("read.png");
+    const char *both = temporary_path("both.json"), *ids = temporary_path("ids.json");
+    const char *photo = temporary_path("read.png");
     copy("README.md", ids);
     copy("demo/pictures/party.png", photo);
     const struct {
@@ -187,7 +187,7 @@ static void results_are_files_of_their_own(void **state) {
 
 static void nothing_done_leaves_what_was_there(void **state) {
     (void)state;
-    const char *broken = test_path("broken.jpg"), *json = test_path("kept.json");
+    const char *broken = temporary_path("broken.jpg"), *json = temporary_path("kept.json");
     copy("README.md", broken);
     copy("README.md", json);
     test_run run = test_lexmask(DETECT " --json %s", broken, json);
@@ -211,5 +211,5 @@ int main(void) {
         cmocka_unit_test(results_are_files_of_their_own),
         cmocka_unit_test(nothing_done_leaves_what_was_there),
     };
-    return cmocka_run_group_tests(tests, find_picture, test_folder_remove);
+    return cmocka_run_group_tests(tests, find_picture, temporary_teardown);
 }

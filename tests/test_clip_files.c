@@ -18,7 +18,8 @@
 static kn_ctx *kn;
 
 static int setup(void **state) {
-    return temporary_setup(state) || kn_open("cpu", NULL, 1, &kn, NULL) != TN_OK;
+    (void)state;
+    return kn_open("cpu", NULL, 1, &kn, NULL) != TN_OK;
 }
 
 static int teardown(void **state) {

@@ -361,7 +361,6 @@ int main(void) {
         cmocka_unit_test(a_new_clip_is_written_and_read),
         cmocka_unit_test(sizes_that_cannot_be_are_named),
     };
-    if (temporary_setup(NULL)) return 1;
     int failed = cmocka_run_group_tests(tests, levels_setup, levels_teardown);
     printf("%d gradients compared\n", compared);
     return temporary_teardown(NULL) || failed || compared == 0;

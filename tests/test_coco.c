@@ -5,6 +5,7 @@
 #include "io/rle.h"
 #include "tensor/rng.h"
 #include "tests/golden.h"
+#include "tests/temporary.h"
 #include "tests/test.h"
 
 #include <locale.h>
@@ -357,11 +358,9 @@ static void files_that_are_not_there(void **state) {
     assert_int_equal(io_coco_open("/nowhere.json", 0, &c, &err), TN_EIO);
     assert_non_null(strstr(err.text, "/nowhere.json"));
     assert_int_equal(io_coco_open("/dev/null", 0, &c, &err), TN_EIO);
-    char path[] = "/tmp/lexmask-test-XXXXXX";
-    close(mkstemp(path));
+    const char *path = temporary_text("empty.json", "");
     assert_int_equal(io_coco_results_open(path, 0, &c, &err), TN_EFORMAT);
     assert_non_null(strstr(err.text, "the end of the file, expected an array"));
-    unlink(path);
     io_coco_close(NULL);
 }
 
@@ -437,8 +436,7 @@ static void floats_are_written_short_and_exact(void **state) {
 
 static void results_come_back_as_written(void **state) {
     (void)state;
-    char path[] = "/tmp/lexmask-test-XXXXXX";
-    close(mkstemp(path));
+    const char *path = temporary_path("results.json");
     io_coco_writer writer;
     ASSERT_OK(io_coco_writer_open(&writer, path, &err), err);
     float box[4] = {0.1f, 2, 30.25f, 1.0f / 3};
@@ -557,5 +555,5 @@ int main(void) {
         cmocka_unit_test(results_come_back_as_written),
         cmocka_unit_test(real_polygons_give_pycocotools_masks),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, NULL, temporary_teardown);
 }

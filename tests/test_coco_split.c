@@ -142,5 +142,5 @@ int main(void) {
         cmocka_unit_test(the_built_in_split_is_48_and_17),
         cmocka_unit_test(memory_may_run_out),
     };
-    return cmocka_run_group_tests(tests, temporary_setup, temporary_teardown);
+    return cmocka_run_group_tests(tests, NULL, temporary_teardown);
 }

@@ -149,7 +149,7 @@ static void each_box_once(void **state) {
 }
 
 static int setup(void **state) {
-    if (temporary_setup(state)) return -1;
+    (void)state;
     contrast_model_write(temporary_path(""), "names.txt");
     return 0;
 }

@@ -11,7 +11,7 @@
 
 static int setup(void **state) {
     (void)state;
-    contrast_model_write(test_folder(), "names.txt");
+    contrast_model_write(temporary_folder(), "names.txt");
     return 0;
 }
 
@@ -20,12 +20,12 @@ static void detect_needs_no_model(void **state) {
     test_run run =
         test_lexmask("detect " CONTRAST_PICTURE " --names pizza,red\thearts --no-cache --score "
                      "0.0001 --no-contrast --jsonl %s",
-                     test_path("lines"));
+                     temporary_path("lines"));
     ASSERT_CODE(run, 0);
     ASSERT_SAYS(run.err, "'red hearts' is not among the 6 names that this model was trained on: "
                          "did you mean 'red heart'?");
     ASSERT_SAYS(run.out, "  novel\n"); // base_names has the red heart alone
-    char *lines = contrast_text_of(test_path("lines"));
+    char *lines = contrast_text_of(temporary_path("lines"));
     ASSERT_SAYS(lines, "\"novel\":true");
     tn_free(lines);
     test_run_free(&run);
@@ -46,16 +46,16 @@ static void stages_are_drawn(void **state) {
     static const char *const endings[] = {"proposals", "score1", "score2", "fused"};
     test_run run = test_lexmask("detect " CONTRAST_PICTURE " --names red\theart,pizza --no-cache "
                                 "--stages %s",
-                                test_path("stages"));
+                                temporary_path("stages"));
     ASSERT_CODE(run, 0);
     test_run_free(&run);
     for (int i = 0; i < 4; i++) {
         char name[64];
         snprintf(name, sizeof name, "stages/party_%s.png", endings[i]);
-        if (access(test_path(name), R_OK) != 0) fail_msg("no %s", name);
+        if (access(temporary_path(name), R_OK) != 0) fail_msg("no %s", name);
     }
     run = test_lexmask("detect " CONTRAST_PICTURE " --model demo/pair --names pizza --stages %s",
-                       test_path("stages"));
+                       temporary_path("stages"));
     ASSERT_CODE(run, 2);
     ASSERT_SAYS(run.err, "--stages is for an F-VLM");
     test_run_free(&run);
@@ -68,34 +68,36 @@ static void a_model_that_is_not_there(void **state) {
     ASSERT_CODE(run, 1);
     ASSERT_SAYS(run.err, "LEXMASK_MODEL: /no/such/model is no folder of an F-VLM");
     test_run_free(&run);
-    setenv("LEXMASK_MODEL", test_folder(), 1);
+    setenv("LEXMASK_MODEL", temporary_folder(), 1);
 }
 
 static void a_list_that_is_not_there(void **state) {
     (void)state;
-    contrast_model_write(test_folder(), "nowhere.txt");
+    contrast_model_write(temporary_folder(), "nowhere.txt");
     test_run run = test_lexmask("detect " CONTRAST_PICTURE " --names pizza");
     ASSERT_CODE(run, 1);
     ASSERT_SAYS(run.err, "config.json: contrast: ");
     ASSERT_SAYS(run.err, "nowhere.txt");
     test_run_free(&run);
-    contrast_model_write(test_folder(), "names.txt");
+    contrast_model_write(temporary_folder(), "names.txt");
 }
 
 static void kept_scores_are_of_what_is_looked_for(void **state) {
     (void)state;
-    const char *data = test_file(
+    const char *data = temporary_text(
         "data.json", "{\"images\":[{\"id\":1,\"file_name\":\"party.png\",\"width\":640,\"height\":"
                      "480}],\"annotations\":[{\"id\":1,\"image_id\":1,\"category_id\":1,\"bbox\":["
                      "210,195,65,66],\"area\":4290,\"iscrowd\":0}],\"categories\":[{\"id\":1,"
                      "\"name\":\"pizza\"}]}");
     const char *words = "eval --gt %s --pictures demo/pictures --results-out %s --no-cache "
                         "--scores %s %s";
-    test_run run = test_lexmask(words, data, test_path("r.json"), test_path("scores"), "");
+    test_run run =
+        test_lexmask(words, data, temporary_path("r.json"), temporary_path("scores"), "");
     ASSERT_CODE(run, 2);
     ASSERT_SAYS(run.err, "give --no-contrast with it");
     test_run_free(&run);
-    run = test_lexmask(words, data, test_path("r.json"), test_path("scores"), "--no-contrast");
+    run = test_lexmask(words, data, temporary_path("r.json"), temporary_path("scores"),
+                       "--no-contrast");
     ASSERT_CODE(run, 0);
     test_run_free(&run);
     run = test_lexmask("report --gt %s --pictures demo/pictures --no-cache --json", data);
@@ -108,38 +110,38 @@ static void kept_scores_are_of_what_is_looked_for(void **state) {
 
 static void packed(void **state) {
     (void)state;
-    test_run info = test_lexmask("info %s", test_folder());
+    test_run info = test_lexmask("info %s", temporary_folder());
     ASSERT_CODE(info, 0);
     ASSERT_SAYS(info.out, "names that compete in names.txt");
     test_run_free(&info);
-    test_run run = test_lexmask("convert %s %s --dtype f16 --contrast %s/names.txt", test_folder(),
-                                test_path("packed"), test_folder());
+    test_run run = test_lexmask("convert %s %s --dtype f16 --contrast %s/names.txt",
+                                temporary_folder(), temporary_path("packed"), temporary_folder());
     ASSERT_CODE(run, 0);
     test_run_free(&run);
-    char *config = contrast_text_of(test_path("packed/config.json"));
+    char *config = contrast_text_of(temporary_path("packed/config.json"));
     ASSERT_SAYS(config, "\"path\": \"clip\"");
     ASSERT_SAYS(config, "\"contrast\": \"names.txt\"");
     tn_free(config);
-    assert_int_equal(access(test_path("packed/clip/vocab.json"), R_OK), 0);
-    assert_int_equal(access(test_path("packed/clip/merges.txt"), R_OK), 0);
+    assert_int_equal(access(temporary_path("packed/clip/vocab.json"), R_OK), 0);
+    assert_int_equal(access(temporary_path("packed/clip/merges.txt"), R_OK), 0);
     // The demo's CLIP is float16 already: its file is the same again, and names are what they were.
     const char *words =
         "detect " CONTRAST_PICTURE " --model %s --names pizza,guitar --no-cache --score2 "
         "crop --alpha 1 --beta 1 --score 0.001 --jsonl -";
-    test_run before = test_lexmask(words, test_folder());
-    run = test_lexmask("convert %s %s", test_path("packed"), test_path("again"));
+    test_run before = test_lexmask(words, temporary_folder());
+    run = test_lexmask("convert %s %s", temporary_path("packed"), temporary_path("again"));
     ASSERT_CODE(run, 0);
     test_run_free(&run);
-    run = test_lexmask("convert %s %s --dtype f32", test_folder(), test_path("whole"));
+    run = test_lexmask("convert %s %s --dtype f32", temporary_folder(), temporary_path("whole"));
     ASSERT_CODE(run, 0);
     test_run_free(&run);
-    run = test_lexmask(words, test_path("whole"));
+    run = test_lexmask(words, temporary_path("whole"));
     ASSERT_CODE(run, 0);
     assert_string_equal(run.out, before.out);
     test_run_free(&run);
     test_run_free(&before);
-    char *one = contrast_text_of(test_path("packed/config.json")),
-         *two = contrast_text_of(test_path("again/config.json"));
+    char *one = contrast_text_of(temporary_path("packed/config.json")),
+         *two = contrast_text_of(temporary_path("again/config.json"));
     assert_string_equal(one, two);
     tn_free(one);
     tn_free(two);
@@ -148,10 +150,11 @@ static void packed(void **state) {
 // What config.json says of the model packed with these options.
 static char *packed_with(const char *name, const char *options) {
     char path[512];
-    test_run run = test_lexmask("convert %s %s %s", test_folder(), test_path(name), options);
+    test_run run =
+        test_lexmask("convert %s %s %s", temporary_folder(), temporary_path(name), options);
     ASSERT_CODE(run, 0);
     test_run_free(&run);
-    snprintf(path, sizeof path, "%s/config.json", test_path(name));
+    snprintf(path, sizeof path, "%s/config.json", temporary_path(name));
     return contrast_text_of(path);
 }
 
@@ -165,9 +168,9 @@ static void pictures_of_another_size(void **state) {
     ASSERT_SAYS(config, "\"alpha\": 0.25");
     ASSERT_SAYS(config, "\"beta\": 0.75");
     tn_free(config);
-    test_run run = test_lexmask(words, test_path("larger"), "");
-    test_run same = test_lexmask(words, test_folder(), "--size 192 --alpha 0.25 --beta 0.75"),
-             own = test_lexmask(words, test_folder(), "--alpha 0.25 --beta 0.75");
+    test_run run = test_lexmask(words, temporary_path("larger"), "");
+    test_run same = test_lexmask(words, temporary_folder(), "--size 192 --alpha 0.25 --beta 0.75"),
+             own = test_lexmask(words, temporary_folder(), "--alpha 0.25 --beta 0.75");
     ASSERT_CODE(run, 0);
     ASSERT_CODE(same, 0);
     assert_string_equal(run.out, same.out);
@@ -175,7 +178,7 @@ static void pictures_of_another_size(void **state) {
     test_run_free(&run);
     test_run_free(&same);
     test_run_free(&own);
-    run = test_lexmask(words, test_folder(), "--size 100");
+    run = test_lexmask(words, temporary_folder(), "--size 100");
     ASSERT_CODE(run, 1);
     ASSERT_SAYS(run.err, "pictures of 100 pixels: picture.size: is not a multiple");
     test_run_free(&run);
@@ -211,7 +214,7 @@ static void packing_is_refused(void **state) {
     };
     for (size_t i = 0; i < sizeof says / sizeof *says; i++) {
         char line[2048];
-        snprintf(line, sizeof line, says[i][0], test_folder(), test_folder());
+        snprintf(line, sizeof line, says[i][0], temporary_folder(), temporary_folder());
         test_run run = test_lexmask("%s", line);
         assert_true(run.code > 0 && run.code < 3);
         ASSERT_SAYS(run.err, says[i][1]);
@@ -231,5 +234,5 @@ int main(void) {
         cmocka_unit_test(proposals_and_scores_as_asked_for),
         cmocka_unit_test(packing_is_refused),
     };
-    return cmocka_run_group_tests(tests, setup, test_folder_remove);
+    return cmocka_run_group_tests(tests, setup, temporary_teardown);
 }

@@ -466,5 +466,5 @@ int main(void) {
         cmocka_unit_test(test_dead_channel), cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_broken),       cmocka_unit_test(test_out_of_memory),
     };
-    return cmocka_run_group_tests(tests, temporary_setup, temporary_teardown);
+    return cmocka_run_group_tests(tests, NULL, temporary_teardown);
 }

@@ -5,6 +5,7 @@
 #include "io/file.h"
 #include "io/sha256.h"
 #include "models/published.h"
+#include "tests/temporary.h"
 #include "tests/test.h"
 
 #include <arpa/inet.h>
@@ -35,7 +36,6 @@ typedef struct server {
 } server;
 
 static uint8_t body[BODY];
-static char folder[] = "/tmp/lexmask-download-XXXXXX";
 
 static void serve_one(server *s, int client) {
     char request[4096] = {0};
@@ -125,7 +125,7 @@ static fetched fetch(server *s, const char *name, const char *sha256,
     fetched f = {0};
     char url[128];
     snprintf(url, sizeof url, "http://127.0.0.1:%d/%s", s->port, name);
-    snprintf(f.path, sizeof f.path, "%s/%s", folder, name);
+    snprintf(f.path, sizeof f.path, "%s/%s", temporary_folder(), name);
     snprintf(f.part, sizeof f.part, "%s.part", f.path);
     uint8_t digest[IO_SHA256];
     char hex[IO_SHA256_HEX];
@@ -148,7 +148,7 @@ static void assert_whole(const fetched *f) {
 
 static void put_part(const char *name, const void *bytes, size_t count) {
     char path[300];
-    snprintf(path, sizeof path, "%s/%s.part", folder, name);
+    snprintf(path, sizeof path, "%s/%s.part", temporary_folder(), name);
     FILE *file = fopen(path, "wb");
     assert_non_null(file);
     assert_int_equal(fwrite(bytes, 1, count, file), count);
@@ -271,13 +271,13 @@ static void names_are_resolved(void **state) {
     (void)state;
     char path[512];
     tn_error err = {0};
-    setenv("XDG_CACHE_HOME", folder, 1);
+    setenv("XDG_CACHE_HOME", temporary_folder(), 1);
     assert_int_equal(md_published_resolve("ViT-B/32", path, sizeof path, &err), TN_EIO);
     assert_non_null(strstr(err.text, "lexmask pull ViT-B/32"));
     char cache[300];
-    snprintf(cache, sizeof cache, "%s/lexmask", folder);
+    snprintf(cache, sizeof cache, "%s/lexmask", temporary_folder());
     assert_int_equal(io_make_folder(cache, &err), TN_OK);
-    snprintf(cache, sizeof cache, "%s/lexmask/ViT-B-32.pt", folder);
+    snprintf(cache, sizeof cache, "%s/lexmask/ViT-B-32.pt", temporary_folder());
     fclose(fopen(cache, "wb"));
     assert_int_equal(md_published_resolve("ViT-B/32", path, sizeof path, &err), TN_OK);
     assert_string_equal(path, cache);
@@ -296,14 +296,7 @@ static void names_are_resolved(void **state) {
 static int make_body(void **state) {
     (void)state;
     for (int i = 0; i < BODY; i++) body[i] = (uint8_t)(i * 7 + i / 251);
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int remove_folder(void **state) {
-    (void)state;
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf %s", folder);
-    return system(command);
+    return 0;
 }
 
 int main(void) {
@@ -319,5 +312,5 @@ int main(void) {
         cmocka_unit_test(a_cancel_keeps_the_part),
         cmocka_unit_test(names_are_resolved),
     };
-    return cmocka_run_group_tests(tests, make_body, remove_folder);
+    return cmocka_run_group_tests(tests, make_body, temporary_teardown);
 }

@@ -24,7 +24,7 @@
 static io_json stats_of(const char *text, io_json *document) {
     tn_error err = {0};
     io_json list;
-    ASSERT_OK(io_json_read(test_file("printed.json", text), 0, document, &err), err);
+    ASSERT_OK(io_json_read(temporary_text("printed.json", text), 0, document, &err), err);
     ASSERT_OK(io_json_get(document, "stats", IO_JSON_ARRAY, &list, &err), err);
     assert_int_equal(io_json_count(&list), 12);
     return list;
@@ -41,8 +41,8 @@ static double number_at(const io_json *list, size_t i) {
 
 static void the_twelve_lines_are_pycocotools(void **state) {
     (void)state;
-    test_run run = test_lexmask("eval --gt %s --results %s", test_file("gt.json", TRUTH),
-                                test_file("found.json", FOUND));
+    test_run run = test_lexmask("eval --gt %s --results %s", temporary_text("gt.json", TRUTH),
+                                temporary_text("found.json", FOUND));
     ASSERT_CODE(run, 0);
     assert_string_equal(
         run.out,
@@ -64,7 +64,7 @@ static void the_twelve_lines_are_pycocotools(void **state) {
 
 static void tables_tell_areas_and_classes(void **state) {
     (void)state;
-    const char *gt = test_file("gt.json", TRUTH), *found = test_file("found.json", FOUND);
+    const char *gt = temporary_text("gt.json", TRUTH), *found = temporary_text("found.json", FOUND);
     test_run run = test_lexmask("eval --gt %s --results %s --per-class --type segm", gt, found);
     ASSERT_CODE(run, 0);
     ASSERT_SAYS(run.out, "\narea         AP   AP50   AP75    AR1   AR10  AR100\n");
@@ -87,16 +87,16 @@ static void curves_are_drawn(void **state) {
     (void)state;
     static const char *const names[] = {"precision_recall", "areas", "class_3_cat____",
                                         "class_5_a_b__1m"};
-    test_run run =
-        test_lexmask("eval --gt %s --results %s --plots %s/new/curves", test_file("gt.json", TRUTH),
-                     test_file("found.json", FOUND), test_folder());
+    test_run run = test_lexmask("eval --gt %s --results %s --plots %s/new/curves",
+                                temporary_text("gt.json", TRUTH),
+                                temporary_text("found.json", FOUND), temporary_folder());
     ASSERT_CODE(run, 0);
     ASSERT_SAYS(run.err, "4 pictures");
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         char path[512];
         tn_tensor image;
         tn_error err = {0};
-        snprintf(path, sizeof path, "%s/new/curves/%s.png", test_folder(), names[i]);
+        snprintf(path, sizeof path, "%s/new/curves/%s.png", temporary_folder(), names[i]);
         ASSERT_OK(io_image_read(path, 0, &image, &err), err);
         assert_true(image.dim[0] == 640 && image.dim[1] == 960);
         size_t ink = 0;
@@ -105,8 +105,9 @@ static void curves_are_drawn(void **state) {
         tn_free(image.data);
     }
     test_run_free(&run);
-    run = test_lexmask("eval --gt %s --results %s --plots %s/gt.json", test_file("gt.json", TRUTH),
-                       test_file("found.json", FOUND), test_folder());
+    run = test_lexmask("eval --gt %s --results %s --plots %s/gt.json",
+                       temporary_text("gt.json", TRUTH), temporary_text("found.json", FOUND),
+                       temporary_folder());
     ASSERT_CODE(run, 1);
     ASSERT_SAYS(run.err, "gt.json");
     test_run_free(&run);
@@ -179,23 +180,23 @@ static void splits_and_recall_are_pycocotools(void **state) {
 
 static void base_and_novel_names_come_from_files(void **state) {
     (void)state;
-    const char *gt = test_file("gt.json", TRUTH),
-               *base = test_file("base.txt", "# mine\ncat \xe2\x98\xba\n");
+    const char *gt = temporary_text("gt.json", TRUTH),
+               *base = temporary_text("base.txt", "# mine\ncat \xe2\x98\xba\n");
     test_run run = test_lexmask("eval --gt %s --results %s --base %s --recall", gt,
-                                test_file("found.json", FOUND), base);
+                                temporary_text("found.json", FOUND), base);
     ASSERT_CODE(run, 0);
     ASSERT_SAYS(run.out, "\nnovel         2  0.000  0.000\nbase          1  1.000  1.000\n");
     ASSERT_SAYS(run.out, "\nthe best 1000 a picture      0.500  0.500  1.000  0.000      -\n");
     test_run_free(&run);
-    run =
-        test_lexmask("eval --gt %s --results %s --base %s --novel %s", test_file("gt.json", TRUTH),
-                     test_file("found.json", FOUND), test_file("base.txt", "cat \xe2\x98\xba"),
-                     test_file("novel.txt", "\n\ndog\n"));
+    run = test_lexmask("eval --gt %s --results %s --base %s --novel %s",
+                       temporary_text("gt.json", TRUTH), temporary_text("found.json", FOUND),
+                       temporary_text("base.txt", "cat \xe2\x98\xba"),
+                       temporary_text("novel.txt", "\n\ndog\n"));
     ASSERT_CODE(run, 1);
     ASSERT_SAYS(run.err, "novel.txt: line 3: the data set has no category 'dog'");
     test_run_free(&run);
-    run = test_lexmask("eval --gt %s --results %s --split coco-ovd", test_file("gt.json", TRUTH),
-                       test_file("found.json", FOUND));
+    run = test_lexmask("eval --gt %s --results %s --split coco-ovd",
+                       temporary_text("gt.json", TRUTH), temporary_text("found.json", FOUND));
     ASSERT_CODE(run, 1);
     ASSERT_SAYS(run.err, "no category is called 'person'");
     test_run_free(&run);
@@ -203,13 +204,13 @@ static void base_and_novel_names_come_from_files(void **state) {
 
 static void lvis_lines_are_the_packages(void **state) {
     (void)state;
-    const char *gt = test_file(
+    const char *gt = temporary_text(
         "gt.json",
         "{\"images\":[{\"id\":1,\"neg_category_ids\":[5],\"not_exhaustive_category_ids\":[]}],"
         "\"categories\":[{\"id\":3,\"frequency\":\"c\"},{\"id\":5,\"frequency\":\"f\"}],"
         "\"annotations\":[{\"id\":1,\"image_id\":1,\"category_id\":3,\"bbox\":[1,1,10,10],"
         "\"area\":100}]}");
-    const char *found = test_file("found.json", FOUND);
+    const char *found = temporary_text("found.json", FOUND);
     test_run run = test_lexmask("eval --gt %s --results %s --lvis --per-class", gt, found);
     ASSERT_CODE(run, 0);
     ASSERT_SAYS(run.out, " Average Precision  (AP) @[ IoU=0.50:0.95 | area=   all | maxDets=300 "
@@ -221,7 +222,7 @@ static void lvis_lines_are_the_packages(void **state) {
     ASSERT_SAYS(run.out, "\"APc\": 0.99999999999999");
     ASSERT_SAYS(run.out, "\"APf\": -1.0");
     test_run_free(&run);
-    run = test_lexmask("eval --gt %s --results %s --lvis", test_file("gt.json", TRUTH), found);
+    run = test_lexmask("eval --gt %s --results %s --lvis", temporary_text("gt.json", TRUTH), found);
     ASSERT_CODE(run, 1);
     ASSERT_SAYS(run.err, "picture 1 has no \"neg_category_ids\"");
     test_run_free(&run);
@@ -238,22 +239,22 @@ static void lvis_lines_are_the_packages(void **state) {
 // With a split, a category without a name and a picture without its names are not looked at.
 static void a_model_is_evaluated(void **state) {
     (void)state;
-    const char *gt = test_file("gt.json", PARTY("party.png"));
-    const char *base = test_file("base.txt", "guitar\n"),
-               *novel = test_file("novel.txt", "rocket\n");
+    const char *gt = temporary_text("gt.json", PARTY("party.png"));
+    const char *base = temporary_text("base.txt", "guitar\n"),
+               *novel = temporary_text("novel.txt", "rocket\n");
     test_run run = test_lexmask("eval --data %s --base %s --novel %s --recall --proposals 60" MODEL
                                 " --results-out %s/out.json",
-                                gt, base, novel, test_folder());
+                                gt, base, novel, temporary_folder());
     ASSERT_CODE(run, 0);
     ASSERT_SAYS(run.out, "\nall           2  1.000  1.000\n");
     ASSERT_SAYS(run.out, "\nrecall of the proposals        AR    R50    ARs    ARm    ARl\n");
     test_run_free(&run);
-    run = test_lexmask("eval --gt %s --results %s/out.json --base %s --json", gt, test_folder(),
-                       base);
+    run = test_lexmask("eval --gt %s --results %s/out.json --base %s --json", gt,
+                       temporary_folder(), base);
     ASSERT_CODE(run, 0);
     ASSERT_SAYS(run.out, "\"base\": 0.99999999999999978, \"all\"");
     test_run_free(&run);
-    run = test_lexmask("eval --gt %s" MODEL " --results-out %s/out.json", gt, test_folder());
+    run = test_lexmask("eval --gt %s" MODEL " --results-out %s/out.json", gt, temporary_folder());
     ASSERT_CODE(run, 1);
     ASSERT_SAYS(run.err, "category 9 has no name to look for");
     test_run_free(&run);
@@ -261,26 +262,28 @@ static void a_model_is_evaluated(void **state) {
 
 static void broken_pictures_are_told(void **state) {
     (void)state;
-    test_file("broken.png", "no picture");
-    test_file("no.png", "");
-    test_run run =
-        test_lexmask("eval --data %s --base %s --novel %s --model demo/pair --pictures "
-                     "%s --no-cache --results-out %s/out.json",
-                     test_file("gt.json", PARTY("broken.png")), test_file("base.txt", "guitar"),
-                     test_file("novel.txt", "rocket"), test_folder(), test_folder());
+    temporary_text("broken.png", "no picture");
+    temporary_text("no.png", "");
+    test_run run = test_lexmask(
+        "eval --data %s --base %s --novel %s --model demo/pair --pictures "
+        "%s --no-cache --results-out %s/out.json",
+        temporary_text("gt.json", PARTY("broken.png")), temporary_text("base.txt", "guitar"),
+        temporary_text("novel.txt", "rocket"), temporary_folder(), temporary_folder());
     ASSERT_CODE(run, 1);
     ASSERT_SAYS(run.err, "broken.png");
     ASSERT_SAYS(run.err, "1 pictures could not be read");
     ASSERT_SAYS(run.out, "\nall           2  0.000  0.000\n");
     test_run_free(&run);
     run = test_lexmask("eval --data %s --base %s" MODEL " --results-out /nowhere/out.json",
-                       test_file("gt.json", PARTY("nothing.png")), test_file("base.txt", "guitar"));
+                       temporary_text("gt.json", PARTY("nothing.png")),
+                       temporary_text("base.txt", "guitar"));
     ASSERT_CODE(run, 1);
     ASSERT_SAYS(run.err, "category 9 has no name");
     test_run_free(&run);
     run = test_lexmask("eval --data %s --base %s --novel %s" MODEL " --results-out %s/out.json",
-                       test_file("gt.json", PARTY("nothing.png")), test_file("base.txt", "guitar"),
-                       test_file("novel.txt", "rocket"), test_folder());
+                       temporary_text("gt.json", PARTY("nothing.png")),
+                       temporary_text("base.txt", "guitar"), temporary_text("novel.txt", "rocket"),
+                       temporary_folder());
     ASSERT_CODE(run, 1);
     ASSERT_SAYS(run.err, "demo/pictures/nothing.png: no such picture");
     test_run_free(&run);
@@ -290,7 +293,8 @@ static void what_is_left_out_is_told(void **state) {
     (void)state;
     const char *strange =
         "[{\"image_id\":1,\"category_id\":77,\"bbox\":[1,1,10,10],\"score\":0.9}]";
-    const char *gt = test_file("gt.json", TRUTH), *found = test_file("found.json", strange);
+    const char *gt = temporary_text("gt.json", TRUTH),
+               *found = temporary_text("found.json", strange);
     test_run run = test_lexmask("eval --gt %s --results %s", gt, found);
     ASSERT_CODE(run, 0);
     ASSERT_SAYS(run.err, "1 of 1 results are of categories that");
@@ -302,8 +306,9 @@ static void what_is_left_out_is_told(void **state) {
 
 static void boxes_taken_as_masks_are_told(void **state) {
     (void)state;
-    test_run run = test_lexmask("eval --gt %s --results %s --type segm",
-                                test_file("gt.json", TRUTH), test_file("found.json", FOUND));
+    test_run run =
+        test_lexmask("eval --gt %s --results %s --type segm", temporary_text("gt.json", TRUTH),
+                     temporary_text("found.json", FOUND));
     ASSERT_CODE(run, 0);
     ASSERT_SAYS(run.err, "2 of 2 results have no segmentation");
     test_run_free(&run);
@@ -339,8 +344,8 @@ static void broken_files_are_refused(void **state) {
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         test_run run =
-            test_lexmask("eval --gt %s --results %s%s", test_file("gt.json", cases[i].truth),
-                         test_file("found.json", cases[i].results), cases[i].more);
+            test_lexmask("eval --gt %s --results %s%s", temporary_text("gt.json", cases[i].truth),
+                         temporary_text("found.json", cases[i].results), cases[i].more);
         if (run.code != 1 || !strstr(run.err, cases[i].why) || run.out[0])
             fail_msg("case %zu: exit code %d, expected 1 and '%s':\n%s", i, run.code, cases[i].why,
                      run.err);
@@ -392,5 +397,5 @@ int main(void) {
         cmocka_unit_test(broken_files_are_refused),
         cmocka_unit_test(misuse_is_explained),
     };
-    return cmocka_run_group_tests(tests, NULL, test_folder_remove);
+    return cmocka_run_group_tests(tests, NULL, temporary_teardown);
 }

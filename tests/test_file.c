@@ -12,7 +12,7 @@
 static char path[512];
 
 static const char *in(const char *name) {
-    snprintf(path, sizeof path, "%s/%s", test_folder(), name);
+    snprintf(path, sizeof path, "%s/%s", temporary_folder(), name);
     return path;
 }
 
@@ -43,7 +43,7 @@ static void an_aborted_write_leaves_the_old_file(void **state) {
     ASSERT_OK(write_text(in("a"), "new", true, &err), err);
     assert_holds(in("a"), "new");
     char command[600]; // and nothing lies beside it
-    snprintf(command, sizeof command, "test $(ls %s | grep -c '^a') = 1", test_folder());
+    snprintf(command, sizeof command, "test $(ls %s | grep -c '^a') = 1", temporary_folder());
     assert_int_equal(system(command), 0);
 }
 
@@ -86,7 +86,7 @@ static void a_place_that_cannot_be_written_is_named(void **state) {
     tn_error err = {0};
     assert_int_equal(write_text("/no/such/folder/x", "x", true, &err), TN_EIO);
     assert_non_null(strstr(err.text, "/no/such/folder/x"));
-    assert_int_equal(write_text(test_folder(), "x", true, &err), TN_EIO);
+    assert_int_equal(write_text(temporary_folder(), "x", true, &err), TN_EIO);
     assert_int_equal(io_make_folder("/proc/none/x", &err), TN_EIO);
     assert_non_null(strstr(err.text, "/proc/none"));
 }
@@ -98,5 +98,5 @@ int main(void) {
         cmocka_unit_test(a_pipe_stays_a_pipe),
         cmocka_unit_test(a_place_that_cannot_be_written_is_named),
     };
-    return cmocka_run_group_tests(tests, NULL, test_folder_remove);
+    return cmocka_run_group_tests(tests, NULL, temporary_teardown);
 }

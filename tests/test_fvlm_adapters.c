@@ -248,5 +248,5 @@ int main(void) {
         cmocka_unit_test(test_gradients),
         cmocka_unit_test(test_new_models),
     };
-    return cmocka_run_group_tests(tests, temporary_setup, temporary_teardown);
+    return cmocka_run_group_tests(tests, NULL, temporary_teardown);
 }

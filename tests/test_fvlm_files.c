@@ -397,7 +397,8 @@ static void test_broken_folders(void **state) {
 
 static int setup(void **state) {
     tn_error err = {0};
-    return temporary_setup(state) || kn_open("cpu", NULL, 1, &kn, &err) != TN_OK;
+    (void)state;
+    return kn_open("cpu", NULL, 1, &kn, &err) != TN_OK;
 }
 
 static int teardown(void **state) {

@@ -340,7 +340,6 @@ int main(void) {
         cmocka_unit_test(gradients_of_all_adapters),
         cmocka_unit_test(a_new_model_is_written_and_read),
     };
-    if (temporary_setup(NULL)) return 1;
     int failed = cmocka_run_group_tests(tests, levels_setup, levels_teardown);
     printf("%d gradients compared\n", compared);
     return temporary_teardown(NULL) || failed || compared == 0;

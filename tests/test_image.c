@@ -3,6 +3,7 @@
 // written comes back.
 #include "io/image.h"
 #include "tests/golden.h"
+#include "tests/temporary.h"
 #include "tests/test.h"
 
 #include <signal.h>
@@ -125,10 +126,7 @@ static void memory_may_run_out_anywhere(void **state) {
 
 // A picture that was written and read again, in memory of the caller.
 static tn_tensor written_and_read(const tn_tensor *image) {
-    char path[] = "/tmp/lexmask-test-XXXXXX";
-    int fd = mkstemp(path);
-    assert_true(fd >= 0);
-    close(fd);
+    const char *path = temporary_path("back.png");
     tn_error err;
     ASSERT_OK(io_png_write(path, image, &err), err);
     tn_tensor back;
@@ -165,9 +163,8 @@ static void what_is_written_comes_back(void **state) {
 
 static void a_picture_that_cannot_be_written_leaves_nothing(void **state) {
     (void)state;
-    char folder[] = "/tmp/lexmask-test-XXXXXX", path[64];
-    assert_non_null(mkdtemp(folder));
-    snprintf(path, sizeof path, "%s/x.png", folder);
+    char path[64];
+    snprintf(path, sizeof path, "%s/x.png", temporary_folder());
     tn_error err;
     int32_t labels[2] = {1, 65536};
     tn_tensor t = tn_view(labels, TN_I32, 2, (int64_t[]){1, 2});
@@ -187,16 +184,13 @@ static void a_picture_that_cannot_be_written_leaves_nothing(void **state) {
         assert_int_equal(access(path, F_OK) == 0, status == TN_OK);
     }
     assert_int_equal(unlink(path), 0);
-    assert_int_equal(rmdir(folder), 0); // nothing else is left in it
+    assert_int_equal(temporary_count(), 0); // nothing else is left
 }
 
 // A limit on the size of files is what a full disk is: writes end with an error.
 static void a_full_disk_leaves_the_old_file(void **state) {
     (void)state;
-    char path[] = "/tmp/lexmask-test-XXXXXX";
-    int fd = mkstemp(path);
-    assert_int_equal(write(fd, "old", 3), 3);
-    close(fd);
+    const char *path = temporary_text("old.png", "old");
     uint8_t *pixels = tn_alloc(300 * 300);
     for (uint32_t i = 0; i < 300 * 300; i++) pixels[i] = (uint8_t)(i * i * 2654435761u >> 24);
     tn_tensor t = tn_view(pixels, TN_U8, 2, (int64_t[]){300, 300});
@@ -230,5 +224,5 @@ int main(void) {
         cmocka_unit_test(a_picture_that_cannot_be_written_leaves_nothing),
         cmocka_unit_test(a_full_disk_leaves_the_old_file),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, NULL, temporary_teardown);
 }

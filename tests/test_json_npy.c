@@ -340,5 +340,5 @@ int main(void) {
         cmocka_unit_test(real_embeddings),
         cmocka_unit_test(sha256_of_known_text),
     };
-    return cmocka_run_group_tests(tests, temporary_setup, temporary_teardown);
+    return cmocka_run_group_tests(tests, NULL, temporary_teardown);
 }

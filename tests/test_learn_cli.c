@@ -14,16 +14,17 @@ static void learns_two_pictures_by_heart(void **state) {
     run_digest(SCENE_CLIP, "model.safetensors", before);
     test_run run = test_lexmask(
         "%s --steps 160 --regions 128 --warmup 5 --lr 2e-3 --cache %s --val %s --val-every 1000",
-        scene_words("heart"), test_path("cache"), test_path("data.json"));
+        scene_words("heart"), temporary_path("cache"), temporary_path("data.json"));
     ASSERT_CODE(run, 0);
     ASSERT_SAYS(run.err, "frozen weights unchanged");
     printf("%.1f s, box AP50 %.3f, mask AP50 %.3f, AR@100 %.3f, R50 %.3f\n", run.seconds,
-           run_last_of(test_path("heart"), "AP50"), run_last_of(test_path("heart"), "mask_AP50"),
-           run_last_of(test_path("heart"), "box_AR@100"),
-           run_last_of(test_path("heart"), "box_R50@100"));
-    assert_true(run_last_of(test_path("heart"), "AP50") > 0.9);
-    assert_true(run_last_of(test_path("heart"), "mask_AP50") > 0.85);
-    assert_true(run_last_of(test_path("heart"), "box_R50@100") > 0.95);
+           run_last_of(temporary_path("heart"), "AP50"),
+           run_last_of(temporary_path("heart"), "mask_AP50"),
+           run_last_of(temporary_path("heart"), "box_AR@100"),
+           run_last_of(temporary_path("heart"), "box_R50@100"));
+    assert_true(run_last_of(temporary_path("heart"), "AP50") > 0.9);
+    assert_true(run_last_of(temporary_path("heart"), "mask_AP50") > 0.85);
+    assert_true(run_last_of(temporary_path("heart"), "box_R50@100") > 0.95);
     test_run_free(&run);
     run_digest(SCENE_CLIP, "model.safetensors", after);
     assert_memory_equal(before, after, sizeof before);
@@ -31,14 +32,14 @@ static void learns_two_pictures_by_heart(void **state) {
                                  "checkpoint.safetensors"};
     char path[512];
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-        snprintf(path, sizeof path, "%s/%s", test_path("heart"), files[i]);
+        snprintf(path, sizeof path, "%s/%s", temporary_path("heart"), files[i]);
         if (access(path, F_OK) != 0) fail_msg("no %s", path);
     }
     // And what it has learned is a model like any other.
     run =
         test_lexmask("detect %s --model %s --names red\tcircle,blue\tsquare --score2 none --score "
                      "0.5 --jsonl -",
-                     test_path("0.ppm"), test_path("heart"));
+                     temporary_path("0.ppm"), temporary_path("heart"));
     ASSERT_CODE(run, 0);
     ASSERT_SAYS(run.out, "red circle");
     ASSERT_SAYS(run.out, "blue square");
@@ -46,7 +47,7 @@ static void learns_two_pictures_by_heart(void **state) {
 }
 
 static int clean(void **state) {
-    return test_folder_remove(state);
+    return temporary_teardown(state);
 }
 
 int main(void) {

@@ -461,7 +461,7 @@ static void real_masks_fill_their_boxes(void **state) {
 }
 
 static int set_up(void **state) {
-    if (temporary_setup(state)) return -1;
+    (void)state;
     scenes s;
     scenes_write(&s, "good", 3);
     char path[640];

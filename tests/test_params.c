@@ -320,7 +320,6 @@ int main(void) {
         TEST(trained_and_frozen_are_one),   TEST(values_are_read_back),
         TEST(another_shape_is_told),        TEST(groups_must_divide_channels),
     };
-    if (temporary_setup(NULL)) return 1;
     int failed = cmocka_run_group_tests(tests, levels_setup, levels_teardown);
     return temporary_teardown(NULL) || failed;
 }

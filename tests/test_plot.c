@@ -59,5 +59,5 @@ int main(void) {
         cmocka_unit_test(lines_are_where_points_are),
         cmocka_unit_test(matrices_of_any_size_are_drawn),
     };
-    return cmocka_run_group_tests(tests, temporary_setup, temporary_teardown);
+    return cmocka_run_group_tests(tests, NULL, temporary_teardown);
 }

@@ -80,13 +80,13 @@ static void put(const char *root, const char *path, const char *text) {
     snprintf(name, sizeof name, "%s/%s", root, path);
     char *last = strrchr(name, '/');
     *last = 0;
-    ASSERT_OK(io_make_folder(test_path(name), &err), err);
+    ASSERT_OK(io_make_folder(temporary_path(name), &err), err);
     *last = '/';
-    test_file(name, text);
+    temporary_text(name, text);
 }
 
 static int processors_below(const char *root) {
-    return tn_processors(test_path(root));
+    return tn_processors(temporary_path(root));
 }
 
 static void quotas_of_containers_are_kept(void **state) {
@@ -127,5 +127,5 @@ int main(void) {
         cmocka_unit_test(many_threads_cost_little),
         cmocka_unit_test(quotas_of_containers_are_kept),
     };
-    return cmocka_run_group_tests(tests, NULL, test_folder_remove);
+    return cmocka_run_group_tests(tests, NULL, temporary_teardown);
 }

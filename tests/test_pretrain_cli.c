@@ -11,9 +11,9 @@
 
 static int make_names(void **state) {
     (void)state;
-    test_file("names.txt", "red heart\npizza\ncat face\nblue square\n");
-    test_file("wrong.txt", "red heart\nno such thing\n");
-    test_file("plain.txt", "a photo of a thing\n");
+    temporary_text("names.txt", "red heart\npizza\ncat face\nblue square\n");
+    temporary_text("wrong.txt", "red heart\nno such thing\n");
+    temporary_text("plain.txt", "a photo of a thing\n");
     return 0;
 }
 
@@ -26,7 +26,7 @@ static const char *words(const char *run) {
              "pretrain --out %s --names %s --batch 12 --empty 2 --size 32 --patch 8 --width 32 "
              "--layers 2 --heads 2 --text-width 32 --text-layers 1 --text-heads 2 --embed 24 "
              "--vocabulary 560 --context 20 --warmup 8",
-             test_path(run), test_path("names.txt"));
+             temporary_path(run), temporary_path("names.txt"));
     return out;
 }
 
@@ -37,9 +37,10 @@ static void learns_four_names_by_heart(void **state) {
                                 words("heart"));
     ASSERT_CODE(run, 0);
     printf("%.1f s, named right %.3f, loss %.3f\n", run.seconds,
-           run_last_of(test_path("heart"), "top1"), run_last_of(test_path("heart"), "loss"));
-    assert_true(run_last_of(test_path("heart"), "top1") == 1);
-    assert_true(run_last_of(test_path("heart"), "loss") < 1.5);
+           run_last_of(temporary_path("heart"), "top1"),
+           run_last_of(temporary_path("heart"), "loss"));
+    assert_true(run_last_of(temporary_path("heart"), "top1") == 1);
+    assert_true(run_last_of(temporary_path("heart"), "loss") < 1.5);
     test_run_free(&run);
     const char *const files[] = {
         "config.json", "preprocessor_config.json", "model.safetensors",       "vocab.json",
@@ -47,24 +48,24 @@ static void learns_four_names_by_heart(void **state) {
         "figures.png", "checkpoint.safetensors"};
     char path[512];
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-        snprintf(path, sizeof path, "%s/%s", test_path("heart"), files[i]);
+        snprintf(path, sizeof path, "%s/%s", temporary_path("heart"), files[i]);
         if (access(path, F_OK) != 0) fail_msg("no %s", path);
     }
     // A model like any other, whose file says all that there is to say.
-    run = test_lexmask("info %s", test_path("heart"));
+    run = test_lexmask("info %s", temporary_path("heart"));
     ASSERT_CODE(run, 0);
     ASSERT_SAYS(run.out, "Hugging Face");
     test_run_free(&run);
-    run = test_lexmask("embed --clip %s --texts a\tphoto\tof\tpizza --out %s", test_path("heart"),
-                       test_path("x.npy"));
+    run = test_lexmask("embed --clip %s --texts a\tphoto\tof\tpizza --out %s",
+                       temporary_path("heart"), temporary_path("x.npy"));
     ASSERT_CODE(run, 0);
     assert_string_equal(run.err, "");
     test_run_free(&run);
     // And one to begin with.
-    run = test_lexmask("%s --steps 1 --init %s --tokenizer %s", words("on"), test_path("heart"),
-                       test_path("heart"));
+    run = test_lexmask("%s --steps 1 --init %s --tokenizer %s", words("on"),
+                       temporary_path("heart"), temporary_path("heart"));
     ASSERT_CODE(run, 0);
-    assert_true(run_last_of(test_path("on"), "top1") == 1);
+    assert_true(run_last_of(temporary_path("on"), "top1") == 1);
     test_run_free(&run);
 }
 
@@ -82,7 +83,7 @@ static void stopped_and_resumed_it_ends_in_the_same_bits(void **state) {
         ASSERT_CODE(run, 0);
         test_run_free(&run);
     }
-    run_assert_same(test_path("whole"), test_path("parts"));
+    run_assert_same(temporary_path("whole"), temporary_path("parts"));
     // Another setting is another run.
     run = test_lexmask("%s --steps %d --resume --lr 0.5", words("parts"), STEPS);
     ASSERT_CODE(run, 2);
@@ -132,16 +133,17 @@ static void what_is_wrong_is_said(void **state) {
         ASSERT_SAYS(run.err, cases[i].says);
         test_run_free(&run);
     }
-    test_run run = test_lexmask("%s --steps 1 --names %s", words("wrong"), test_path("wrong.txt"));
+    test_run run =
+        test_lexmask("%s --steps 1 --names %s", words("wrong"), temporary_path("wrong.txt"));
     ASSERT_SAYS(run.err, "line 2: 'no such thing'");
     test_run_free(&run);
-    run = test_lexmask("%s --steps 1 --templates %s", words("wrong"), test_path("plain.txt"));
+    run = test_lexmask("%s --steps 1 --templates %s", words("wrong"), temporary_path("plain.txt"));
     ASSERT_SAYS(run.err, "line 1: no {}");
     test_run_free(&run);
 }
 
 static int clean(void **state) {
-    return test_folder_remove(state);
+    return temporary_teardown(state);
 }
 
 int main(void) {

@@ -195,5 +195,5 @@ int main(void) {
         cmocka_unit_test(templates_that_cannot_be_used_are_refused),
         cmocka_unit_test(memory_may_run_out_anywhere),
     };
-    return cmocka_run_group_tests(tests, temporary_setup, temporary_teardown);
+    return cmocka_run_group_tests(tests, NULL, temporary_teardown);
 }

@@ -17,7 +17,7 @@ static const char *words(const char *run) {
     snprintf(out, sizeof text[0],
              "refine --clip " CLIP " --out %s --size 64 --batch 2 --regions 12 --val-pictures 2 "
              "--warmup 2",
-             test_path(run));
+             temporary_path(run));
     return out;
 }
 
@@ -33,7 +33,7 @@ static bool unchanged(const char *run, const char *name) {
     char path[512];
     io_weights *was, *is;
     ASSERT_OK(io_weights_open(CLIP "/model.safetensors", &was, &err), err);
-    snprintf(path, sizeof path, "%s/model.safetensors", test_path(run));
+    snprintf(path, sizeof path, "%s/model.safetensors", temporary_path(run));
     ASSERT_OK(io_weights_open(path, &is, &err), err);
     const io_tensor *a = tensor_of(was, name), *b = tensor_of(is, name);
     assert_true(a->rank == b->rank && a->dtype == TN_F16 && b->dtype == TN_F16);
@@ -49,7 +49,8 @@ static void the_map_learns_and_the_text_stays(void **state) {
         test_lexmask("%s --steps 21 --lr 2e-3 --which 0 --val-every 1000 --dtype f16", words("a"));
     ASSERT_CODE(run, 0);
     ASSERT_SAYS(run.err, "things named right by the map");
-    double first = run_first_of(test_path("a"), "loss"), last = run_last_of(test_path("a"), "loss");
+    double first = run_first_of(temporary_path("a"), "loss"),
+           last = run_last_of(temporary_path("a"), "loss");
     printf("%.1f s, loss %.4f to %.4f\n", run.seconds, first, last);
     assert_true(last < 0.7 * first);
     test_run_free(&run);
@@ -57,8 +58,8 @@ static void the_map_learns_and_the_text_stays(void **state) {
     assert_true(unchanged("a", "text_model.final_layer_norm.weight"));
     assert_false(unchanged("a", "vision_model.encoder.layers.5.self_attn.v_proj.weight"));
     assert_true(unchanged("a", "vision_model.encoder.layers.5.self_attn.k_proj.weight"));
-    run = test_lexmask("embed --clip %s --texts a\tphoto\tof\tpizza --out %s", test_path("a"),
-                       test_path("x.npy"));
+    run = test_lexmask("embed --clip %s --texts a\tphoto\tof\tpizza --out %s", temporary_path("a"),
+                       temporary_path("x.npy"));
     ASSERT_CODE(run, 0);
     assert_string_equal(run.err, "");
     test_run_free(&run);
@@ -76,7 +77,7 @@ static void stopped_and_resumed_it_ends_in_the_same_bits(void **state) {
         ASSERT_CODE(run, 0);
         test_run_free(&run);
     }
-    run_assert_same(test_path("whole"), test_path("parts"));
+    run_assert_same(temporary_path("whole"), temporary_path("parts"));
     run = test_lexmask("%s %s --resume --things 0.9", words("parts"), how); // another run
     ASSERT_CODE(run, 2);
     ASSERT_SAYS(run.err, "--things");
@@ -118,5 +119,5 @@ int main(void) {
         cmocka_unit_test(stopped_and_resumed_it_ends_in_the_same_bits),
         cmocka_unit_test(what_is_wrong_is_said),
     };
-    return cmocka_run_group_tests(tests, NULL, test_folder_remove);
+    return cmocka_run_group_tests(tests, NULL, temporary_teardown);
 }

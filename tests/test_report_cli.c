@@ -27,8 +27,8 @@
 static void names_give_scikit_learns_table(void **state) {
     (void)state;
     test_run run =
-        test_lexmask("report --gt %s --named %s", test_file("gt.json", TRUTH("party.png")),
-                     test_file("named.json", NAMED));
+        test_lexmask("report --gt %s --named %s", temporary_text("gt.json", TRUTH("party.png")),
+                     temporary_text("named.json", NAMED));
     ASSERT_CODE(run, 0);
     assert_string_equal(run.out, "              precision    recall  f1-score   support\n"
                                  "\n"
@@ -42,7 +42,8 @@ static void names_give_scikit_learns_table(void **state) {
     assert_string_equal(run.err, "");
     test_run_free(&run);
     run = test_lexmask("report --gt %s --named %s --digits 4 --all-classes",
-                       test_file("gt.json", TRUTH("party.png")), test_file("named.json", NAMED));
+                       temporary_text("gt.json", TRUTH("party.png")),
+                       temporary_text("named.json", NAMED));
     ASSERT_CODE(run, 0);
     ASSERT_SAYS(run.out, "\n       pizza     0.0000    0.0000    0.0000         0\n");
     ASSERT_SAYS(run.out, "\n   macro avg     0.3750    0.5000    0.4167         3\n");
@@ -51,9 +52,9 @@ static void names_give_scikit_learns_table(void **state) {
 
 static void base_and_novel_names_apart(void **state) {
     (void)state;
-    const char *gt = test_file("gt.json", TRUTH("party.png")),
-               *named = test_file("named.json", NAMED),
-               *base = test_file("base.txt", "rocket\nguitar\n");
+    const char *gt = temporary_text("gt.json", TRUTH("party.png")),
+               *named = temporary_text("named.json", NAMED),
+               *base = temporary_text("base.txt", "rocket\nguitar\n");
     test_run run = test_lexmask("report --gt %s --named %s --base %s", gt, named, base);
     ASSERT_CODE(run, 0);
     ASSERT_SAYS(run.out, "\nnames       boxes  named right"
@@ -67,7 +68,7 @@ static void base_and_novel_names_apart(void **state) {
     test_run_free(&run);
     // A part without boxes has nothing to be right about.
     run = test_lexmask("report --gt %s --named %s --base %s --novel %s", gt, named, base,
-                       test_file("novel.txt", "pizza\n"));
+                       temporary_text("novel.txt", "pizza\n"));
     ASSERT_CODE(run, 0);
     ASSERT_SAYS(run.out, "\nnovel           0            -");
     ASSERT_SAYS(run.out, "\nall             2         0.50\n");
@@ -76,22 +77,22 @@ static void base_and_novel_names_apart(void **state) {
 
 static void results_name_boxes(void **state) {
     (void)state;
-    const char *gt = test_file("gt.json", TRUTH("party.png")),
-               *found = test_file("found.json", FOUND);
+    const char *gt = temporary_text("gt.json", TRUTH("party.png")),
+               *found = temporary_text("found.json", FOUND);
     test_run run = test_lexmask("report --gt %s --results %s --matrix %s/m.png --named-out %s/n",
-                                gt, found, test_folder(), test_folder());
+                                gt, found, temporary_folder(), temporary_folder());
     ASSERT_CODE(run, 0);
     ASSERT_SAYS(run.out, "\n   micro avg       1.00      0.67      0.80         3\n");
     ASSERT_SAYS(run.out, "\naccuracy 0.67: 2 of 3 boxes; 1 have no name\n");
     char path[512];
-    snprintf(path, sizeof path, "%s/m.png", test_folder());
+    snprintf(path, sizeof path, "%s/m.png", temporary_folder());
     tn_tensor image;
     tn_error err = {0};
     ASSERT_OK(io_image_read(path, 0, &image, &err), err);
     assert_true(image.dim[0] > 100 && image.dim[1] > 100);
     tn_free(image.data);
     test_run_free(&run);
-    run = test_lexmask("report --gt %s --named %s/n --json", gt, test_folder());
+    run = test_lexmask("report --gt %s --named %s/n --json", gt, temporary_folder());
     ASSERT_CODE(run, 0);
     io_json document, average;
     double value = 0;
@@ -114,25 +115,25 @@ static void a_model_names_boxes(void **state) {
     (void)state;
     test_run run = test_lexmask("report --gt %s --model demo/pair --pictures demo/pictures "
                                 "--no-cache --threads 1 --named-out %s/named.json",
-                                test_file("gt.json", TRUTH("party.png")), test_folder());
+                                temporary_text("gt.json", TRUTH("party.png")), temporary_folder());
     ASSERT_CODE(run, 0);
     ASSERT_SAYS(run.out, "    accuracy                           1.00         3\n");
     test_run_free(&run);
     run = test_lexmask("report --gt %s --named %s/named.json",
-                       test_file("gt.json", TRUTH("party.png")), test_folder());
+                       temporary_text("gt.json", TRUTH("party.png")), temporary_folder());
     ASSERT_CODE(run, 0);
     ASSERT_SAYS(run.out, "    accuracy                           1.00         3\n");
     test_run_free(&run);
     // A broken picture is told; of this one no other is left.
-    test_file("broken.png", "no picture");
+    temporary_text("broken.png", "no picture");
     run = test_lexmask("report --gt %s --model demo/pair --pictures %s --no-cache",
-                       test_file("gt.json", TRUTH("broken.png")), test_folder());
+                       temporary_text("gt.json", TRUTH("broken.png")), temporary_folder());
     ASSERT_CODE(run, 1);
     ASSERT_SAYS(run.err, "broken.png");
     ASSERT_SAYS(run.err, "no annotation that could be named");
     test_run_free(&run);
     run = test_lexmask("report --gt %s --model demo/pair --pictures demo/pictures",
-                       test_file("gt.json", TRUTH("nothing.png")));
+                       temporary_text("gt.json", TRUTH("nothing.png")));
     ASSERT_CODE(run, 1);
     ASSERT_SAYS(run.err, "demo/pictures/nothing.png: no such picture");
     test_run_free(&run);
@@ -151,8 +152,8 @@ static void broken_files_are_refused(void **state) {
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         test_run run =
-            test_lexmask("report --gt %s --named %s", test_file("gt.json", cases[i].truth),
-                         test_file("named.json", cases[i].named));
+            test_lexmask("report --gt %s --named %s", temporary_text("gt.json", cases[i].truth),
+                         temporary_text("named.json", cases[i].named));
         if (run.code != 1 || !strstr(run.err, cases[i].why) || run.out[0])
             fail_msg("case %zu: exit code %d, expected 1 and '%s':\n%s", i, run.code, cases[i].why,
                      run.err);
@@ -186,5 +187,5 @@ int main(void) {
         cmocka_unit_test(broken_files_are_refused),
         cmocka_unit_test(misuse_is_explained),
     };
-    return cmocka_run_group_tests(tests, NULL, test_folder_remove);
+    return cmocka_run_group_tests(tests, NULL, temporary_teardown);
 }

@@ -82,7 +82,7 @@ static void write_photographs(const char *path) {
 static bool have_photographs(void) {
     static bool written;
     if (access(ANNOTATIONS, R_OK) != 0) return false;
-    if (!written) write_photographs(test_path("photographs.json"));
+    if (!written) write_photographs(temporary_path("photographs.json"));
     written = true;
     return true;
 }
@@ -113,7 +113,7 @@ static md_fvlm_config small_on(const char *clip, md_pyramid pyramid) {
 static const char *write_model(const char *name, const md_fvlm_config *config) {
     char path[640];
     tn_error err;
-    const char *folder = test_path(name);
+    const char *folder = temporary_path(name);
     ASSERT_OK(io_make_folder(folder, &err), err);
     snprintf(path, sizeof path, "%s/config.json", folder);
     ASSERT_OK(md_fvlm_config_write(path, config, &err), err);
@@ -122,7 +122,7 @@ static const char *write_model(const char *name, const md_fvlm_config *config) {
 
 static const char *write_clip(const char *name, const random_clip *size) {
     tn_error err;
-    const char *folder = test_path(name);
+    const char *folder = temporary_path(name);
     ASSERT_OK(io_make_folder(folder, &err), err);
     random_clip_write(folder, size);
     return folder;
@@ -138,16 +138,16 @@ static void learn(const char *model, const char *run, const char *flags, bars ba
     test_run done = test_lexmask("train --model %s --data %s --pictures " COCO
                                  "train2017 --out %s --val %s --val-every 100000 --jitter 1,1 "
                                  "--no-flip --accumulate 1 %s",
-                                 model, test_path("photographs.json"), test_path(run),
-                                 test_path("photographs.json"), flags);
+                                 model, temporary_path("photographs.json"), temporary_path(run),
+                                 temporary_path("photographs.json"), flags);
     ASSERT_CODE(done, 0);
     ASSERT_SAYS(done.err, "frozen weights unchanged");
-    double box = run_last_of(test_path(run), "AP50"),
-           mask = run_last_of(test_path(run), "mask_AP50");
-    double recall = run_last_of(test_path(run), "box_R50@100");
+    double box = run_last_of(temporary_path(run), "AP50"),
+           mask = run_last_of(temporary_path(run), "mask_AP50");
+    double recall = run_last_of(temporary_path(run), "box_R50@100");
     printf("%s: %.0f s, box AP50 %.3f, mask AP50 %.3f, recall at IoU 0.5: RPN %.3f of 1000 boxes, "
            "box head %.3f of 100\n",
-           run, done.seconds, box, mask, run_last_of(test_path(run), "rpn_R50@1000"), recall);
+           run, done.seconds, box, mask, run_last_of(temporary_path(run), "rpn_R50@1000"), recall);
     test_run_free(&done);
     assert_true(box > bar.box);
     assert_true(mask > bar.mask);
@@ -217,10 +217,10 @@ static void a_thousand_updates_leave_clip_as_it_was(void **state) {
     test_run run =
         test_lexmask("train --preset small --clip demo/pair/clip --data %s --pictures " COCO
                      "train2017 --out %s --size 64 --batch 1 --accumulate 1 --steps 1000",
-                     test_path("photographs.json"), test_path("thousand"));
+                     temporary_path("photographs.json"), temporary_path("thousand"));
     ASSERT_CODE(run, 0);
     ASSERT_SAYS(run.err, "frozen weights unchanged");
-    assert_true(run_last_of(test_path("thousand"), "step") == 1000);
+    assert_true(run_last_of(temporary_path("thousand"), "step") == 1000);
     test_run_free(&run);
     ASSERT_OK(io_sha256_file("demo/pair/clip/model.safetensors", after, &err), err);
     assert_memory_equal(before, after, sizeof before);
@@ -232,5 +232,5 @@ int main(void) {
         cmocka_unit_test(simple),        cmocka_unit_test(resnet),
         cmocka_unit_test(single_at_224), cmocka_unit_test(a_thousand_updates_leave_clip_as_it_was),
     };
-    return cmocka_run_group_tests(tests, NULL, test_folder_remove);
+    return cmocka_run_group_tests(tests, NULL, temporary_teardown);
 }

@@ -31,7 +31,7 @@ static const char *scores_of(int64_t picture) {
     static char folder[512];
     static int64_t ids[2] = {3, 5};
     static uint8_t base[2] = {1, 0};
-    snprintf(folder, sizeof folder, "%s/scores", test_folder());
+    snprintf(folder, sizeof folder, "%s/scores", temporary_folder());
     io_scores_head head = {.classes = 2,
                            .category_ids = ids,
                            .base = base,
@@ -60,10 +60,10 @@ static const char *scores_of(int64_t picture) {
 
 static void weights_are_tried(void **state) {
     (void)state;
-    const char *gt = test_file("gt.json", TRUTH), *base = test_file("base.txt", "cat");
+    const char *gt = temporary_text("gt.json", TRUTH), *base = temporary_text("base.txt", "cat");
     test_run run = test_lexmask("eval --gt %s --sweep --scores %s --base %s --alphas 0,1 --betas "
                                 "0,1 --plots %s/plots",
-                                gt, scores_of(2), base, test_folder());
+                                gt, scores_of(2), base, temporary_folder());
     ASSERT_CODE(run, 0);
     ASSERT_SAYS(run.out, "  alpha   beta scale1 scale2  power  score      AP   AP50  novel   base");
     ASSERT_SAYS(run.out,
@@ -78,7 +78,7 @@ static void weights_are_tried(void **state) {
     for (int i = 0; i < 3; i++) {
         char path[512];
         tn_tensor image;
-        snprintf(path, sizeof path, "%s/plots/%s.png", test_folder(), names[i]);
+        snprintf(path, sizeof path, "%s/plots/%s.png", temporary_folder(), names[i]);
         ASSERT_OK(io_image_read(path, 0, &image, &err), err);
         assert_true(image.dim[0] == 640 && image.dim[1] == 960);
         tn_free(image.data);
@@ -89,7 +89,7 @@ static void other_things_are_tried_too(void **state) {
     (void)state;
     test_run run = test_lexmask("eval --gt %s --sweep --scores %s --alphas 0 --betas 1 --scales1 "
                                 "0.5,1 --scales2 1,2 --powers 0,1 --thresholds 0.05,0.95 --json",
-                                test_file("gt.json", TRUTH), scores_of(2));
+                                temporary_text("gt.json", TRUTH), scores_of(2));
     ASSERT_CODE(run, 0);
     io_json document, settings, one;
     double value = 0;
@@ -110,8 +110,8 @@ static void other_things_are_tried_too(void **state) {
     io_json_close(&document);
     test_run_free(&run);
     // As it was run, in the file's own words: a grid of weights.
-    run =
-        test_lexmask("eval --gt %s --sweep --scores %s", test_file("gt.json", TRUTH), scores_of(2));
+    run = test_lexmask("eval --gt %s --sweep --scores %s", temporary_text("gt.json", TRUTH),
+                       scores_of(2));
     ASSERT_CODE(run, 0);
     ASSERT_SAYS(run.err, "36 settings in");
     test_run_free(&run);
@@ -119,14 +119,14 @@ static void other_things_are_tried_too(void **state) {
 
 static void what_does_not_fit_is_refused(void **state) {
     (void)state;
-    const char *gt = test_file("gt.json", TRUTH);
+    const char *gt = temporary_text("gt.json", TRUTH);
     test_run run = test_lexmask("eval --gt %s --sweep --scores %s", gt, scores_of(3));
     ASSERT_CODE(run, 1);
     ASSERT_SAYS(run.err, "is in picture 3, which the annotations do not have");
     test_run_free(&run);
     const char *other =
-        test_file("other.json", "{\"images\":[{\"id\":1},{\"id\":2}],\"categories\":"
-                                "[{\"id\":3,\"name\":\"cat\"}],\"annotations\":[]}");
+        temporary_text("other.json", "{\"images\":[{\"id\":1},{\"id\":2}],\"categories\":"
+                                     "[{\"id\":3,\"name\":\"cat\"}],\"annotations\":[]}");
     run = test_lexmask("eval --gt %s --sweep --scores %s", other, scores_of(2));
     ASSERT_CODE(run, 1);
     ASSERT_SAYS(run.err, "of category 5, which the annotations do not have");
@@ -169,7 +169,7 @@ static const char *truth_of(const char *results) {
     }
     sprintf(text + n, "]}");
     io_coco_close(found);
-    return test_file("found_truth.json", text);
+    return temporary_text("found_truth.json", text);
 }
 
 static double number(const test_run *run, const char *list, const char *key) {
@@ -190,11 +190,11 @@ static double number(const test_run *run, const char *list, const char *key) {
 static void a_models_scores_are_kept(void **state) {
     (void)state;
     char results[512];
-    snprintf(results, sizeof results, "%s/out.json", test_folder());
-    const char *gt = test_file("gt.json", PARTY "[]}");
+    snprintf(results, sizeof results, "%s/out.json", temporary_folder());
+    const char *gt = temporary_text("gt.json", PARTY "[]}");
     test_run run = test_lexmask("eval --data %s" FVLM " --results-out %s --scores %s/kept --sweep "
                                 "--alphas 0.3 --betas 0.7",
-                                gt, results, test_folder());
+                                gt, results, temporary_folder());
     ASSERT_CODE(run, 0);
     ASSERT_SAYS(run.err, "1 settings in");
     test_run_free(&run);
@@ -205,21 +205,22 @@ static void a_models_scores_are_kept(void **state) {
     assert_true(ap > 0.05);
     test_run_free(&run);
     run = test_lexmask("eval --gt %s --sweep --scores %s/kept --alphas 0.3 --betas 0.7 --json",
-                       truth, test_folder());
+                       truth, temporary_folder());
     ASSERT_CODE(run, 0);
     ASSERT_WITHIN(fabs(number(&run, "settings", "AP") - ap), 1e-4);
     test_run_free(&run);
     run = test_lexmask("eval --data %s" FVLM " --score2 none --results-out %s --scores %s/kept", gt,
-                       results, test_folder());
+                       results, temporary_folder());
     ASSERT_CODE(run, 0);
     test_run_free(&run);
-    run = test_lexmask("eval --gt %s --sweep --scores %s/kept --scales1 1,2", gt, test_folder());
+    run =
+        test_lexmask("eval --gt %s --sweep --scores %s/kept --scales1 1,2", gt, temporary_folder());
     ASSERT_CODE(run, 0);
     ASSERT_SAYS(run.err, "2 settings in"); // no weights without a second score
     test_run_free(&run);
     run = test_lexmask("eval --data %s --model demo/pair --pictures demo/pictures --no-cache "
                        "--results-out %s --scores %s/no",
-                       gt, results, test_folder());
+                       gt, results, temporary_folder());
     ASSERT_CODE(run, 2);
     ASSERT_SAYS(run.err, "no two scores to keep");
     test_run_free(&run);
@@ -250,5 +251,5 @@ int main(void) {
         cmocka_unit_test(a_models_scores_are_kept),
         cmocka_unit_test(misuse_is_explained),
     };
-    return cmocka_run_group_tests(tests, NULL, test_folder_remove);
+    return cmocka_run_group_tests(tests, NULL, temporary_teardown);
 }

@@ -550,5 +550,5 @@ int main(void) {
         cmocka_unit_test(legacy_files_that_are_broken),
         cmocka_unit_test(legacy_files_that_start_wrongly),
     };
-    return cmocka_run_group_tests(tests, temporary_setup, temporary_teardown);
+    return cmocka_run_group_tests(tests, NULL, temporary_teardown);
 }

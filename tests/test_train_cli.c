@@ -14,7 +14,7 @@
 #define STEPS 7
 
 static void checkpoint_of(const char *run, uint8_t out[IO_SHA256]) {
-    run_digest(test_path(run), "checkpoint.safetensors", out);
+    run_digest(temporary_path(run), "checkpoint.safetensors", out);
 }
 
 static void stopped_and_resumed_it_ends_in_the_same_bits(void **state) {
@@ -31,8 +31,9 @@ static void stopped_and_resumed_it_ends_in_the_same_bits(void **state) {
         for (int part = 0; part < 3; part++) {
             char begin[2048];
             snprintf(begin, sizeof begin, "%s --steps %d --average 0.9 --optimizer muon --cache %s",
-                     scene_words(name), STEPS, test_path("cache"));
-            if (part) snprintf(begin, sizeof begin, "train --resume --out %s", test_path(name));
+                     scene_words(name), STEPS, temporary_path("cache"));
+            if (part)
+                snprintf(begin, sizeof begin, "train --resume --out %s", temporary_path(name));
             run = test_lexmask("%s --threads %d --workers %d --stop-after %d", begin,
                                1 + (stop + part) % 2, part, part < 2 ? stop : STEPS);
             ASSERT_CODE(run, 0);
@@ -49,11 +50,11 @@ static void first_gradients(const char *run, const char *how, io_weights **out) 
     tn_error err = {0};
     test_run went = test_lexmask("train --preset small --clip %s --data %s --pictures %s --out %s "
                                  "--size 64 --steps 1 --warmup 0 --dump %s-dump %s",
-                                 SCENE_CLIP, test_path("data.json"), test_folder(), test_path(run),
-                                 test_path(run), how);
+                                 SCENE_CLIP, temporary_path("data.json"), temporary_folder(),
+                                 temporary_path(run), temporary_path(run), how);
     ASSERT_CODE(went, 0);
     test_run_free(&went);
-    snprintf(path, sizeof path, "%s-dump/step-000000.safetensors", test_path(run));
+    snprintf(path, sizeof path, "%s-dump/step-000000.safetensors", temporary_path(run));
     ASSERT_OK(io_weights_open(path, out, &err), err);
 }
 
@@ -103,7 +104,7 @@ static void regions_are_as_many_as_were_asked_for(void **state) {
 static void open_adapters(const char *run, io_weights **out) {
     char path[512];
     tn_error err = {0};
-    snprintf(path, sizeof path, "%s/adapters.safetensors", test_path(run));
+    snprintf(path, sizeof path, "%s/adapters.safetensors", temporary_path(run));
     ASSERT_OK(io_weights_open(path, out, &err), err);
 }
 
@@ -145,13 +146,13 @@ static void ctrl_c_saves_first(void **state) {
     run = test_lexmask("%s --steps 100000 --warmup 5 --resume --stop-after 1", scene_words("long"));
     ASSERT_CODE(run, 0);
     test_run_free(&run);
-    run = test_lexmask("train --resume --out %s --stop-after 1", test_path("long"));
+    run = test_lexmask("train --resume --out %s --stop-after 1", temporary_path("long"));
     ASSERT_CODE(run, 0);
     test_run_free(&run);
 }
 
 static int clean(void **state) {
-    return test_folder_remove(state);
+    return temporary_teardown(state);
 }
 
 int main(void) {

@@ -129,5 +129,5 @@ int main(void) {
         cmocka_unit_test(what_is_no_log_is_refused),
         cmocka_unit_test(charts_go_on),
     };
-    return cmocka_run_group_tests(tests, temporary_setup, temporary_teardown);
+    return cmocka_run_group_tests(tests, NULL, temporary_teardown);
 }

@@ -85,8 +85,8 @@ static void a_cache_of_what_is_never_seen_twice_is_refused(void **state) {
     for (int i = 0; i < 2; i++) {
         test_run run = test_lexmask("train --preset small --clip %s --data %s --pictures %s --out "
                                     "%s --size 64 --cache %s --jitter %s",
-                                    SCENE_CLIP, test_path("data.json"), test_folder(),
-                                    test_path("never"), test_path("cache"), cases[i]);
+                                    SCENE_CLIP, temporary_path("data.json"), temporary_folder(),
+                                    temporary_path("never"), temporary_path("cache"), cases[i]);
         ASSERT_CODE(run, 2);
         ASSERT_SAYS(run.err, "--cache: pictures are scaled at random");
         test_run_free(&run);
@@ -106,14 +106,14 @@ static void a_folder_without_the_pictures_is_named(void **state) {
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char val[1024] = "";
-        const char *data = test_path("data.json");
+        const char *data = temporary_path("data.json");
         if (cases[i].val)
             snprintf(val, sizeof val, "--val %s --val-pictures %s", data, cases[i].val);
         test_run run = test_lexmask(
             "train --preset small --clip %s --data %s --pictures %s %s --out %s --size 64 "
             "--steps 1",
-            SCENE_CLIP, data, cases[i].pictures ? cases[i].pictures : test_folder(), val,
-            test_path("nowhere"));
+            SCENE_CLIP, data, cases[i].pictures ? cases[i].pictures : temporary_folder(), val,
+            temporary_path("nowhere"));
         ASSERT_CODE(run, 1);
         ASSERT_SAYS(run.err, cases[i].says);
         assert_null(strstr(run.err, "left out"));
@@ -144,12 +144,12 @@ static void what_contradicts_a_run_is_named(void **state) {
     ASSERT_CODE(run, 0);
     test_run_free(&run);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        run = test_lexmask("train --resume --out %s %s", test_path("told"), cases[i][0]);
+        run = test_lexmask("train --resume --out %s %s", temporary_path("told"), cases[i][0]);
         if (run.code != 1 && run.code != 2) fail_msg("%s: exit code %d", cases[i][0], run.code);
         ASSERT_SAYS(run.err, cases[i][1]);
         test_run_free(&run);
     }
-    run = test_lexmask("train --resume --out %s", test_path("told"));
+    run = test_lexmask("train --resume --out %s", temporary_path("told"));
     ASSERT_CODE(run, 0); // and is as it was
     test_run_free(&run);
 }
@@ -183,17 +183,17 @@ static void broken_settings_of_a_run_are_named(void **state) {
     ASSERT_CODE(run, 0);
     test_run_free(&run);
     char path[512];
-    snprintf(path, sizeof path, "%s/run.json", test_path("hurt"));
+    snprintf(path, sizeof path, "%s/run.json", temporary_path("hurt"));
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         FILE *file = fopen(path, "wb");
         assert_true(file && fputs(cases[i][0], file) >= 0 && fclose(file) == 0);
-        run = test_lexmask("train --resume --out %s", test_path("hurt"));
+        run = test_lexmask("train --resume --out %s", temporary_path("hurt"));
         if (run.code != 1) fail_msg("%s: exit code %d\n%s", cases[i][0], run.code, run.err);
         ASSERT_SAYS(run.err, cases[i][1]);
         test_run_free(&run);
     }
     assert_int_equal(remove(path), 0);
-    run = test_lexmask("train --resume --out %s", test_path("hurt"));
+    run = test_lexmask("train --resume --out %s", temporary_path("hurt"));
     ASSERT_CODE(run, 2);
     ASSERT_SAYS(run.err, "no run to go on with");
     test_run_free(&run);
@@ -205,10 +205,10 @@ static void a_broken_picture_is_left_out_and_named(void **state) {
     char *text, more[512], command[1024];
     size_t count;
     tn_error err = {0};
-    FILE *file = fopen(test_path("bad.ppm"), "wb");
+    FILE *file = fopen(temporary_path("bad.ppm"), "wb");
     assert_true(file && fputs("P6 128 128 255\nno", file) >= 0 && fclose(file) == 0);
-    ASSERT_OK(io_read_text(test_path("data.json"), 0, &text, &count, &err), err);
-    file = fopen(test_path("more.json"), "wb");
+    ASSERT_OK(io_read_text(temporary_path("data.json"), 0, &text, &count, &err), err);
+    file = fopen(temporary_path("more.json"), "wb");
     assert_non_null(file);
     snprintf(more, sizeof more,
              "{\"images\":[{\"id\":3,\"file_name\":\"bad.ppm\",\"width\":128,\"height\":128},"
@@ -233,7 +233,7 @@ static void a_broken_picture_is_left_out_and_named(void **state) {
     ASSERT_SAYS(run.err, "1 missing, 1 broken");
     test_run_free(&run);
     char path[512];
-    snprintf(path, sizeof path, "%s/log.jsonl", test_path("broken"));
+    snprintf(path, sizeof path, "%s/log.jsonl", temporary_path("broken"));
     ASSERT_OK(io_read_text(path, 0, &text, &count, &err), err);
     ASSERT_SAYS(text, "{\"step\":0,\"pictures\":4,\"pictures_used\":4,\"objects\":6,");
     ASSERT_SAYS(text, "\"event\":\"left out\",\"text\":\"");
@@ -262,7 +262,7 @@ static void the_module_that_is_not_a_number_is_named(void **state) {
     char path[512];
     tn_error err = {0};
     io_weights *sound;
-    snprintf(path, sizeof path, "%s/adapters.safetensors", test_path("sound"));
+    snprintf(path, sizeof path, "%s/adapters.safetensors", temporary_path("sound"));
     ASSERT_OK(io_weights_open(path, &sound, &err), err);
     size_t count = io_weights_count(sound);
     io_tensor *tensors = calloc(count, sizeof *tensors);
@@ -278,12 +278,12 @@ static void the_module_that_is_not_a_number_is_named(void **state) {
             tensors[k].data = spoilt;
         }
         assert_non_null(spoilt);
-        snprintf(path, sizeof path, "%s/adapters.safetensors", test_path("sound"));
+        snprintf(path, sizeof path, "%s/adapters.safetensors", temporary_path("sound"));
         ASSERT_OK(io_safetensors_write(path, tensors, count, NULL, 0, IO_AS_STORED, &err), err);
         free(spoilt);
         run = test_lexmask("train --model %s --data %s --pictures %s --out %s%zu --steps 2",
-                           test_path("sound"), test_path("data.json"), test_folder(),
-                           test_path("spoilt"), i);
+                           temporary_path("sound"), temporary_path("data.json"), temporary_folder(),
+                           temporary_path("spoilt"), i);
         ASSERT_CODE(run, 1);
         ASSERT_SAYS(run.err, cases[i][1]);
         ASSERT_SAYS(run.err, "step 1: ");
@@ -309,14 +309,14 @@ static void what_is_not_a_number_ends_it_with_the_last_good_checkpoint(void **st
     assert_int_equal(step, saved + 1);
     test_run_free(&run);
     // It is good indeed: it loads, and the same step fails again.
-    run = test_lexmask("train --resume --out %s", test_path("wild"));
+    run = test_lexmask("train --resume --out %s", temporary_path("wild"));
     ASSERT_CODE(run, 1);
     ASSERT_SAYS(run.err, "is not a number");
     test_run_free(&run);
 }
 
 static int clean(void **state) {
-    return test_folder_remove(state);
+    return temporary_teardown(state);
 }
 
 int main(void) {

@@ -349,5 +349,5 @@ int main(void) {
         cmocka_unit_test(what_was_left_out_is_in_the_log),
         cmocka_unit_test(impossible_plans),
     };
-    return cmocka_run_group_tests(tests, temporary_setup, temporary_teardown);
+    return cmocka_run_group_tests(tests, NULL, temporary_teardown);
 }

@@ -69,7 +69,7 @@ static void of_synonyms_the_nearest_counts(void **state) {
 static void the_cache_gives_the_same_bits(void **state) {
     (void)state;
     char folder[256];
-    snprintf(folder, sizeof folder, "%s/cache", test_folder());
+    snprintf(folder, sizeof folder, "%s/cache", temporary_folder());
     md_vocabulary first = make("pizza,penguin", NULL, 0, NULL, folder);
     assert_int_equal(first.from_cache, 0);
     md_clip_options none = {0};
@@ -139,7 +139,7 @@ static void a_list_can_be_stopped_and_goes_on(void **state) {
     char folder[256], list[400] = "";
     for (int i = 0; i < 20; i++)
         snprintf(list + strlen(list), sizeof list - strlen(list), "%sname %d", i ? "," : "", i);
-    snprintf(folder, sizeof folder, "%s/stopped", test_folder());
+    snprintf(folder, sizeof folder, "%s/stopped", temporary_folder());
     md_names names;
     md_templates templates;
     md_vocabulary out;
@@ -167,7 +167,7 @@ static void a_list_can_be_stopped_and_goes_on(void **state) {
 static void ready_embeddings_are_checked(void **state) {
     (void)state;
     char path[256];
-    snprintf(path, sizeof path, "%s/e.npy", test_folder());
+    snprintf(path, sizeof path, "%s/e.npy", temporary_folder());
     float rows[6] = {3, 4, 0, 0, 0, 2};
     tn_tensor t = tn_view(rows, TN_F32, TN_DIMS(2, 3));
     ASSERT_OK(io_npy_write(path, &t, &err), err);
@@ -213,7 +213,7 @@ static int close_all(void **state) {
     md_clip_close(clip);
     tn_arena_deinit(&step);
     kn_close(kn);
-    return test_folder_remove(state);
+    return temporary_teardown(state);
 }
 
 int main(void) {

@@ -339,5 +339,5 @@ int main(void) {
         cmocka_unit_test(a_write_that_fails_leaves_the_old_file),
         cmocka_unit_test(writing_without_memory),
     };
-    return cmocka_run_group_tests(tests, temporary_setup, temporary_teardown);
+    return cmocka_run_group_tests(tests, NULL, temporary_teardown);
 }

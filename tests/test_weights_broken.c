@@ -273,5 +273,5 @@ int main(void) {
         cmocka_unit_test(every_format_with_any_byte_changed),
         cmocka_unit_test(every_format_without_memory),
     };
-    return cmocka_run_group_tests(tests, temporary_setup, temporary_teardown);
+    return cmocka_run_group_tests(tests, NULL, temporary_teardown);
 }

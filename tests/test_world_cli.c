@@ -20,7 +20,7 @@
     } while (0)
 
 static void make(const char *name, const char *more) {
-    test_run run = test_lexmask("scenes --out %s %s", test_path(name), more);
+    test_run run = test_lexmask("scenes --out %s %s", temporary_path(name), more);
     ASSERT_CODE(run, 0);
     ASSERT_SAYS(run.err, "pictures");
     test_run_free(&run);
@@ -30,7 +30,7 @@ static io_coco *open_set(const char *name) {
     char path[600];
     tn_error err = {0};
     io_coco *coco;
-    snprintf(path, sizeof path, "%s/annotations.json", test_path(name));
+    snprintf(path, sizeof path, "%s/annotations.json", temporary_path(name));
     ASSERT_OK(io_coco_open(path, IO_COCO_SHAPES, &coco, &err), err);
     return coco;
 }
@@ -39,8 +39,8 @@ static void assert_same_file(const char *a, const char *b, const char *name) {
     char path[2][600];
     io_map map[2];
     tn_error err = {0};
-    snprintf(path[0], sizeof path[0], "%s/%s", test_path(a), name);
-    snprintf(path[1], sizeof path[1], "%s/%s", test_path(b), name);
+    snprintf(path[0], sizeof path[0], "%s/%s", temporary_path(a), name);
+    snprintf(path[1], sizeof path[1], "%s/%s", temporary_path(b), name);
     for (int i = 0; i < 2; i++) ASSERT_OK(io_map_open(path[i], &map[i], &err), err);
     if (map[0].count != map[1].count || memcmp(map[0].bytes, map[1].bytes, map[0].count))
         fail_msg("%s and %s differ", path[0], path[1]);
@@ -115,7 +115,7 @@ static void check_set(const char *name, size_t pictures) {
     for (size_t i = 0; i < coco->image_count; i++) {
         char path[800];
         tn_tensor picture;
-        snprintf(path, sizeof path, "%s/images/%s", test_path(name), coco->images[i].file);
+        snprintf(path, sizeof path, "%s/images/%s", temporary_path(name), coco->images[i].file);
         ASSERT_OK(io_image_read(path, 0, &picture, &err), err);
         assert_int_equal(picture.dim[0], coco->images[i].h);
         assert_int_equal(picture.dim[1], coco->images[i].w);
@@ -135,8 +135,8 @@ static void annotations_are_read_and_fit_the_pictures(void **state) {
     io_coco_split split;
     tn_error err = {0};
     char base[600], novel[600];
-    snprintf(base, sizeof base, "%s/base.txt", test_path("set"));
-    snprintf(novel, sizeof novel, "%s/novel.txt", test_path("set"));
+    snprintf(base, sizeof base, "%s/base.txt", temporary_path("set"));
+    snprintf(novel, sizeof novel, "%s/novel.txt", temporary_path("set"));
     ASSERT_OK(io_coco_split_files(base, novel, coco, &split, &err), err);
     assert_int_equal(split.base + split.novel, coco->category_count);
     assert_true(split.novel * 5 > split.base && split.novel * 2 < split.base);
@@ -168,13 +168,14 @@ static void the_truth_evaluates_perfectly_against_itself(void **state) {
     NEED_FONT();
     make("truth", "--count 6 --seed 4");
     io_coco *coco = open_set("truth");
-    write_perfect(coco, test_path("perfect.json"));
+    write_perfect(coco, temporary_path("perfect.json"));
     io_coco_close(coco);
     static const char *const types[] = {"bbox", "segm"};
     for (int t = 0; t < 2; t++) {
-        test_run run = test_lexmask(
-            "eval --gt %s/annotations.json --results %s --type %s --base %s/base.txt",
-            test_path("truth"), test_path("perfect.json"), types[t], test_path("truth"));
+        test_run run =
+            test_lexmask("eval --gt %s/annotations.json --results %s --type %s --base %s/base.txt",
+                         temporary_path("truth"), temporary_path("perfect.json"), types[t],
+                         temporary_path("truth"));
         ASSERT_CODE(run, 0);
         ASSERT_SAYS(run.out, "IoU=0.50:0.95 | area=   all | maxDets=100 ] = 1.000");
         test_run_free(&run);
@@ -182,7 +183,7 @@ static void the_truth_evaluates_perfectly_against_itself(void **state) {
 }
 
 static const char *names_file(const char *name, const char *text) {
-    const char *path = test_path(name);
+    const char *path = temporary_path(name);
     FILE *file = fopen(path, "wb");
     assert_non_null(file);
     fputs(text, file);
@@ -224,28 +225,28 @@ static void one_sentence_and_code(const char *words, int code, const char *part)
 static void what_is_missing_is_named_with_its_package(void **state) {
     NEED_FONT();
     char words[1200];
-    snprintf(words, sizeof words, "--out %s --font /nowhere.ttf", test_path("no"));
+    snprintf(words, sizeof words, "--out %s --font /nowhere.ttf", temporary_path("no"));
     one_sentence_and_code(words, 1, "fonts-noto-color-emoji");
-    snprintf(words, sizeof words, "--out %s --emoji-list /nowhere.txt", test_path("no"));
+    snprintf(words, sizeof words, "--out %s --emoji-list /nowhere.txt", temporary_path("no"));
     one_sentence_and_code(words, 1, "unicode-data");
     char text[512];
     snprintf(text, sizeof text, "%s", names_file("text.txt", "no font, no list\n"));
-    snprintf(words, sizeof words, "--out %s --font %s", test_path("no"), text);
+    snprintf(words, sizeof words, "--out %s --font %s", temporary_path("no"), text);
     one_sentence_and_code(words, 1, "no font");
-    snprintf(words, sizeof words, "--out %s --emoji-list %s", test_path("no"), text);
+    snprintf(words, sizeof words, "--out %s --emoji-list %s", temporary_path("no"), text);
     one_sentence_and_code(words, 1, "no emoji of this list");
-    snprintf(words, sizeof words, "--out %s --names %s", test_path("no"),
+    snprintf(words, sizeof words, "--out %s --names %s", temporary_path("no"),
              names_file("bad.txt", "dog\nno such thing\n"));
     one_sentence_and_code(words, 1, "line 2: no emoji is called 'no such thing'");
-    snprintf(words, sizeof words, "--out %s --names %s", test_path("no"),
+    snprintf(words, sizeof words, "--out %s --names %s", temporary_path("no"),
              names_file("twice.txt", "dog\ndog\n"));
     one_sentence_and_code(words, 1, "line 2: 'dog' is there twice");
-    snprintf(words, sizeof words, "--out %s --names %s", test_path("no"),
+    snprintf(words, sizeof words, "--out %s --names %s", temporary_path("no"),
              names_file("none.txt", "# nothing\n"));
     one_sentence_and_code(words, 1, "no names");
     snprintf(words, sizeof words, "--count 1 --out %s/below", text);
     one_sentence_and_code(words, 1, "text.txt");
-    assert_int_equal(access(test_path("no"), F_OK), -1); // nothing was begun
+    assert_int_equal(access(temporary_path("no"), F_OK), -1); // nothing was begun
 }
 
 static void misuse_is_explained(void **state) {
@@ -266,11 +267,12 @@ static void misuse_is_explained(void **state) {
 
 static void an_interrupted_run_leaves_no_annotations(void **state) {
     NEED_FONT();
-    test_run run = test_lexmask_interrupted(3, "scenes --out %s --count 5000", test_path("stop"));
+    test_run run =
+        test_lexmask_interrupted(3, "scenes --out %s --count 5000", temporary_path("stop"));
     ASSERT_CODE(run, 1);
     test_run_free(&run);
     char path[600];
-    snprintf(path, sizeof path, "%s/annotations.json", test_path("stop"));
+    snprintf(path, sizeof path, "%s/annotations.json", temporary_path("stop"));
     assert_int_equal(access(path, F_OK), -1);
 }
 
@@ -284,5 +286,5 @@ int main(void) {
         cmocka_unit_test(misuse_is_explained),
         cmocka_unit_test(an_interrupted_run_leaves_no_annotations),
     };
-    return cmocka_run_group_tests(tests, NULL, test_folder_remove);
+    return cmocka_run_group_tests(tests, NULL, temporary_teardown);
 }

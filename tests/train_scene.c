@@ -27,7 +27,7 @@ static bool inside(const shape *s, double x, double y) {
 static void write_picture(int n) {
     char name[32];
     snprintf(name, sizeof name, "%d.ppm", n);
-    FILE *file = fopen(test_path(name), "wb");
+    FILE *file = fopen(temporary_path(name), "wb");
     assert_non_null(file);
     fprintf(file, "P6 %d %d 255\n", SIDE, SIDE);
     for (int y = 0; y < SIDE; y++)
@@ -58,7 +58,7 @@ static void write_object(FILE *file, int n, int k) {
 
 int scene_write(void **state) {
     (void)state;
-    FILE *file = fopen(test_path("data.json"), "wb");
+    FILE *file = fopen(temporary_path("data.json"), "wb");
     assert_non_null(file);
     fprintf(file,
             "{\"images\":[{\"id\":1,\"file_name\":\"0.ppm\",\"width\":%d,\"height\":%d},"
@@ -81,6 +81,6 @@ const char *scene_words(const char *run) {
     snprintf(out, sizeof text[0],
              "train --preset small --clip %s --data %s --pictures %s --out %s --size 128 "
              "--jitter 1,1 --no-flip --batch 2",
-             SCENE_CLIP, test_path("data.json"), test_folder(), test_path(run));
+             SCENE_CLIP, temporary_path("data.json"), temporary_folder(), temporary_path(run));
     return out;
 }

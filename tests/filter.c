@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
+// One test of a program: LEXMASK_TEST='stem' build/tests/test_slow_learn; * and ? stand for any
+// letters and for one.
+#include "tests/test.h"
+
+#include <stdlib.h>
+
+__attribute__((constructor)) static void filter(void) {
+    const char *pattern = getenv("LEXMASK_TEST");
+    if (pattern) cmocka_set_test_filter(pattern);
+}
