@@ -91,8 +91,9 @@ static tn_status find_files(const lexmask_model_options *options, paths *p, tn_e
 static tn_status check_options(const lexmask_model_options *options, tn_error *err) {
     if (options->dtype && strcmp(options->dtype, "f32") != 0)
         return tn_fail(err, TN_EINVAL, "dtype '%s': expected f32", options->dtype);
-    if (options->size && (options->size < 32 || options->size > 4096))
-        return tn_fail(err, TN_EINVAL, "pictures of %d pixels: expected 32 to 4096", options->size);
+    if (options->size && (options->size < MD_FVLM_SIZE_LEAST || options->size > MD_FVLM_SIZE_MOST))
+        return tn_fail(err, TN_EINVAL, "pictures of %d pixels: expected %d to %d", options->size,
+                       MD_FVLM_SIZE_LEAST, MD_FVLM_SIZE_MOST);
     if (options->activation && strcmp(options->activation, "gelu") != 0 &&
         strcmp(options->activation, "quick_gelu") != 0)
         return tn_fail(err, TN_EINVAL, "activation '%s': expected gelu or quick_gelu",

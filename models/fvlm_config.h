@@ -5,6 +5,8 @@
 
 #include "models/anchors.h"
 
+#define MD_FVLM_SIZE_LEAST 16 // pixels a side that a picture may have
+#define MD_FVLM_SIZE_MOST 8192
 #define MD_FVLM_MAPS 4     // maps that a pyramid is made of
 #define MD_FVLM_LEVELS 5   // levels of the pyramid: one more
 #define MD_FVLM_PROMPTS 80 // sentences of a class at most

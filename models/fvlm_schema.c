@@ -36,7 +36,7 @@ const md_field md_fvlm_fields[] = {
     INT("clip", "heads", clip_heads, 0, 1024),
     INT("clip", "text_heads", clip_text_heads, 0, 1024),
     CHOICE("clip", "activation", clip_activation, activations),
-    INT("picture", "size", picture_size, 16, 8192),
+    INT("picture", "size", picture_size, MD_FVLM_SIZE_LEAST, MD_FVLM_SIZE_MOST),
     INT("tower", "window", tower_window, 0, 1024),
     CHOICE("tower", "positions", tower_positions, positions),
     CHOICE("pyramid", "kind", pyramid_kind, pyramids),

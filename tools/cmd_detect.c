@@ -3,6 +3,7 @@
 // C API; this file reads options, walks over pictures and hands results to tools/outputs.h.
 #include "io/file.h"
 #include "lexmask.h"
+#include "models/fvlm_config.h"
 #include "tensor/alloc.h"
 #include "tools/commands.h"
 #include "tools/model_choice.h"
@@ -80,7 +81,7 @@ static const tool_option table[] = {
     {"size", TOOL_INT, "N",
      "F-VLM: look at pictures of N x N pixels, a multiple of the CLIP's patch (and window); larger "
      "ones find smaller things and take longer. Default: the model's own",
-     &o.size, 32, 4096},
+     &o.size, MD_FVLM_SIZE_LEAST, MD_FVLM_SIZE_MOST},
     {"score2", TOOL_CHOICE, "MODE",
      "F-VLM: how CLIP itself looks at a box: crop: at a piece of the picture; embed: at the box's "
      "patches through the whole encoder; dense: at its last block's values; maskcls: by a class "

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // lexmask train: trains the adapters of an F-VLM around a frozen CLIP.
+#include "models/fvlm_config.h"
 #include "tools/commands.h"
 #include "tools/run_options.h"
 #include "tools/train.h"
@@ -59,7 +60,8 @@ static const tool_option table[] = {
      "through together), group (each picture's own, for small batches) or none; default the "
      "preset's",
      &o.norm, .choices = "batch|group|none"},
-    {"size", TOOL_INT, "N", "pictures are N x N pixels", &o.size, 16, 8192},
+    {"size", TOOL_INT, "N", "pictures are N x N pixels", &o.size, MD_FVLM_SIZE_LEAST,
+     MD_FVLM_SIZE_MOST},
     {"jitter", TOOL_TEXT, "A,B", "pictures are scaled by a random factor in between", &o.jitter},
     {"no-flip", TOOL_FLAG, NULL, "do not mirror pictures", &o.no_flip},
     {"val", TOOL_TEXT, "FILE", "COCO annotations to validate on", &o.val},

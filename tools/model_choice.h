@@ -5,6 +5,7 @@
 
 #include "io/coco_split.h"
 #include "lexmask.h"
+#include "models/fvlm_config.h"
 #include "tools/options.h"
 
 typedef struct tool_model_choice {
@@ -53,8 +54,13 @@ const char *tool_model_misuse(const tool_model_choice *choice);
          &(choice).crop_context,                                                                    \
          1,                                                                                         \
          10},                                                                                       \
-        {"size",         TOOL_INT, "N", "F-VLM: look at pictures of N x N pixels; default its own", \
-         &(choice).size, 32,       4096},                                                           \
+        {"size",                                                                                    \
+         TOOL_INT,                                                                                  \
+         "N",                                                                                       \
+         "F-VLM: look at pictures of N x N pixels; default its own",                                \
+         &(choice).size,                                                                            \
+         MD_FVLM_SIZE_LEAST,                                                                        \
+         MD_FVLM_SIZE_MOST},                                                                        \
         {"score2",         TOOL_CHOICE,                                                             \
          "MODE",           "F-VLM: how CLIP scores a box; default the model's own",                 \
          &(choice).score2, .choices = "none|crop|embed|dense|maskcls|attnpool"},                    \
