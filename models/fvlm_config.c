@@ -98,15 +98,17 @@ static tn_status read_field(const io_json *group, const md_field *field, md_fvlm
 
 // ---- the whole ---------------------------------------------------------------------------------
 
-// A member that the schema does not have. group: NULL for the top.
-static tn_status refuse_unknown(const io_json *object, const char *group, tn_error *err) {
+// A member that the schema of this version does not have. group: NULL for the top.
+static tn_status refuse_unknown(const io_json *object, const char *group, int64_t version,
+                                tn_error *err) {
     static const char *const top[] = {"format", "version", "prompts", "base_names", "contrast"};
     io_json member;
     for (void *at = NULL; io_json_each(object, &at, &member);) {
         bool known = false;
         for (size_t i = 0; i < md_fvlm_field_count && !known; i++) {
             const md_field *f = &md_fvlm_fields[i];
-            known = group ? !strcmp(f->group, group) && !strcmp(f->key, member.key)
+            known = group ? f->since <= version && !strcmp(f->group, group) &&
+                                !strcmp(f->key, member.key)
                           : !strcmp(f->group, member.key);
         }
         for (size_t i = 0; !group && i < sizeof top / sizeof *top; i++)
@@ -116,15 +118,26 @@ static tn_status refuse_unknown(const io_json *object, const char *group, tn_err
     return TN_OK;
 }
 
-static tn_status read_groups(const io_json *root, md_fvlm_config *config, tn_error *err) {
+static void set_absent(const md_field *field, md_fvlm_config *config) {
+    if (field->kind == MD_FIELD_INT)
+        *(int64_t *)place_of(field, config) = (int64_t)field->absent;
+    else
+        *(double *)place_of(field, config) = field->absent;
+}
+
+static tn_status read_groups(const io_json *root, int64_t version, md_fvlm_config *config,
+                             tn_error *err) {
     io_json group = {0};
     for (size_t i = 0; i < md_fvlm_field_count; i++) {
         const md_field *field = &md_fvlm_fields[i];
         if (!i || strcmp(field->group, field[-1].group) != 0) {
             TN_TRY(io_json_get(root, field->group, IO_JSON_OBJECT, &group, err));
-            TN_TRY(refuse_unknown(&group, field->group, err));
+            TN_TRY(refuse_unknown(&group, field->group, version, err));
         }
-        TN_TRY(read_field(&group, field, config, err));
+        if (field->since > version)
+            set_absent(field, config);
+        else
+            TN_TRY(read_field(&group, field, config, err));
     }
     return TN_OK;
 }
@@ -190,8 +203,8 @@ static tn_status read_all(const io_json *root, md_fvlm_config *config, tn_error 
         return tn_fail(err, TN_EFORMAT, "%s: format: expected '%s', found '%.40s'", root->file,
                        MD_FVLM_FORMAT, format);
     TN_TRY(io_json_int(root, "version", 1, MD_FVLM_VERSION, &version, err));
-    TN_TRY(refuse_unknown(root, NULL, err));
-    TN_TRY(read_groups(root, config, err));
+    TN_TRY(refuse_unknown(root, NULL, version, err));
+    TN_TRY(read_groups(root, version, config, err));
     TN_TRY(read_prompts(root, config, err));
     TN_TRY(read_hash(root, config, err));
     TN_TRY(read_contrast(root, version, config, err));

@@ -72,8 +72,9 @@ typedef struct md_fvlm_config {
     bool score1_learned; // …is where training begins
     md_score2 score2_mode;
     double score2_scale;
-    int64_t score2_top;    // boxes that get a score 2; the others are dropped
-    int score2_positions;  // embed: 0 scene, 1 own
+    int64_t score2_top;   // boxes that get a score 2; the others are dropped…
+    double score2_nms;    // …as are those that overlap a better one by more, whatever their names
+    int score2_positions; // embed: 0 scene, 1 own
     double score2_context; // crop: side of the square in longer sides of the box
 
     md_background background_kind;

@@ -206,18 +206,39 @@ static tn_status second_score(nn_ctx *cx, const md_fvlm *model, const md_vocabul
     return TN_OK;
 }
 
-// Before what may be dear: only the boxes that score 1 takes for an object most of all.
-static tn_status keep_best(nn_ctx *cx, const md_vocabulary *vocabulary, int64_t most, found *f) {
-    int64_t count = f->boxes.dim[0], columns = f->score1.dim[1];
-    if (count <= most) return TN_OK;
-    bool background = columns > vocabulary->classes;
-    tn_tensor worth, index;
-    TN_TRY(tn_new(cx->step, &worth, TN_F32, TN_DIMS(count), cx->err));
-    TN_TRY(tn_new(cx->step, &index, TN_I32, TN_DIMS(most), cx->err));
+// How much a box is any thing at all, not background: score 1 with the RPN's, or that alone.
+static double worth(const found *f, int64_t i, bool background, double power) {
+    double object = (double)tn_f32(&f->objectness)[i];
+    if (!background) return object;
+    int64_t columns = f->score1.dim[1];
+    return (1 - (double)tn_f32(&f->score1)[(i + 1) * columns - 1]) * pow(object, power);
+}
+
+// Indices of the best boxes, best first, none of which overlaps a better one too much.
+static tn_status best_boxes(nn_ctx *cx, const md_fvlm_config *config, bool background,
+                            const found *f, tn_tensor *index) {
+    int64_t count = f->boxes.dim[0], most = config->score2_top < count ? config->score2_top : count;
+    tn_tensor scores;
+    TN_TRY(tn_new(cx->step, &scores, TN_F32, TN_DIMS(count), cx->err));
+    TN_TRY(tn_new(cx->step, index, TN_I32, TN_DIMS(count), cx->err));
     for (int64_t i = 0; i < count; i++)
-        tn_f32(&worth)[i] =
-            background ? 1 - tn_f32(&f->score1)[(i + 1) * columns - 1] : tn_f32(&f->objectness)[i];
-    kn_topk(cx->kn, &worth, &index);
+        tn_f32(&scores)[i] = (float)worth(f, i, background, config->fusion_objectness);
+    if (config->score2_nms < 1) {
+        int64_t kept = kn_nms(cx->kn, config->score2_nms, &f->boxes, &scores, NULL, index);
+        if (kept < most) most = kept;
+    }
+    *index = tn_slice(index, 0, most);
+    if (config->score2_nms >= 1) kn_topk(cx->kn, &scores, index);
+    return TN_OK;
+}
+
+// Before what may be dear: what is a double or hardly a thing goes.
+static tn_status keep_best(nn_ctx *cx, const md_fvlm_config *config,
+                           const md_vocabulary *vocabulary, found *f) {
+    if (f->boxes.dim[0] <= config->score2_top && config->score2_nms >= 1) return TN_OK;
+    bool background = f->score1.dim[1] > vocabulary->classes;
+    tn_tensor index;
+    TN_TRY(best_boxes(cx, config, background, f, &index));
     found best = {0};
     // All of them: how good RPN and box head are is asked of them alone.
     best.proposals = f->proposals, best.refined = f->refined;
@@ -241,7 +262,7 @@ static tn_status score(nn_ctx *cx, const md_fvlm *model, const md_vocabulary *vo
                      .base = options->base};
     bool learned = md_fvlm_learned_background(model) && !options->no_background;
     TN_TRY(first_score(cx, model, vocabulary, learned, f));
-    if (!options->boxes) TN_TRY(keep_best(cx, vocabulary, c->score2_top, f));
+    if (!options->boxes) TN_TRY(keep_best(cx, c, vocabulary, f));
     TN_TRY(second_score(cx, model, vocabulary, s, image, options, f));
     TN_TRY(tn_new(cx->step, &f->fused, TN_F32, f->score1.rank, f->score1.dim, cx->err));
     md_fuse(cx->kn, &cfg, &f->score1, options->mode == MD_SCORE2_NONE ? NULL : &f->score2,
@@ -304,12 +325,12 @@ static void forget_names(const found *f, const md_vocabulary *vocabulary, double
     for (int64_t i = 0; i < f->boxes.dim[0]; i++) {
         float *y = tn_f32(&f->fused) + i * columns;
         int64_t best = 0;
-        double sum = 0, object = pow((double)tn_f32(&f->objectness)[i], power);
+        double sum = 0;
         for (int64_t t = 0; t < classes; t++) {
             sum += (double)y[t];
             if (y[t] > y[best]) best = t;
         }
-        if (background) sum = (1 - (double)tn_f32(&f->score1)[(i + 1) * columns - 1]) * object;
+        if (background) sum = worth(f, i, true, power);
         memset(y, 0, (size_t)columns * sizeof *y);
         y[best] = (float)sum;
     }

@@ -32,6 +32,7 @@ static md_fvlm_config common(void) {
         .score1_scale = 100,
         .score2_scale = 100,
         .score2_top = 1000,
+        .score2_nms = 1,
         .score2_positions = 1,
         .score2_context = 1.15,
         .background_text = "background",
@@ -134,7 +135,7 @@ static md_fvlm_config small(void) {
     c.rpn_convs = 1, c.rpn_before = 1000, c.rpn_after = 300;
     c.box_convs = 2, c.box_fcs = 1, c.box_width = 256;
     c.mask_convs = 2;
-    c.score2_mode = MD_SCORE2_CROP, c.score2_top = 100;
+    c.score2_mode = MD_SCORE2_CROP, c.score2_top = 100, c.score2_nms = 0.6;
     snprintf(c.prompt[0], sizeof c.prompt[0], "a photo of {}");
     c.limits_score = 0.05, c.limits_nms = 0.5;
     c.fusion_alpha = 0.8; // score 1 knows where things are long before it knows a thousand names

@@ -5,19 +5,21 @@
 #define AT(field) offsetof(md_fvlm_config, field)
 #define SIZE(field) sizeof(((md_fvlm_config *)0)->field)
 #define TEXT(g, k, f)                                                                              \
-    { g, k, MD_FIELD_TEXT, AT(f), SIZE(f), 0, 0, NULL, 0 }
+    { g, k, MD_FIELD_TEXT, AT(f), SIZE(f), 0, 0, NULL, 0, 0, 0 }
 #define INT(g, k, f, low, high)                                                                    \
-    { g, k, MD_FIELD_INT, AT(f), 0, low, high, NULL, 0 }
+    { g, k, MD_FIELD_INT, AT(f), 0, low, high, NULL, 0, 0, 0 }
 #define REAL(g, k, f, low, high)                                                                   \
-    { g, k, MD_FIELD_REAL, AT(f), 0, low, high, NULL, 0 }
+    { g, k, MD_FIELD_REAL, AT(f), 0, low, high, NULL, 0, 0, 0 }
 #define BOOL(g, k, f)                                                                              \
-    { g, k, MD_FIELD_BOOL, AT(f), 0, 0, 0, NULL, 0 }
+    { g, k, MD_FIELD_BOOL, AT(f), 0, 0, 0, NULL, 0, 0, 0 }
 #define CHOICE(g, k, f, words)                                                                     \
-    { g, k, MD_FIELD_CHOICE, AT(f), 0, 0, 0, words, 0 }
+    { g, k, MD_FIELD_CHOICE, AT(f), 0, 0, 0, words, 0, 0, 0 }
 #define INTS(g, k, f, count, most, low, high)                                                      \
-    { g, k, MD_FIELD_INTS, AT(f), most, low, high, NULL, AT(count) }
+    { g, k, MD_FIELD_INTS, AT(f), most, low, high, NULL, AT(count), 0, 0 }
 #define REALS(g, k, f, count, most, low, high)                                                     \
-    { g, k, MD_FIELD_REALS, AT(f), most, low, high, NULL, count }
+    { g, k, MD_FIELD_REALS, AT(f), most, low, high, NULL, count, 0, 0 }
+#define REAL_SINCE(version, g, k, f, low, high, otherwise)                                         \
+    { g, k, MD_FIELD_REAL, AT(f), 0, low, high, NULL, 0, version, otherwise }
 #define EXACTLY ((size_t)0) // the list has `most` elements
 
 static const char *const activations[] = {"auto", "gelu", "quick_gelu", "gelu_tanh", NULL};
@@ -61,6 +63,7 @@ const md_field md_fvlm_fields[] = {
     CHOICE("score2", "mode", score2_mode, modes),
     REAL("score2", "scale", score2_scale, 0.01, 1000),
     INT("score2", "top", score2_top, 1, 100000),
+    REAL_SINCE(3, "score2", "nms", score2_nms, 0, 1, 1),
     CHOICE("score2", "positions", score2_positions, own_positions),
     REAL("score2", "context", score2_context, 1, 10),
     CHOICE("background", "kind", background_kind, backgrounds),

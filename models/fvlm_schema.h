@@ -24,6 +24,8 @@ typedef struct md_field {
     double low, high;
     const char *const *words;
     size_t count_at; // offset of a list's int count; 0: exactly `room` elements
+    int64_t since;   // the version that has it; 0: all do
+    double absent;   // an integer's or a real's value in earlier ones
 } md_field;
 
 // Fields of one group follow each other.
@@ -32,4 +34,4 @@ extern const size_t md_fvlm_field_count;
 int md_field_choice(const md_field *field, const char *word); // -1 if it is none of them
 
 #define MD_FVLM_FORMAT "lexmask-fvlm"
-#define MD_FVLM_VERSION 2 // the first had no "contrast"
+#define MD_FVLM_VERSION 3 // the first had no "contrast"; fields say since when they are there

@@ -190,9 +190,9 @@ static void pictures_of_another_size(void **state) {
 
 static void proposals_and_scores_as_asked_for(void **state) {
     (void)state;
-    char *config = packed_with("fewer", "--objectness 0.5 --rpn-nms 0.375");
+    char *config = packed_with("fewer", "--objectness 0.5 --proposals 375");
     ASSERT_SAYS(config, "\"objectness\": 0.5");
-    ASSERT_SAYS(config, "\"nms\": 0.375");
+    ASSERT_SAYS(config, "\"after\": 375");
     tn_free(config);
 }
 
@@ -209,8 +209,8 @@ static void packing_is_refused(void **state) {
         {"convert demo/pair/detector.safetensors %s/x --alpha 1", "which --alpha is for"},
         {"convert demo/pair/detector.safetensors %s/x --beta 1", "which --beta is for"},
         {"convert demo/pair/detector.safetensors %s/x --objectness 1", "which --objectness is for"},
-        {"convert demo/pair/detector.safetensors %s/x --rpn-nms 1", "which --rpn-nms is for"},
-        {"convert %s %s/x --rpn-nms 1.5", "--rpn-nms"},
+        {"convert demo/pair/detector.safetensors %s/x --proposals 9", "which --proposals is for"},
+        {"convert %s %s/x --proposals 0", "--proposals"},
     };
     for (size_t i = 0; i < sizeof says / sizeof *says; i++) {
         char line[2048];

@@ -83,9 +83,9 @@ static const struct {
 } configs[] = {
     {"fvit-b16", "\"format\": \"lexmask-fvlm\"", "\"format\": \"fvlm\"", "format: expected"},
     {"fvit-b16", "\"format\": \"lexmask-fvlm\"", "\"format\": 3", "format: expected a string"},
-    {"fvit-b16", "\"version\": 2", "\"version\": 3", "version"},
-    {"fvit-b16", "\"version\": 2,", "", "version"},
-    {"fvit-b16", "\"version\": 2", "\"version\": 0", "version"},
+    {"fvit-b16", "\"version\": 3", "\"version\": 4", "version"},
+    {"fvit-b16", "\"version\": 3,", "", "version"},
+    {"fvit-b16", "\"version\": 3", "\"version\": 0", "version"},
     {"fvit-b16", "\"picture\": {\"size\": 640}", "\"picture\": {}", "picture: there is no 'size'"},
     {"fvit-b16", "\"picture\": {\"size\": 640},", "", "picture"},
     {"fvit-b16", "\"size\": 640", "\"size\": \"640\"", "picture.size: expected an integer"},
@@ -93,7 +93,7 @@ static const struct {
     {"fvit-b16", "\"size\": 640", "\"size\": 8", "picture.size"},
     {"fvit-b16", "\"size\": 640", "\"size\": 99999999999", "picture.size"},
     {"fvit-b16", "\"size\": 640", "\"size\": 640, \"sise\": 1", "picture.sise: there is no such"},
-    {"fvit-b16", "\"version\": 2", "\"version\": 2, \"pyramids\": {}",
+    {"fvit-b16", "\"version\": 3", "\"version\": 3, \"pyramids\": {}",
      "pyramids: there is no such"},
     {"fvit-b16", "\"kind\": \"vit4\"", "\"kind\": \"vit5\"", "pyramid.kind: expected one of vit4"},
     {"fvit-b16", "\"kind\": \"vit4\"", "\"kind\": null", "pyramid.kind"},
@@ -118,6 +118,8 @@ static const struct {
     {"fvit-b16", "\"norm\": \"batch\"", "\"norm\": true", "pyramid.norm"},
     {"fvit-b16", "\"sizes\": [32, 64,", "\"sizes\": [64,", "anchors.sizes"},
     {"fvit-b16", "\"ratios\": [0.5, 1, 2]", "\"ratios\": [0.5, 0, 2]", "anchors.ratios[1]"},
+    {"fvit-b16", "\"nms\": 1,", "\"nms\": 1.1,", "score2.nms: expected a number from 0 to 1"},
+    {"fvit-b16", "\"version\": 3", "\"version\": 2", "score2.nms: there is no such"},
     {"fvit-b16", "\"nms\": 0.7", "\"nms\": 7", "rpn.nms: expected a number from 0 to 1"},
     {"fvit-b16", "\"learned\": true", "\"learned\": 1", "score1.learned"},
     {"fvit-b16", "\"mode\": \"dense\"", "\"mode\": \"attnpool\"", "score2.mode: attnpool"},
@@ -396,8 +398,8 @@ static void test_broken_folders(void **state) {
 }
 
 static int setup(void **state) {
-    tn_error err = {0};
     (void)state;
+    tn_error err = {0};
     return kn_open("cpu", NULL, 1, &kn, &err) != TN_OK;
 }
 

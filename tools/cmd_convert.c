@@ -36,10 +36,8 @@ static const tool_option table[] = {
     {"objectness", TOOL_REAL, "P",
      "for a model folder: scores are multiplied with the RPN's to this power",
      &o.changes.objectness, 0, 10},
-    {"rpn-nms", TOOL_REAL, "IOU",
-     "for a model folder: proposals that overlap more are one; the fewer doubles, the more things "
-     "get a second score",
-     &o.changes.rpn_nms, 0, 1},
+    {"proposals", TOOL_INT, "N", "for a model folder: it looks at the RPN's best N",
+     &o.changes.proposals, 1, 100000},
 };
 
 static const tool_option *options(size_t *count) {
@@ -105,7 +103,7 @@ static const char *changed(void) {
            : c->alpha >= 0      ? "--alpha"
            : c->beta >= 0       ? "--beta"
            : c->objectness >= 0 ? "--objectness"
-           : c->rpn_nms >= 0    ? "--rpn-nms"
+           : c->proposals       ? "--proposals"
                                 : NULL;
 }
 
@@ -133,7 +131,7 @@ static const char *misuse(const tool_list *words) {
 
 static int run(const tool_command *self, int argc, char **argv) {
     o.dtype = NULL, o.bn_eps = -1;
-    o.changes = (tool_model_changes){.alpha = -1, .beta = -1, .objectness = -1, .rpn_nms = -1};
+    o.changes = (tool_model_changes){.alpha = -1, .beta = -1, .objectness = -1};
     tool_list words = {0};
     tn_error err = {0};
     int code = tool_parse(self, argc, argv, &words);
@@ -148,7 +146,7 @@ const tool_command tool_convert = {
     .summary = "any supported weight file to safetensors, names kept; a model folder to another",
     .usage = "IN OUT.safetensors [--dtype f32|f16|bf16]\n"
              "   or: RUN FOLDER [--dtype f32|f16|bf16] [--contrast FILE] [--size N]\n"
-             "      [--alpha W] [--beta W] [--objectness P] [--rpn-nms IOU]",
+             "      [--alpha W] [--beta W] [--objectness P] [--proposals N]",
     .examples = "  lexmask convert maskrcnn_resnet50_fpn_coco.pth detector.safetensors --bn-eps 0\n"
                 "  lexmask convert ViT-B-32.pt clip.safetensors --dtype f16\n"
                 "  lexmask convert demo/pair/detector.safetensors float32.safetensors --dtype f32\n"

@@ -11,7 +11,7 @@ typedef struct tool_model_changes {
     int64_t size;       // of pictures; 0
     double alpha, beta; // weights of score 2; negative
     double objectness;  // the power of it that scores are multiplied with; negative
-    double rpn_nms;     // IoU above which two proposals are one; negative
+    int64_t proposals;  // of the RPN that are looked at; 0
 } tool_model_changes;
 
 // All tensors of a file into another, names kept; dtype: of all real ones, or IO_AS_STORED.

@@ -115,7 +115,7 @@ static tn_status change(const char *from, const tool_model_changes *c, md_fvlm_c
     if (c->alpha >= 0) config->fusion_alpha = c->alpha;
     if (c->beta >= 0) config->fusion_beta = c->beta;
     if (c->objectness >= 0) config->fusion_objectness = c->objectness;
-    if (c->rpn_nms >= 0) config->rpn_nms = c->rpn_nms;
+    if (c->proposals) config->rpn_after = c->proposals;
     if (!c->size) return TN_OK;
     kn_ctx *kn;
     md_fvlm *model;

@@ -644,9 +644,10 @@ class Fvlm(nn.Module):
         d, e = torch.cat(d), torch.cat(e)
         boxes = clip_boxes_to_image(self.decode(d, rois, [10.0, 10.0, 5.0, 5.0]), (frame["net_height"], frame["net_width"]))
         p1 = (self.scale1() * self.classify(text, e)).softmax(-1)
-        if len(boxes) > c["score2"]["top"]:
-            worth = 1 - p1[:, -1] if p1.shape[1] > names else objectness
-            best = torch.sort(worth, descending=True, stable=True).indices[: c["score2"]["top"]]
+        most, overlap = c["score2"]["top"], c["score2"].get("nms", 1)
+        if len(boxes) > most or overlap < 1:
+            worth = (1 - p1[:, -1]) * objectness ** c["fusion"]["objectness"] if p1.shape[1] > names else objectness
+            best = (nms(boxes, worth, overlap) if overlap < 1 else torch.sort(worth, descending=True, stable=True).indices)[:most]
             rois, boxes, objectness, e, p1 = rois[best], boxes[best], objectness[best], e[best], p1[best]
         p2 = None
         if mode != "none":
