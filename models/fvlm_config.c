@@ -247,6 +247,9 @@ static const char *check_pyramid(const md_fvlm_config *c, const char **key) {
     }
     if (c->pyramid_kind == MD_PYRAMID_STEM && !md_fvlm_stem_convs(c))
         return "expected powers of two from 2 on with the pyramid stem";
+    *key = "pyramid.blocks";
+    if (c->pyramid_blocks && c->pyramid_kind != MD_PYRAMID_STEM)
+        return "expected 0: only the pyramid stem has blocks";
     *key = "pyramid.channels";
     if (c->pyramid_norm == MD_NORM_GROUP && c->pyramid_channels % MD_NORM_GROUPS)
         return "expected a multiple of 32, the groups of pyramid.norm";

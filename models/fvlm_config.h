@@ -10,6 +10,8 @@
 #define MD_FVLM_MAPS 4     // maps that a pyramid is made of
 #define MD_FVLM_LEVELS 5   // levels of the pyramid: one more
 #define MD_FVLM_PROMPTS 80 // sentences of a class at most
+#define MD_FVLM_DEEP 2     // coarsest maps of a stem that may have residual blocks…
+#define MD_FVLM_BLOCKS 8   // …and how many at most
 
 typedef enum md_pyramid {
     MD_PYRAMID_VIT4,   // four blocks of a ViT: up 4, up 2, as it is, down 2, then an FPN (F-ViT)
@@ -57,7 +59,8 @@ typedef struct md_fvlm_config {
     int64_t pyramid_tap[MD_FVLM_MAPS];   // block, counted from 0; -1: the embeddings; resnet: stage
     double pyramid_stride[MD_FVLM_MAPS]; // pixels from one place of a map to the next
     int64_t pyramid_channels;
-    md_norm pyramid_norm; // of every trainable part that has a norm
+    md_norm pyramid_norm;   // of every trainable part that has a norm
+    int64_t pyramid_blocks; // stem: residual blocks of each of its two coarsest maps
 
     double anchor_size[MD_FVLM_LEVELS], anchor_ratio[MD_ANCHORS]; // pixels; height/width
     int anchor_ratios;

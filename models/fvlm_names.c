@@ -64,6 +64,11 @@ static void neck(check *c) {
             snprintf(name, sizeof name, "pyramid.side.%d", i);
             pair(c, name);
         }
+        for (int i = 0; i < MD_FVLM_DEEP * (int)c->config->pyramid_blocks; i++) {
+            char name[64];
+            snprintf(name, sizeof name, "pyramid.block.%d", i);
+            units(c, name, 2);
+        }
     }
     if (kind == MD_PYRAMID_SINGLE) units(c, "pyramid.adapter", MD_FVLM_MAPS);
     bool simple = kind == MD_PYRAMID_SIMPLE;

@@ -24,7 +24,8 @@ typedef struct md_fvlm_neck {
     nn_norm between;           // of kind NN_NORM_NONE: the activation alone
     nn_conv lateral[MD_FVLM_MAPS], output[MD_FVLM_MAPS]; // simple
     nn_conv adapter[MD_FVLM_MAPS];                       // single
-    nn_conv stem[MD_FVLM_STEM], side[MD_FVLM_MAPS];      // stem
+    nn_conv stem[MD_FVLM_STEM], side[MD_FVLM_MAPS];      // stem…
+    nn_conv block[MD_FVLM_DEEP][MD_FVLM_BLOCKS][2];      // …and its coarsest maps' own
     nn_fpn fpn;                                          // all but simple
 } md_fvlm_neck;
 

@@ -132,6 +132,7 @@ static md_fvlm_config small(void) {
     taps(&c, 2, 3, 4, 5);
     for (int i = 0; i < MD_FVLM_LEVELS; i++) c.anchor_size[i] = 16 << i;
     c.pyramid_channels = 64, c.pyramid_norm = MD_NORM_GROUP;
+    c.pyramid_blocks = 2; // a window of the tower is narrower than many things
     c.rpn_convs = 1, c.rpn_before = 1000, c.rpn_after = 300;
     c.box_convs = 2, c.box_fcs = 1, c.box_width = 256;
     c.mask_convs = 2;

@@ -18,6 +18,8 @@
     { g, k, MD_FIELD_INTS, AT(f), most, low, high, NULL, AT(count), 0, 0 }
 #define REALS(g, k, f, count, most, low, high)                                                     \
     { g, k, MD_FIELD_REALS, AT(f), most, low, high, NULL, count, 0, 0 }
+#define INT_SINCE(version, g, k, f, low, high, otherwise)                                          \
+    { g, k, MD_FIELD_INT, AT(f), 0, low, high, NULL, 0, version, otherwise }
 #define REAL_SINCE(version, g, k, f, low, high, otherwise)                                         \
     { g, k, MD_FIELD_REAL, AT(f), 0, low, high, NULL, 0, version, otherwise }
 #define EXACTLY ((size_t)0) // the list has `most` elements
@@ -46,6 +48,7 @@ const md_field md_fvlm_fields[] = {
     REALS("pyramid", "strides", pyramid_stride, EXACTLY, MD_FVLM_MAPS, 0.5, 1024),
     INT("pyramid", "channels", pyramid_channels, 1, 4096),
     CHOICE("pyramid", "norm", pyramid_norm, norms),
+    INT_SINCE(3, "pyramid", "blocks", pyramid_blocks, 0, MD_FVLM_BLOCKS, 0),
     REALS("anchors", "sizes", anchor_size, EXACTLY, MD_FVLM_LEVELS, 1, 8192),
     REALS("anchors", "ratios", anchor_ratio, AT(anchor_ratios), MD_ANCHORS, 0.01, 100),
     INT("rpn", "convs", rpn_convs, 1, 8),

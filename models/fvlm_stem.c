@@ -7,12 +7,28 @@
 
 #include <stdio.h>
 
+#define FIRST_DEEP (MD_FVLM_MAPS - MD_FVLM_DEEP)
+
 int md_fvlm_stem_convs(const md_fvlm_config *config) {
     double stride = 1;
     int convs = 0;
     for (; stride < config->pyramid_stride[MD_FVLM_MAPS - 1]; stride *= 2) convs++;
     bool fits = stride == config->pyramid_stride[MD_FVLM_MAPS - 1] && convs >= MD_FVLM_MAPS;
     return fits ? convs : 0;
+}
+
+static tn_status load_blocks(const nn_loader *load, const md_fvlm_config *config,
+                             const int64_t *channels, md_fvlm_neck *out) {
+    int blocks = (int)config->pyramid_blocks;
+    char name[NN_NAME];
+    for (int i = 0; i < MD_FVLM_DEEP * blocks * 2; i++) {
+        int map = i / 2 / blocks, block = i / 2 % blocks;
+        int64_t width = channels[FIRST_DEEP + map];
+        snprintf(name, sizeof name, "pyramid.block.%d.%d", i / 2, i % 2);
+        TN_TRY(nn_conv_norm_load(load, name, MD_NORM_EPS, (int64_t[]){width, width, 3, 3},
+                                 kn_conv_same(1, 1), KN_RELU, &out->block[map][block][i % 2]));
+    }
+    return TN_OK;
 }
 
 tn_status md_fvlm_stem_load(const nn_loader *load, const md_fvlm_config *config,
@@ -29,6 +45,7 @@ tn_status md_fvlm_stem_load(const nn_loader *load, const md_fvlm_config *config,
         TN_TRY(nn_conv_bias_load(load, name, (int64_t[]){channels[i], width, 1, 1},
                                  kn_conv_same(1, 0), KN_LINEAR, &out->side[i]));
     }
+    TN_TRY(load_blocks(load, config, channels, out));
     return nn_deconv_load(load, "pyramid.fpn2.0", channels[0], channels[0], KN_LINEAR, &out->up2);
 }
 
@@ -36,6 +53,19 @@ tn_status md_fvlm_halved(nn_ctx *cx, const tn_tensor *x, tn_tensor *y) {
     kn_pool2d half = {.kh = 2, .kw = 2, .stride_h = 2, .stride_w = 2};
     half.pad_bottom = (int)(x->dim[1] % 2), half.pad_right = (int)(x->dim[2] % 2);
     return nn_max_pool(cx, &half, x, y);
+}
+
+// Residual blocks (He et al. 2016): they carry what is seen at one end of a thing to its other end,
+// which windows of the tower and a few convolutions of the picture do not.
+static tn_status deepen(nn_ctx *cx, const md_fvlm *model, int map, tn_tensor *y) {
+    for (int i = 0; i < (int)model->config.pyramid_blocks; i++) {
+        const nn_conv *conv = model->neck.block[map][i];
+        tn_tensor hidden, sum;
+        TN_TRY(nn_conv_fwd(cx, &conv[0], y, NULL, &hidden));
+        TN_TRY(nn_conv_fwd(cx, &conv[1], &hidden, y, &sum));
+        *y = sum;
+    }
+    return TN_OK;
 }
 
 tn_status md_fvlm_stem_fwd(nn_ctx *cx, const md_fvlm *model, const md_fvlm_features *features,
@@ -54,5 +84,6 @@ tn_status md_fvlm_stem_fwd(nn_ctx *cx, const md_fvlm *model, const md_fvlm_featu
     for (int i = 0; i < MD_FVLM_MAPS; i++)
         TN_TRY(
             nn_conv_fwd(cx, &neck->side[i], &seen[convs - MD_FVLM_MAPS + i], &of_clip[i], &y[i]));
+    for (int i = 0; i < MD_FVLM_DEEP; i++) TN_TRY(deepen(cx, model, i, &y[FIRST_DEEP + i]));
     return TN_OK;
 }

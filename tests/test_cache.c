@@ -98,7 +98,7 @@ static void counts_are(const tr_cache *cache, int64_t found, int64_t computed, i
 
 static void the_same_bits_in_any_batch(void **state) {
     (void)state;
-    static const char *const cases[] = {"vit4", "windows", "single", "stem", "resnet"};
+    static const char *const cases[] = {"vit4", "windows", "single", "stem", "deep", "resnet"};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const char *folder = fresh_folder();
         open_model(cases[i], ONE_THREAD);

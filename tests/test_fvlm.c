@@ -17,7 +17,8 @@
     1e-3 // for what comes out of all stages one after the other: the last bits of a
          // proposal move the regions of random maps by that much
 
-static const char *const cases[] = {"vit4", "simple", "single", "stem", "windows", "resnet"};
+static const char *const cases[] = {"vit4", "simple",  "single", "stem",
+                                    "deep", "windows", "resnet"};
 #define CASES (sizeof cases / sizeof *cases)
 
 typedef struct fixture {

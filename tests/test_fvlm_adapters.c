@@ -15,7 +15,8 @@
 #define GOLDEN "tests/golden/fvlm/"
 #define STEP ((size_t)1 << 30)
 
-static const char *const cases[] = {"vit4", "simple", "single", "stem", "windows", "resnet"};
+static const char *const cases[] = {"vit4", "simple",  "single", "stem",
+                                    "deep", "windows", "resnet"};
 #define CASES (sizeof cases / sizeof *cases)
 
 typedef struct fixture {

@@ -95,6 +95,7 @@ static md_fvlm_config small_on(const char *clip, md_pyramid pyramid) {
     tn_error err;
     assert_true(md_fvlm_preset("small", &c));
     c.pyramid_kind = pyramid;
+    if (pyramid != MD_PYRAMID_STEM) c.pyramid_blocks = 0;
     c.tower_window = 0, c.tower_positions = 0;
     snprintf(c.clip_path, sizeof c.clip_path, "%s", clip);
     ASSERT_OK(md_fvlm_clip_hash(clip, c.clip_sha256, &err), err);

@@ -98,6 +98,12 @@ CASES = {
         "pyramid": {"kind": "stem", "strides": [4, 8, 16, 32], "channels": 32, "norm": "group"},
         "score2": {"mode": "crop"},
     },
+    "deep": {
+        "version": 3,
+        "picture": {"size": 56},
+        "pyramid": {"kind": "stem", "strides": [4, 8, 16, 32], "channels": 32, "norm": "group", "blocks": 2},
+        "score2": {"mode": "crop", "nms": 0.4},
+    },
     "resnet": {
         "clip": {"path": "../resnet.safetensors"},
         "picture": {"size": 96},
@@ -109,7 +115,7 @@ CASES = {
 }
 
 # New ones go to the end: the others stay as they are.
-SEEDS = ["resnet", "simple", "single", "vit4", "windows", "stem"]
+SEEDS = ["resnet", "simple", "single", "vit4", "windows", "stem", "deep"]
 
 # A model on the small CLIP of the repository, which has words: for the API and the command line.
 ON_PAIR = {
@@ -132,7 +138,12 @@ MODES = {"crop": "crop", "embed_own": "embed", "embed_scene": "embed", "dense": 
 def merged(change):
     config = copy.deepcopy(COMMON)
     for key, value in change.items():
-        config[key].update(value)
+        if isinstance(value, dict):
+            config[key].update(value)
+        else:
+            config[key] = value
+    if config["version"] > 1:
+        config["contrast"] = ""
     return config
 
 

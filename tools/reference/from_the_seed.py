@@ -57,6 +57,7 @@ ROWS = [
     ("jitter", "scale jitter", {"training.jitter": [0.5, 1.5]}, True, "pictures are scaled by 0.5 to 1.5 while training"),
     ("stem", "the picture itself", {"pyramid.kind": "stem", "pyramid.strides": [4, 8, 16, 32]}, True,
      "trained convolutions of the picture beside the tower's maps, levels from half a patch on, not a quarter"),
+    ("blocks", "residual blocks", {"pyramid.blocks": 2}, True, "two of them on each of the two coarsest maps: both ends of a large thing at one place"),
     ("own", "score 2: own positions", {"score2.positions": "own"}, False,
      "`embed`, with the positions that the CLIP was trained with"),
     ("maskcls", "score 2: maskcls", {"score2.mode": "maskcls"}, False, "a class token a box, in one pass over the picture"),

@@ -268,6 +268,9 @@ class Pyramid(nn.Module):
             self.stem = nn.ModuleList(unit(3 if i == 0 else width, width, 3, kind, stride=2) for i in range(convs))
             self.side = nn.ModuleList(nn.Conv2d(width, c, 1) for c in channels)
             self.fpn2 = nn.Sequential(nn.ConvTranspose2d(channels[0], channels[0], 2, 2))
+            self.blocks = config["pyramid"].get("blocks", 0)
+            wide = [c for c in channels[2:] for _ in range(self.blocks)]
+            self.block = nn.ModuleList(nn.ModuleList([unit(c, c, 3, kind), unit(c, c, 3, kind, False)]) for c in wide)
         if self.kind == "single":
             self.adapter = nn.ModuleList(unit(channels[0], width, 1, kind) for _ in range(4))
 
@@ -280,7 +283,11 @@ class Pyramid(nn.Module):
                 seen.append(conv(seen[-1]))
             half = lambda m: F.max_pool2d(m, 2, 2, ceil_mode=True)
             y = [self.fpn2(maps[0]), maps[1], half(maps[2]), half(half(maps[3]))]
-            return [m + side(s) for m, side, s in zip(y, self.side, seen[-4:])]
+            y = [m + side(s) for m, side, s in zip(y, self.side, seen[-4:])]
+            for i, (first, second) in enumerate(self.block):
+                map_ = 2 + i // self.blocks
+                y[map_] = F.relu(second(first(y[map_])) + y[map_])
+            return y
         if self.kind == "single":
             return [a(F.interpolate(maps[0], size=(int(self.size / s),) * 2, mode="bilinear", align_corners=False)) for a, s in zip(self.adapter, self.strides)]
         maps = maps * 4 if self.kind == "simple" else maps
