@@ -367,8 +367,32 @@ static tn_status describe(nn_ctx *cx, const found *f, int64_t classes, const tn_
     return TN_OK;
 }
 
+// How much of box a lies within box b.
+static double share_within(const float *a, const float *b) {
+    double w = fmin((double)a[2], (double)b[2]) - fmax((double)a[0], (double)b[0]);
+    double h = fmin((double)a[3], (double)b[3]) - fmax((double)a[1], (double)b[1]);
+    double area = ((double)a[2] - (double)a[0]) * ((double)a[3] - (double)a[1]);
+    return w > 0 && h > 0 ? w * h / area : 0;
+}
+
+// What lies within a better box of its name is mostly a part of the same thing. keep: pairs, best
+// first; as many as are wanted stay, in their order. Returns how many they are.
+static int64_t drop_parts(const pairs *p, double most, int64_t wanted, tn_tensor *keep) {
+    int32_t *at = tn_i32(keep);
+    int64_t left = 0;
+    for (int64_t i = 0; i < keep->dim[0] && left < wanted; i++) {
+        bool part = false;
+        for (int64_t k = 0; k < left && !part; k++)
+            part =
+                tn_i32(&p->name)[at[k]] == tn_i32(&p->name)[at[i]] &&
+                share_within(tn_f32(&p->boxes) + 4 * at[i], tn_f32(&p->boxes) + 4 * at[k]) > most;
+        if (!part) at[left++] = at[i];
+    }
+    return left;
+}
+
 static tn_status choose(nn_ctx *cx, const found *f, int64_t classes, const md_fvlm_options *options,
-                        md_fvlm_result *out) {
+                        double inside, md_fvlm_result *out) {
     const md_thresholds *limits = &options->limits;
     pairs p;
     tn_tensor keep, box;
@@ -376,6 +400,8 @@ static tn_status choose(nn_ctx *cx, const found *f, int64_t classes, const md_fv
     TN_TRY(tn_new(cx->step, &keep, TN_I32, TN_DIMS(p.box.dim[0]), cx->err));
     int64_t kept =
         kn_nms(cx->kn, limits->nms, &p.boxes, &p.scores, options->agnostic ? NULL : &p.name, &keep);
+    keep = tn_slice(&keep, 0, kept);
+    if (!options->agnostic && inside < 1) kept = drop_parts(&p, inside, limits->top, &keep);
     keep = tn_slice(&keep, 0, kept < limits->top ? kept : limits->top);
     out->count = keep.dim[0];
     TN_TRY(md_pick_rows(cx, &p.box, &keep, &box));
@@ -468,7 +494,7 @@ tn_status md_fvlm_detect(nn_ctx *cx, const md_fvlm *model, const md_vocabulary *
     TN_TRY(score(cx, model, vocabulary, &s, image, options, &f));
     int64_t asked = vocabulary->classes - vocabulary->others;
     if (options->agnostic) forget_names(&f, vocabulary, model->config.fusion_objectness);
-    TN_TRY(choose(cx, &f, asked, options, out));
+    TN_TRY(choose(cx, &f, asked, options, model->config.limits_inside, out));
     TN_TRY(masks_of(cx, model, &s, out));
     TN_TRY(keep(cx, mark, &f, options->everything, out));
     md_frame_to_picture(&s.frame, &out->boxes);

@@ -121,6 +121,7 @@ static const struct {
     {"fvit-b16", "\"blocks\": 0", "\"blocks\": 1", "pyramid.blocks: expected 0"},
     {"small", "\"blocks\": 2", "\"blocks\": 9", "pyramid.blocks"},
     {"fvit-b16", "\"nms\": 1,", "\"nms\": 1.1,", "score2.nms: expected a number from 0 to 1"},
+    {"small", "\"inside\": 0.8", "\"inside\": -1", "limits.inside"},
     {"fvit-b16", "\"version\": 3", "\"version\": 2", "pyramid.blocks: there is no such"},
     {"fvit-b16", "\"nms\": 0.7", "\"nms\": 7", "rpn.nms: expected a number from 0 to 1"},
     {"fvit-b16", "\"learned\": true", "\"learned\": 1", "score1.learned"},

@@ -103,6 +103,7 @@ CASES = {
         "picture": {"size": 56},
         "pyramid": {"kind": "stem", "strides": [4, 8, 16, 32], "channels": 32, "norm": "group", "blocks": 2},
         "score2": {"mode": "crop", "nms": 0.4},
+        "limits": {"inside": 0.7},
     },
     "resnet": {
         "clip": {"path": "../resnet.safetensors"},

@@ -70,6 +70,7 @@ ROWS = [
      "the mean of the thirteen sentences of the CLIP's training, not one; context 1.15 again"),
     ("doubles", "no doubles", {"rpn.after": 1000, "score2.nms": 0.6}, False,
      "1,000 proposals, and what overlaps a better box by more than 0.6 gets no second score"),
+    ("parts", "no parts", {"limits.inside": 0.8}, False, "a box of which more than 0.8 lies within a better one of its name goes"),
     ("refined", "refined CLIP, dense", {"prompts": ["a photo of {}"], "score2.mode": "dense", "score2.top": 300, "clip": "refined"}, True,
      "`lexmask refine`; one sentence again"),
     ("refined-crop", "refined CLIP, crop", {"score2.mode": "crop", "score2.top": 100}, False, "the same adapters"),

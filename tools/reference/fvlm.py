@@ -628,6 +628,17 @@ class Fvlm(nn.Module):
             y[:, :names] *= objectness.double()[:, None] ** f["objectness"]
         return y.float()
 
+    @staticmethod
+    def without_parts(boxes, names, keep, most):
+        """keep, best first, without what lies within a better box of its name."""
+        out = []
+        for i in keep.tolist() if most < 1 else []:
+            a, b = boxes[i].double(), boxes[out].double()
+            inside = (torch.minimum(a[2:], b[:, 2:]) - torch.maximum(a[:2], b[:, :2])).clamp(min=0).prod(1) / (a[2:] - a[:2]).prod()
+            if not ((inside > most) & (names[out] == names[i])).any():
+                out.append(i)
+        return torch.tensor(out, dtype=torch.int64) if most < 1 else keep
+
     @torch.no_grad()
     def detect(self, picture, text, base=None, mode=None, alpha=None, beta=None, everything=False):
         """text: unit rows, one a name and, where the background is a text, its own last."""
@@ -667,7 +678,8 @@ class Fvlm(nn.Module):
         if len(scores) > 50000:
             best = torch.sort(scores, descending=True, stable=True).indices[:50000]
             row, name, scores = row[best], name[best], scores[best]
-        keep = batched_nms(boxes[row], scores, name, c["limits"]["nms"])[: c["limits"]["top"]]
+        keep = batched_nms(boxes[row], scores, name, c["limits"]["nms"])
+        keep = self.without_parts(boxes[row], name, keep, c["limits"].get("inside", 1))[: c["limits"]["top"]]
         row, name, scores = row[keep], name[keep], scores[keep]
         masks = []
         for i in range(0, len(row), REGION_BATCH):
