@@ -20,7 +20,7 @@ full)
     clip=(--optimizer muon --lr 2e-3 --warmup 200 --batch 160 --empty 16 --steps 3000)
     detector=(--preset small --no-flip --batch 4 --regions 128 --optimizer muon --lr 6e-3
         --steps 3000 --val-every 3000)
-    model=(--size 512 --alpha 0.8 --beta 0.9 --objectness 0.6 --proposals 1000)
+    model=(--size 448 --alpha 0.8 --beta 0.9 --objectness 0.6 --proposals 1000)
     ;;
 tiny)
     printf '%s\n' pizza guitar rocket 'red heart' penguin unicorn 'cat face' anchor >"$work/few.txt"

@@ -15,6 +15,7 @@ size_of() { wc -c <"$model/$1"; }
 
 pictures=$(find "$work/unseen/images" -type f | wc -l)
 names=$(wc -l <"$model/names.txt")
+pixels=$(sed -n 's/.*"picture": {"size": \([0-9]*\)}.*/\1/p' "$model/config.json")
 iou='IoU=0.50      | area=   all' all='IoU=0.50:0.95 | area=   all | maxDets=100'
 
 cat <<CARD
@@ -77,5 +78,5 @@ all $names names asked for at once:
 - Names are Unicode's, learnt by heart: "cat face" is known, "kitten" is not, and is told so.
 - Some glyphs can hardly be told apart once they are cut out: sizes of squares and diamonds, half hours and hours,
   heart suit and red heart.
-- Pictures are seen at 512 pixels: of a large screenshot the small things are lost; \`--size 1024\` finds more of them and takes longer.
+- Pictures are seen at $pixels pixels: of a large screenshot the small things are lost; \`--size 1024\` finds more of them and takes longer.
 CARD
