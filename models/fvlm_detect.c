@@ -223,12 +223,13 @@ static tn_status best_boxes(nn_ctx *cx, const md_fvlm_config *config, bool backg
     TN_TRY(tn_new(cx->step, index, TN_I32, TN_DIMS(count), cx->err));
     for (int64_t i = 0; i < count; i++)
         tn_f32(&scores)[i] = (float)worth(f, i, background, config->fusion_objectness);
-    if (config->score2_nms < 1) {
-        int64_t kept = kn_nms(cx->kn, config->score2_nms, &f->boxes, &scores, NULL, index);
-        if (kept < most) most = kept;
+    if (config->score2_nms >= 1) {
+        *index = tn_slice(index, 0, most);
+        kn_topk(cx->kn, &scores, index);
+        return TN_OK;
     }
-    *index = tn_slice(index, 0, most);
-    if (config->score2_nms >= 1) kn_topk(cx->kn, &scores, index);
+    int64_t kept = kn_nms(cx->kn, config->score2_nms, &f->boxes, &scores, NULL, index);
+    *index = tn_slice(index, 0, kept < most ? kept : most);
     return TN_OK;
 }
 

@@ -25,7 +25,7 @@ typedef struct md_fvlm_neck {
     nn_conv lateral[MD_FVLM_MAPS], output[MD_FVLM_MAPS]; // simple
     nn_conv adapter[MD_FVLM_MAPS];                       // single
     nn_conv stem[MD_FVLM_STEM], side[MD_FVLM_MAPS];      // stem…
-    nn_conv block[MD_FVLM_DEEP][MD_FVLM_BLOCKS][2];      // …and its coarsest maps' own
+    nn_conv block[MD_FVLM_DEEP * MD_FVLM_BLOCKS][2];     // …and its coarsest maps' own
     nn_fpn fpn;                                          // all but simple
 } md_fvlm_neck;
 

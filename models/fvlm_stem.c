@@ -19,14 +19,15 @@ int md_fvlm_stem_convs(const md_fvlm_config *config) {
 
 static tn_status load_blocks(const nn_loader *load, const md_fvlm_config *config,
                              const int64_t *channels, md_fvlm_neck *out) {
-    int blocks = (int)config->pyramid_blocks;
+    int each = (int)config->pyramid_blocks;
     char name[NN_NAME];
-    for (int i = 0; i < MD_FVLM_DEEP * blocks * 2; i++) {
-        int map = i / 2 / blocks, block = i / 2 % blocks;
-        int64_t width = channels[FIRST_DEEP + map];
-        snprintf(name, sizeof name, "pyramid.block.%d.%d", i / 2, i % 2);
-        TN_TRY(nn_conv_norm_load(load, name, MD_NORM_EPS, (int64_t[]){width, width, 3, 3},
-                                 kn_conv_same(1, 1), KN_RELU, &out->block[map][block][i % 2]));
+    for (int i = 0; i < MD_FVLM_DEEP * each; i++) {
+        int64_t width = channels[FIRST_DEEP + i / each];
+        for (int k = 0; k < 2; k++) {
+            snprintf(name, sizeof name, "pyramid.block.%d.%d", i, k);
+            TN_TRY(nn_conv_norm_load(load, name, MD_NORM_EPS, (int64_t[]){width, width, 3, 3},
+                                     kn_conv_same(1, 1), KN_RELU, &out->block[i][k]));
+        }
     }
     return TN_OK;
 }
@@ -58,8 +59,9 @@ tn_status md_fvlm_halved(nn_ctx *cx, const tn_tensor *x, tn_tensor *y) {
 // Residual blocks (He et al. 2016): they carry what is seen at one end of a thing to its other end,
 // which windows of the tower and a few convolutions of the picture do not.
 static tn_status deepen(nn_ctx *cx, const md_fvlm *model, int map, tn_tensor *y) {
-    for (int i = 0; i < (int)model->config.pyramid_blocks; i++) {
-        const nn_conv *conv = model->neck.block[map][i];
+    int each = (int)model->config.pyramid_blocks;
+    for (int i = map * each; i < (map + 1) * each; i++) {
+        const nn_conv *conv = model->neck.block[i];
         tn_tensor hidden, sum;
         TN_TRY(nn_conv_fwd(cx, &conv[0], y, NULL, &hidden));
         TN_TRY(nn_conv_fwd(cx, &conv[1], &hidden, y, &sum));
