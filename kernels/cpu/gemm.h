@@ -5,8 +5,15 @@
 
 #include "kernels/cpu/cpu.h"
 
-#define KC 256       // steps of K that a block of A holds
+// Steps of K that a block of A holds. More of them store C less often; but a panel of B has to stay
+// in the first-level cache, and without fused products long sums round too much.
+#if NV * VW == 16 && defined(__FMA__)
+#define KC 384
+#else
+#define KC 256
+#endif
 #define KP (KC + 16) // floats from one row of the block to the next; rows fall into different sets
+#define B_NEAR (1 << 19) // floats of B that stay near a processor by themselves
 // Register tiles, one above the other, that share a block of A: it and its part of C stay in the
 // second-level cache, and B is read again only every so many rows
 #define TILE_ROWS (112 / MR)
@@ -47,7 +54,7 @@ typedef struct gemm {
     int64_t image_width; // transposed convolution: W of x, else 0
     gemm_scatter scatter;
     // The cut, filled by gemm_run
-    bool rows_first;
+    bool rows_first, b_is_far;
     int64_t row_tiles, tile_rows, panels, panels_in_task, block;
     void **room; // a block of A for each worker
 } gemm;
