@@ -20,7 +20,8 @@ torchvision's results are kept in --work and used again.
 
 --double N says whose error a difference is: torchvision is run again in double precision (behind its float32 resize, which
 both sides share) on the N photographs of each model with the largest differences, and both float32 results are compared
-with that.
+with that. Photographs over the bars of boxes and scores are also compared with torchvision in float32 once more, now with PyTorch's
+own convolutions: oneDNN's, which it takes by default, are the coarser ones.
 """
 
 import argparse
@@ -258,6 +259,18 @@ def in_double(model, path, cache):
         return pickle.load(file)
 
 
+@torch.no_grad()
+def with_own_convolutions(model, path, cache):
+    """torchvision's answer in float32 without oneDNN; kept in the cache."""
+    if not os.path.exists(cache):
+        with torch.backends.mkldnn.flags(enabled=False):
+            found = model([pixels(path)])[0]
+        with open(cache, "wb") as file:
+            pickle.dump({k: found[k].numpy() for k in ("boxes", "scores", "labels")}, file)
+    with open(cache, "rb") as file:
+        return pickle.load(file)
+
+
 def farthest(a, b):
     """Largest differences of the pairs: boxes, scores."""
     matched, _, _ = pairs(a, b)
@@ -277,6 +290,15 @@ def beside_double(model, photos, ours, theirs, folder, count):
         print(f"  {photos[i][0]} beside double: lexmask {both[0, 0]:.2g} px, {both[0, 1]:.2g}; torchvision {both[1, 0]:.2g} px, {both[1, 1]:.2g}")
         off = np.maximum(off, both)
     return off
+
+
+def beside_own_convolutions(model, photos, ours, theirs, folder):
+    """How many photographs are over a bar, and the largest differences there from torchvision without oneDNN."""
+    off, over = np.zeros(2), [i for i in range(len(photos)) if np.any(np.array(farthest(ours[i], theirs[i])) > (BOX, SCORE))]
+    for i in over:
+        plain = with_own_convolutions(model, photos[i][1], os.path.join(folder, photos[i][0] + ".own.pickle"))
+        off = np.maximum(off, farthest(ours[i], plain))
+    return len(over), off
 
 
 def compare(model, photos, ours, theirs):
@@ -332,6 +354,9 @@ def main():
         if arguments.double:
             (our_box, our_score), (their_box, their_score) = beside_double(model, photos, ours, theirs, os.path.join(arguments.work, name), arguments.double)
             print(f"{name} beside double on {arguments.double} photos: lexmask {our_box:.2g} px, {our_score:.2g}; torchvision {their_box:.2g} px, {their_score:.2g}")
+            over, (box, score) = beside_own_convolutions(model, photos, ours, theirs, os.path.join(arguments.work, name))
+            if over:
+                print(f"{name} without oneDNN on {over} photos: {box:.2g} px, {score:.2g}")
         print(f"{name}: torchvision {their_seconds:.1f} s, lexmask {our_seconds:.1f} s for {len(photos)} photos")
         good &= count > 0 and unexplained == 0 and unpaired + worst["moved"] <= 0.005 * count
         good &= worst["box"] <= BOX and worst["score"] <= SCORE and worst["mask"] >= MASK
