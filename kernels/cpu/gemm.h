@@ -5,13 +5,6 @@
 
 #include "kernels/cpu/cpu.h"
 
-// Steps of K that a block of A holds. More of them store C less often; but a panel of B has to stay
-// in the first-level cache, and without fused products long sums round too much.
-#if NV * VW == 16 && defined(__FMA__)
-#define KC 384
-#else
-#define KC 256
-#endif
 #define KP (KC + 16) // floats from one row of the block to the next; rows fall into different sets
 #define B_NEAR (1 << 19) // floats of B that stay near a processor by themselves
 // Register tiles, one above the other, that share a block of A: it and its part of C stay in the

@@ -9,6 +9,7 @@
 #define VW 8
 #define MR 6 // 12 of 16 registers accumulate
 #define NV 2
+#define KC 384
 
 typedef __m256 vf;
 typedef __m256i vi;

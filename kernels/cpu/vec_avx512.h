@@ -11,6 +11,9 @@
 #define VW 16 // floats in a vector
 #define MR 14 // rows and vectors of the register tile: 28 of 32 registers accumulate
 #define NV 2
+// Steps of K that a block of A holds. More of them store C less often; but a panel of B, NV VW
+// wide, has to stay in the first-level cache.
+#define KC 256
 
 typedef __m512 vf;
 typedef __m512i vi;

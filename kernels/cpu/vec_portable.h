@@ -11,6 +11,7 @@
 #define VW 4
 #define MR 4
 #define NV 2
+#define KC 256 // its products are not fused: longer sums round too much
 
 typedef float vf __attribute__((vector_size(16)));
 typedef int32_t vi __attribute__((vector_size(16)));
