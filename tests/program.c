@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/program.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
 #include <signal.h>
@@ -108,8 +109,9 @@ test_run test_lexmask_at_terminal(const char *format, ...) {
     va_end(args);
     snprintf(out, sizeof out, "%s/stdout", temporary_folder());
     int terminal = posix_openpt(O_RDWR | O_NOCTTY);
-    if (terminal < 0) SKIP("this machine gives no terminal: /dev/pts is not mounted");
-    assert_true(grantpt(terminal) == 0 && unlockpt(terminal) == 0);
+    if (terminal < 0 && (errno == ENODEV || errno == ENOENT))
+        SKIP("this machine gives no terminal: /dev/pts is not mounted");
+    assert_true(terminal >= 0 && grantpt(terminal) == 0 && unlockpt(terminal) == 0);
     int user = open(ptsname(terminal), O_RDWR | O_NOCTTY); // never without one until it has ended
     fflush(stdout);
     pid_t child = fork();
