@@ -239,36 +239,35 @@ def without_ties(model, path, ours, number):
     return int((a & b & sure).sum()) / either if either else 1.0
 
 
-@torch.no_grad()
-def in_double(model, path, cache):
-    """torchvision's answer in double precision behind its resize in float32; kept in the cache."""
+def kept(cache, run):
+    """What run() finds of boxes, scores and labels; run once, then read from the cache."""
     if not os.path.exists(cache):
-
-        def widen(transform, given, found):
-            found[0].tensors = found[0].tensors.double()
-
-        hook = model.transform.register_forward_hook(widen)
-        try:
-            found = model.double()([pixels(path)])[0]
-        finally:
-            hook.remove()
-            model.float()
+        with torch.no_grad():
+            found = run()
         with open(cache, "wb") as file:
             pickle.dump({k: found[k].numpy() for k in ("boxes", "scores", "labels")}, file)
     with open(cache, "rb") as file:
         return pickle.load(file)
 
 
-@torch.no_grad()
-def with_own_convolutions(model, path, cache):
-    """torchvision's answer in float32 without oneDNN; kept in the cache."""
-    if not os.path.exists(cache):
-        with torch.backends.mkldnn.flags(enabled=False):
-            found = model([pixels(path)])[0]
-        with open(cache, "wb") as file:
-            pickle.dump({k: found[k].numpy() for k in ("boxes", "scores", "labels")}, file)
-    with open(cache, "rb") as file:
-        return pickle.load(file)
+def in_double(model, path):
+    """torchvision's answer in double precision behind its resize in float32."""
+
+    def widen(transform, given, found):
+        found[0].tensors = found[0].tensors.double()
+
+    hook = model.transform.register_forward_hook(widen)
+    try:
+        return model.double()([pixels(path)])[0]
+    finally:
+        hook.remove()
+        model.float()
+
+
+def with_own_convolutions(model, path):
+    """torchvision's answer in float32 without oneDNN."""
+    with torch.backends.mkldnn.flags(enabled=False):
+        return model([pixels(path)])[0]
 
 
 def farthest(a, b):
@@ -285,7 +284,7 @@ def beside_double(model, photos, ours, theirs, folder, count):
     worst = sorted(range(len(photos)), key=lambda i: max(np.divide(farthest(ours[i], theirs[i]), (BOX, SCORE))))[-count:]
     off = np.zeros((2, 2))
     for i in reversed(worst):
-        exact = in_double(model, photos[i][1], os.path.join(folder, photos[i][0] + ".double.pickle"))
+        exact = kept(os.path.join(folder, photos[i][0] + ".double.pickle"), lambda: in_double(model, photos[i][1]))
         both = np.array([farthest(side[i], exact) for side in (ours, theirs)])
         print(f"  {photos[i][0]} beside double: lexmask {both[0, 0]:.2g} px, {both[0, 1]:.2g}; torchvision {both[1, 0]:.2g} px, {both[1, 1]:.2g}")
         off = np.maximum(off, both)
@@ -296,7 +295,7 @@ def beside_own_convolutions(model, photos, ours, theirs, folder):
     """How many photographs are over a bar, and the largest differences there from torchvision without oneDNN."""
     off, over = np.zeros(2), [i for i in range(len(photos)) if np.any(np.array(farthest(ours[i], theirs[i])) > (BOX, SCORE))]
     for i in over:
-        plain = with_own_convolutions(model, photos[i][1], os.path.join(folder, photos[i][0] + ".own.pickle"))
+        plain = kept(os.path.join(folder, photos[i][0] + ".own.pickle"), lambda: with_own_convolutions(model, photos[i][1]))
         off = np.maximum(off, farthest(ours[i], plain))
     return len(over), off
 
