@@ -96,6 +96,11 @@ tn_status md_fvlm_regions(nn_ctx *cx, const md_fvlm *model, const tn_tensor *lev
 tn_status md_fvlm_box_fwd(nn_ctx *cx, const md_fvlm *model, const tn_tensor *regions,
                           tn_tensor *deltas, tn_tensor *embedding);
 extern const double md_fvlm_box_weights[4];
+// Where the box head moves regions once: as md_fvlm_regions -> y float32 [R,4] of the caller,
+// within net_height x net_width. No gradient.
+tn_status md_fvlm_move(nn_ctx *cx, const md_fvlm *model, const tn_tensor *level,
+                       const tn_tensor *boxes, const tn_tensor *image, int64_t net_height,
+                       int64_t net_width, tn_tensor *y);
 
 // Stage 6: text [T(+1),D] unit vectors, the background's last if it is a text; embedding [R,D] ->
 // logits [R,T+1], the background last ([R,T] where there is none): cosines, or, where the scale is

@@ -116,6 +116,18 @@ static tn_status refine_some(nn_ctx *cx, const md_fvlm *model, const scene *s,
     return TN_OK;
 }
 
+// All rounds but the last: regions become those that the last one looks at.
+static tn_status move_some(nn_ctx *cx, const md_fvlm *model, const scene *s, tn_tensor *regions) {
+    for (int64_t round = 1; round < model->config.box_rounds; round++) {
+        tn_tensor moved;
+        TN_TRY(tn_new(cx->step, &moved, TN_F32, 2, regions->dim, cx->err));
+        TN_TRY(md_fvlm_move(cx, model, s->level, regions, NULL, s->frame.net_height,
+                            s->frame.net_width, &moved));
+        *regions = moved;
+    }
+    return TN_OK;
+}
+
 // Boxes moved by the box head, and their embeddings. Given boxes stay where they are.
 static tn_status refine(nn_ctx *cx, const md_fvlm *model, const scene *s, bool keep, found *f) {
     int64_t count = f->proposals.dim[0], d = md_clip_settings(model->clip)->embed_dim;
@@ -125,6 +137,7 @@ static tn_status refine(nn_ctx *cx, const md_fvlm *model, const scene *s, bool k
         int64_t n = count - from < REGIONS_AT_ONCE ? count - from : REGIONS_AT_ONCE;
         tn_tensor some = tn_slice(&f->proposals, from, n), boxes = tn_slice(&f->boxes, from, n),
                   embedding = tn_slice(&f->embedding, from, n);
+        if (!keep) TN_TRY(move_some(cx, model, s, &some));
         TN_TRY(refine_some(cx, model, s, &some, &boxes, &embedding));
     }
     if (keep)

@@ -97,13 +97,11 @@ tn_status md_fvlm_rpn(nn_ctx *cx, const md_fvlm *model, const tn_tensor *level, 
     return TN_OK;
 }
 
-// Picture n of a batch, in float32.
-static tn_status one_of(nn_ctx *cx, const tn_tensor *batch, int64_t n, tn_tensor *y) {
-    tn_tensor one = tn_slice(batch, n, 1);
-    *y = one;
-    if (one.dtype == TN_F32) return TN_OK;
-    TN_TRY(tn_new(cx->step, y, TN_F32, one.rank, one.dim, cx->err));
-    tn_convert(one.data, one.dtype, y->data, TN_F32, (size_t)tn_count(&one));
+static tn_status in_single(nn_ctx *cx, const tn_tensor *x, tn_tensor *y) {
+    *y = *x;
+    if (x->dtype == TN_F32) return TN_OK;
+    TN_TRY(tn_new(cx->step, y, TN_F32, x->rank, x->dim, cx->err));
+    tn_convert(x->data, x->dtype, y->data, TN_F32, (size_t)tn_count(x));
     return TN_OK;
 }
 
@@ -114,8 +112,9 @@ tn_status md_fvlm_propose(nn_ctx *cx, const md_fvlm *model, const tn_tensor *log
     int64_t side = model->config.picture_size;
     tn_tensor of_one[MD_FVLM_LEVELS], moves[MD_FVLM_LEVELS];
     for (int i = 0; i < MD_FVLM_LEVELS; i++) {
-        TN_TRY(one_of(cx, &logits[i], n, &of_one[i]));
-        TN_TRY(one_of(cx, &deltas[i], n, &moves[i]));
+        tn_tensor object = tn_slice(&logits[i], n, 1), move = tn_slice(&deltas[i], n, 1);
+        TN_TRY(in_single(cx, &object, &of_one[i]));
+        TN_TRY(in_single(cx, &move, &moves[i]));
     }
     return md_rpn_filter(cx, &model->anchors, limits, of_one, moves, net_height, net_width, side,
                          side, boxes, scores);
@@ -141,6 +140,22 @@ tn_status md_fvlm_box_fwd(nn_ctx *cx, const md_fvlm *model, const tn_tensor *reg
         TN_TRY(nn_linear_fwd(cx, &head->fc[i], at, NULL, &row[i]));
     TN_TRY(nn_linear_fwd(cx, &head->deltas, at, NULL, deltas));
     return nn_linear_fwd(cx, &head->embedding, at, NULL, embedding);
+}
+
+tn_status md_fvlm_move(nn_ctx *cx, const md_fvlm *model, const tn_tensor *level,
+                       const tn_tensor *boxes, const tn_tensor *image, int64_t net_height,
+                       int64_t net_width, tn_tensor *y) {
+    size_t mark = tn_arena_mark(cx->step);
+    nn_ctx frozen = *cx;
+    tn_tensor pooled, deltas, embedding, moves;
+    frozen.tape = NULL;
+    TN_TRY(md_fvlm_regions(&frozen, model, level, boxes, image, model->config.box_size, &pooled));
+    TN_TRY(md_fvlm_box_fwd(&frozen, model, &pooled, &deltas, &embedding));
+    TN_TRY(in_single(cx, &deltas, &moves));
+    kn_box_decode_fwd(cx->kn, md_fvlm_box_weights, log(1000.0 / 16), boxes, &moves, y);
+    kn_box_clip(cx->kn, (double)net_height, (double)net_width, y);
+    tn_arena_reset(cx->step, mark);
+    return TN_OK;
 }
 
 tn_status md_fvlm_classify(nn_ctx *cx, const md_fvlm *model, const tn_tensor *text,

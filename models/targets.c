@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "models/targets.h"
 
+#include "nn/real.h"
+
 #include <string.h>
 
 md_assignment md_rpn_assignment(void) {
@@ -15,13 +17,6 @@ static void check_truth(const md_truth *truth) {
     int64_t g = truth->boxes.dim[0];
     TN_CHECK(truth->boxes.rank == 2 && tn_has_shape(&truth->labels, 1, &g),
              "%lld boxes and their labels", (long long)g);
-}
-
-static void set(tn_tensor *real, int64_t i, double value) {
-    if (real->dtype == TN_F32)
-        ((float *)real->data)[i] = (float)value;
-    else
-        ((double *)real->data)[i] = value;
 }
 
 static tn_status new_zero(tn_arena *arena, tn_tensor *out, tn_dtype dtype, int64_t rows,
@@ -78,12 +73,12 @@ tn_status md_rpn_targets_make(tn_pool *pool, tn_arena *arena, const md_assignmen
     out->choice.positives = 0;
     for (int64_t i = 0; i < out->choice.index.dim[0]; i++) {
         int32_t at = tn_i32(&out->choice.index)[i], to = tn_i32(&out->match)[at];
-        set(&out->weight, at, 1);
+        nn_real_set(&out->weight, at, 1);
         if (to < 0) continue;
         out->choice.positives++;
-        set(&out->objectness, at, 1);
+        nn_real_set(&out->objectness, at, 1);
         encode_row(how, tn_f32(anchors) + 4 * at, tn_f32(&truth->boxes) + 4 * to, &out->deltas, at);
-        for (int k = 0; k < 4; k++) set(&out->delta_weight, 4 * (int64_t)at + k, 1);
+        for (int k = 0; k < 4; k++) nn_real_set(&out->delta_weight, 4 * (int64_t)at + k, 1);
     }
     return TN_OK;
 }
@@ -112,7 +107,7 @@ static void fill_roi_targets(const md_assignment *how, const tn_tensor *all, con
         tn_i32(&out->match)[r] = to >= 0 ? to : 0;
         if (to < 0) continue;
         encode_row(how, roi, tn_f32(&truth->boxes) + 4 * to, &out->deltas, r);
-        for (int k = 0; k < 4; k++) set(&out->box_weight, 4 * r + k, 1);
+        for (int k = 0; k < 4; k++) nn_real_set(&out->box_weight, 4 * r + k, 1);
         tn_i32(&out->positive)[p] = (int32_t)r;
         memcpy(tn_f32(&out->mask_rois) + 4 * p, roi, 4 * sizeof *roi);
         tn_i32(&out->mask_box)[p++] = to;

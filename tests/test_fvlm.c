@@ -313,6 +313,14 @@ static void boxes(fixture *f) {
     md_frame frame = look(f, &picture, &x);
     ASSERT_OK(md_fvlm_frozen(&f->cx, f->model, &x, MD_SCORE2_NONE, &features), f->err);
     ASSERT_OK(md_fvlm_pyramid(&f->cx, f->model, &features, level), f->err);
+    for (int64_t round = 1; round < c->box_rounds; round++) {
+        tn_tensor moved;
+        ASSERT_OK(tn_new(&f->step, &moved, TN_F32, 2, proposals.dim, &f->err), f->err);
+        ASSERT_OK(md_fvlm_move(&f->cx, f->model, level, &proposals, NULL, frame.net_height,
+                               frame.net_width, &moved),
+                  f->err);
+        proposals = moved;
+    }
     ASSERT_OK(md_fvlm_regions(&f->cx, f->model, level, &proposals, NULL, c->box_size, &pooled),
               f->err);
     ASSERT_OK(md_fvlm_box_fwd(&f->cx, f->model, &pooled, &deltas, &unit), f->err);

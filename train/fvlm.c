@@ -131,6 +131,25 @@ static tn_status learn_proposals(pass *p) {
     return TN_OK;
 }
 
+#define MOVED 128 // of the best proposals
+
+// With more rounds than one, boxes that the head has moved are its regions too.
+static tn_status with_moved(pass *p, int64_t i, tn_tensor *boxes) {
+    const tr_frame *frame = &p->batch->samples[i].frame;
+    int64_t count = boxes->dim[0], moved = count < MOVED ? count : MOVED;
+    tn_tensor all, image;
+    if (md_fvlm_settings(p->task->model)->box_rounds < 2 || !count) return TN_OK;
+    TN_TRY(tn_new(p->cx.step, &all, TN_F32, TN_DIMS(count + moved, 4), p->cx.err));
+    TN_TRY(tn_new(p->cx.step, &image, TN_I32, TN_DIMS(moved), p->cx.err));
+    memcpy(all.data, boxes->data, tn_bytes(boxes));
+    for (int64_t r = 0; r < moved; r++) tn_i32(&image)[r] = (int32_t)i;
+    tn_tensor from = tn_slice(boxes, 0, moved), to = tn_slice(&all, count, moved);
+    TN_TRY(md_fvlm_move(&p->frozen, p->task->model, p->level, &from, &image, frame->net_h,
+                        frame->net_w, &to));
+    *boxes = all;
+    return TN_OK;
+}
+
 static tn_status choose_regions(pass *p) {
     for (int64_t i = 0; i < p->n; i++) {
         const md_truth *truth = &p->batch->samples[i].truth;
@@ -140,6 +159,7 @@ static tn_status choose_regions(pass *p) {
         TN_TRY(md_fvlm_propose(&p->frozen, p->task->model, p->logits, p->deltas, i,
                                &p->task->limits, p->batch->samples[i].frame.net_h,
                                p->batch->samples[i].frame.net_w, &boxes, &scores));
+        TN_TRY(with_moved(p, i, &boxes));
         TN_TRY(md_roi_targets_make(kn_pool(p->task->kn), p->cx.step, &p->task->regions, &boxes,
                                    truth, (int32_t)p->task->names, &rng, NULL, p->task->text.dtype,
                                    to, p->cx.err));

@@ -2,6 +2,7 @@
 #include "train/losses.h"
 
 #include "kernels/train.h"
+#include "nn/real.h"
 
 #include <string.h>
 
@@ -17,13 +18,6 @@ tr_loss_options tr_loss_default(void) {
                              .box_delta = 1.0 / 9,
                              .background = 0.9,
                              .weight = {1, 1, 1, 1, 1}};
-}
-
-static void put(tn_tensor *t, int64_t i, double value) {
-    if (t->dtype == TN_F64)
-        ((double *)t->data)[i] = value;
-    else
-        tn_f32(t)[i] = (float)value;
 }
 
 // The same numbers in the shape of x.
@@ -75,7 +69,8 @@ tn_status tr_loss_classes(nn_ctx *cx, const tr_loss_options *options, const md_r
     int64_t rows = cosines->dim[0], columns = cosines->dim[1];
     TN_TRY(tn_new(cx->step, &weight, cosines->dtype, TN_DIMS(columns), cx->err));
     TN_TRY(tn_new(cx->step, &target, TN_I32, TN_DIMS(rows), cx->err));
-    for (int64_t t = 0; t < columns; t++) put(&weight, t, t < names ? 1 : options->background);
+    for (int64_t t = 0; t < columns; t++)
+        nn_real_set(&weight, t, t < names ? 1 : options->background);
     for (int64_t r = 0; r < rows; r++) {
         int32_t label = tn_i32(&targets->label)[r];
         tn_i32(&target)[r] = label < columns ? label : -1;
@@ -100,7 +95,7 @@ tn_status tr_loss_cosine(nn_ctx *cx, const tr_loss_options *options, const md_ro
     for (int64_t r = 0; r < rows; r++) {
         int32_t label = tn_i32(&targets->label)[r];
         bool named = label >= 0 && label < names;
-        put(&weight, r, named);
+        nn_real_set(&weight, r, named);
         memcpy((char *)target.data + (size_t)r * bytes,
                (char *)text->data + (size_t)(named ? label : 0) * bytes, bytes);
     }

@@ -99,10 +99,11 @@ CASES = {
         "score2": {"mode": "crop"},
     },
     "deep": {
-        "version": 3,
+        "version": 4,
         "picture": {"size": 56},
         "pyramid": {"kind": "stem", "strides": [4, 8, 16, 32], "channels": 32, "norm": "group", "blocks": 2},
-        "score2": {"mode": "crop", "nms": 0.4},
+        "box_head": {"rounds": 2},
+        "score2": {"mode": "crop", "nms": 0.45},
         "limits": {"inside": 0.7},
     },
     "resnet": {

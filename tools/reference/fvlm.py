@@ -506,6 +506,17 @@ class Fvlm(nn.Module):
         row = self.box_head(regions)
         return self.box_predictor.bbox_pred(row), self.box_predictor.embedding(row)
 
+    @torch.no_grad()
+    def moved(self, levels, boxes, frame):
+        """Where the box head moves the regions of one picture, and their embeddings."""
+        found = []
+        for i in range(0, len(boxes), REGION_BATCH):
+            some = boxes[i:i + REGION_BATCH]
+            found.append(self.box(self.regions(levels, some, torch.zeros(len(some), dtype=torch.int64), self.config["box_head"]["size"])))
+        d, e = (torch.cat([f[k] for f in found]) for k in range(2))
+        boxes = clip_boxes_to_image(self.decode(d, boxes, [10.0, 10.0, 5.0, 5.0]), (frame["net_height"], frame["net_width"]))
+        return boxes, e
+
     def classify(self, text, embedding):
         """Cosines with the rows of text and, where it is learned, the background."""
         rows = text.to(embedding.dtype)
@@ -653,14 +664,9 @@ class Fvlm(nn.Module):
         levels = self.levels(maps["maps"], x)
         logits, deltas = self.rpn.head(levels)
         rois, objectness = self.propose(logits, deltas, 0, c["rpn"], frame["net_height"], frame["net_width"])
-        d, e = [], []
-        for i in range(0, len(rois), REGION_BATCH):
-            some = rois[i:i + REGION_BATCH]
-            y = self.box(self.regions(levels, some, torch.zeros(len(some), dtype=torch.int64), c["box_head"]["size"]))
-            d.append(y[0])
-            e.append(y[1])
-        d, e = torch.cat(d), torch.cat(e)
-        boxes = clip_boxes_to_image(self.decode(d, rois, [10.0, 10.0, 5.0, 5.0]), (frame["net_height"], frame["net_width"]))
+        boxes = rois
+        for _ in range(c["box_head"].get("rounds", 1)):
+            boxes, e = self.moved(levels, boxes, frame)
         p1 = (self.scale1() * self.classify(text, e)).softmax(-1)
         most, overlap = c["score2"]["top"], c["score2"].get("nms", 1)
         if len(boxes) > most or overlap < 1:
