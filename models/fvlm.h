@@ -86,17 +86,19 @@ tn_status md_fvlm_propose(nn_ctx *cx, const md_fvlm *model, const tn_tensor *log
                           int64_t net_height, int64_t net_width, tn_tensor *boxes,
                           tn_tensor *scores);
 
-// Stage 4: regions [R,4] network of the pictures in image (int32 [R]) -> [R,size,size,channels].
-tn_status md_fvlm_regions(nn_ctx *cx, const md_fvlm *model, const tn_tensor *level,
-                          const tn_tensor *boxes, const tn_tensor *image, int64_t size,
-                          tn_tensor *y);
+// Stage 4: boxes [R,4] network of the pictures in image (int32 [R]; NULL: all of the first) ->
+// [R,size,size,channels], size box_size, with what surrounds a box (box_context), or mask_size.
+tn_status md_fvlm_box_regions(nn_ctx *cx, const md_fvlm *model, const tn_tensor *level,
+                              const tn_tensor *boxes, const tn_tensor *image, tn_tensor *y);
+tn_status md_fvlm_mask_regions(nn_ctx *cx, const md_fvlm *model, const tn_tensor *level,
+                               const tn_tensor *boxes, const tn_tensor *image, tn_tensor *y);
 
-// Stage 5: regions of box_size -> deltas [R,4] (divisors 10, 10, 5, 5), embedding [R,D] (the
+// Stage 5: the box head's regions -> deltas [R,4] (divisors 10, 10, 5, 5), embedding [R,D] (the
 // projection adapter's, not normalised).
 tn_status md_fvlm_box_fwd(nn_ctx *cx, const md_fvlm *model, const tn_tensor *regions,
                           tn_tensor *deltas, tn_tensor *embedding);
 extern const double md_fvlm_box_weights[4];
-// Where the box head moves regions once: as md_fvlm_regions -> y float32 [R,4] of the caller,
+// Where the box head moves boxes once: as md_fvlm_box_regions -> y float32 [R,4] of the caller,
 // within net_height x net_width. No gradient.
 tn_status md_fvlm_move(nn_ctx *cx, const md_fvlm *model, const tn_tensor *level,
                        const tn_tensor *boxes, const tn_tensor *image, int64_t net_height,

@@ -69,6 +69,7 @@ typedef struct md_fvlm_config {
     double rpn_nms;
 
     int64_t box_convs, box_fcs, box_width, box_size; // box_size: bins of a region a side
+    double box_context; // sides of what it sees of a box, in sides of the box
     int64_t box_rounds; // times that a box is moved, each from where the one before left it
     int64_t mask_convs, mask_size;
 

@@ -108,7 +108,7 @@ static tn_status refine_some(nn_ctx *cx, const md_fvlm *model, const scene *s,
                              const tn_tensor *regions, tn_tensor *boxes, tn_tensor *embedding) {
     size_t mark = tn_arena_mark(cx->step);
     tn_tensor pooled, deltas, unit;
-    TN_TRY(md_fvlm_regions(cx, model, s->level, regions, NULL, model->config.box_size, &pooled));
+    TN_TRY(md_fvlm_box_regions(cx, model, s->level, regions, NULL, &pooled));
     TN_TRY(md_fvlm_box_fwd(cx, model, &pooled, &deltas, &unit));
     kn_l2_normalize_fwd(cx->kn, 1e-12, &unit, embedding);
     kn_box_decode_fwd(cx->kn, md_fvlm_box_weights, log(1000.0 / 16), regions, &deltas, boxes);
@@ -435,7 +435,7 @@ static tn_status masks_of(nn_ctx *cx, const md_fvlm *model, const scene *s, md_f
         size_t mark = tn_arena_mark(cx->step);
         tn_tensor some = tn_slice(&out->boxes, from, n), to = tn_slice(&out->masks, from, n),
                   pooled, logits;
-        TN_TRY(md_fvlm_regions(cx, model, s->level, &some, NULL, size, &pooled));
+        TN_TRY(md_fvlm_mask_regions(cx, model, s->level, &some, NULL, &pooled));
         TN_TRY(md_fvlm_mask_fwd(cx, model, &pooled, &logits));
         logits = tn_reshape(&logits, 3, to.dim);
         kn_act_fwd(cx->kn, KN_SIGMOID, &logits, &to);

@@ -120,10 +120,32 @@ tn_status md_fvlm_propose(nn_ctx *cx, const md_fvlm *model, const tn_tensor *log
                          side, boxes, scores);
 }
 
-tn_status md_fvlm_regions(nn_ctx *cx, const md_fvlm *model, const tn_tensor *level,
-                          const tn_tensor *boxes, const tn_tensor *image, int64_t size,
-                          tn_tensor *y) {
-    return nn_roi_pool_fwd(cx, &model->pool, level, boxes, image, size, y);
+// Boxes times as wide and high around the same middle.
+static tn_status widened(nn_ctx *cx, double times, const tn_tensor *boxes, tn_tensor *y) {
+    float more = (float)((times - 1) / 2);
+    TN_TRY(tn_new(cx->step, y, TN_F32, TN_DIMS(boxes->dim[0], 4), cx->err));
+    for (int64_t i = 0; i < boxes->dim[0]; i++) {
+        const float *from = tn_f32(boxes) + 4 * i;
+        float *to = tn_f32(y) + 4 * i;
+        for (int k = 0; k < 2; k++) {
+            float margin = more * (from[k + 2] - from[k]);
+            to[k] = from[k] - margin, to[k + 2] = from[k + 2] + margin;
+        }
+    }
+    return TN_OK;
+}
+
+tn_status md_fvlm_box_regions(nn_ctx *cx, const md_fvlm *model, const tn_tensor *level,
+                              const tn_tensor *boxes, const tn_tensor *image, tn_tensor *y) {
+    const md_fvlm_config *c = &model->config;
+    tn_tensor wide = *boxes;
+    if (c->box_context > 1) TN_TRY(widened(cx, c->box_context, boxes, &wide));
+    return nn_roi_pool_fwd(cx, &model->pool, level, &wide, image, c->box_size, y);
+}
+
+tn_status md_fvlm_mask_regions(nn_ctx *cx, const md_fvlm *model, const tn_tensor *level,
+                               const tn_tensor *boxes, const tn_tensor *image, tn_tensor *y) {
+    return nn_roi_pool_fwd(cx, &model->pool, level, boxes, image, model->config.mask_size, y);
 }
 
 tn_status md_fvlm_box_fwd(nn_ctx *cx, const md_fvlm *model, const tn_tensor *regions,
@@ -149,7 +171,7 @@ tn_status md_fvlm_move(nn_ctx *cx, const md_fvlm *model, const tn_tensor *level,
     nn_ctx frozen = *cx;
     tn_tensor pooled, deltas, embedding, moves;
     frozen.tape = NULL;
-    TN_TRY(md_fvlm_regions(&frozen, model, level, boxes, image, model->config.box_size, &pooled));
+    TN_TRY(md_fvlm_box_regions(&frozen, model, level, boxes, image, &pooled));
     TN_TRY(md_fvlm_box_fwd(&frozen, model, &pooled, &deltas, &embedding));
     TN_TRY(in_single(cx, &deltas, &moves));
     kn_box_decode_fwd(cx->kn, md_fvlm_box_weights, log(1000.0 / 16), boxes, &moves, y);

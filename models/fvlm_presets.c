@@ -27,6 +27,7 @@ static md_fvlm_config common(void) {
         .box_fcs = 1,
         .box_width = 1024,
         .box_size = 7,
+        .box_context = 1,
         .box_rounds = 1,
         .mask_convs = 4,
         .mask_size = 14,
@@ -137,7 +138,8 @@ static md_fvlm_config small(void) {
     c.pyramid_blocks = 2; // a window of the tower is narrower than many things
     c.rpn_convs = 1, c.rpn_before = 1000, c.rpn_after = 300;
     c.box_convs = 2, c.box_fcs = 1, c.box_width = 256;
-    c.box_rounds = 2; // a proposal is often too small to see how far a thing goes
+    // A proposal often ends before a thing does: what is around it tells, and a second look.
+    c.box_context = 1.5, c.box_rounds = 2;
     c.mask_convs = 2;
     c.score2_mode = MD_SCORE2_CROP, c.score2_top = 100, c.score2_nms = 0.6;
     snprintf(c.prompt[0], sizeof c.prompt[0], "a photo of {}");

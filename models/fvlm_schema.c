@@ -60,6 +60,7 @@ const md_field md_fvlm_fields[] = {
     INT("box_head", "width", box_width, 1, 16384),
     INT("box_head", "size", box_size, 1, 64),
     INT_SINCE(4, "box_head", "rounds", box_rounds, 1, 8, 1),
+    REAL_SINCE(5, "box_head", "context", box_context, 1, 10, 1),
     INT("mask_head", "convs", mask_convs, 0, 8),
     INT("mask_head", "size", mask_size, 2, 64),
     REAL("score1", "scale", score1_scale, 0.01, 1000),

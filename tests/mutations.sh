@@ -163,6 +163,7 @@ mutation "F-VLM: anchors at the corner of their cell" models/anchors.c 's/middle
 mutation "F-VLM: alpha and beta change places" models/fvlm_fuse.c 's/? cfg->alpha : cfg->beta/? cfg->beta : cfg->alpha/' \
     test_fvlm
 mutation "F-VLM: windows are cut across rows" models/clip_scene.c 's|row % h \* w|row % h|' test_fvlm
+mutation "F-VLM: the box head sees the box alone" models/fvlm_heads.c 's/box_context > 1)/box_context > 99)/' test_fvlm
 mutation "contrast: what competes is given" models/fvlm_detect.c 's/vocabulary->classes - vocabulary->others/vocabulary->classes/' \
     test_contrast
 mutation "contrast: what is asked for is doubled" models/known_names.c 's/if (left_out && left_out\[class\]) continue;//' \

@@ -283,8 +283,7 @@ static void masks(fixture *f) {
     md_frame_to_network(&frame, &boxes);
     ASSERT_OK(md_fvlm_frozen(&f->cx, f->model, &x, MD_SCORE2_NONE, &features), f->err);
     ASSERT_OK(md_fvlm_pyramid(&f->cx, f->model, &features, level), f->err);
-    ASSERT_OK(md_fvlm_regions(&f->cx, f->model, level, &boxes, NULL, c->mask_size, &pooled),
-              f->err);
+    ASSERT_OK(md_fvlm_mask_regions(&f->cx, f->model, level, &boxes, NULL, &pooled), f->err);
     ASSERT_OK(md_fvlm_mask_fwd(&f->cx, f->model, &pooled, &logits), f->err);
     logits = tn_reshape(&logits, TN_DIMS(boxes.dim[0], 2 * c->mask_size, 2 * c->mask_size));
     kn_act_fwd(f->kn, KN_SIGMOID, &logits, &logits);
@@ -321,8 +320,7 @@ static void boxes(fixture *f) {
                   f->err);
         proposals = moved;
     }
-    ASSERT_OK(md_fvlm_regions(&f->cx, f->model, level, &proposals, NULL, c->box_size, &pooled),
-              f->err);
+    ASSERT_OK(md_fvlm_box_regions(&f->cx, f->model, level, &proposals, NULL, &pooled), f->err);
     ASSERT_OK(md_fvlm_box_fwd(&f->cx, f->model, &pooled, &deltas, &unit), f->err);
     ASSERT_OK(tn_new(&f->step, &refined, TN_F32, 2, proposals.dim, &f->err), f->err);
     kn_box_decode_fwd(f->kn, md_fvlm_box_weights, log(1000.0 / 16), &proposals, &deltas, &refined);

@@ -128,7 +128,6 @@ static double loss_of(fixture *f, const tn_tensor *x, uint64_t stream) {
 
 // One training forward through every stage; all that is trained takes part.
 static double forward(fixture *f) {
-    const md_fvlm_config *c = md_fvlm_settings(f->model);
     tn_arena_reset(&f->step, 0);
     nn_tape_reset(f->tape);
     f->cx.tape = f->tape;
@@ -142,11 +141,10 @@ static double forward(fixture *f) {
         loss += loss_of(f, &logits[i], (uint64_t)i);
         loss += loss_of(f, &deltas[i], (uint64_t)i + 10);
     }
-    ASSERT_OK(md_fvlm_regions(&f->cx, f->model, level, &rois, NULL, c->box_size, &regions), f->err);
+    ASSERT_OK(md_fvlm_box_regions(&f->cx, f->model, level, &rois, NULL, &regions), f->err);
     ASSERT_OK(md_fvlm_box_fwd(&f->cx, f->model, &regions, &moves, &unit), f->err);
     ASSERT_OK(md_fvlm_classify(&f->cx, f->model, &text, &unit, &names), f->err);
-    ASSERT_OK(md_fvlm_regions(&f->cx, f->model, level, &rois, NULL, c->mask_size, &regions),
-              f->err);
+    ASSERT_OK(md_fvlm_mask_regions(&f->cx, f->model, level, &rois, NULL, &regions), f->err);
     ASSERT_OK(md_fvlm_mask_fwd(&f->cx, f->model, &regions, &masks), f->err);
     return loss + loss_of(f, &moves, 20) + loss_of(f, &names, 21) + loss_of(f, &masks, 22);
 }

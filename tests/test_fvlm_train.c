@@ -120,7 +120,6 @@ static void make_inputs(bench *b, const bench *like) {
 }
 
 static tn_status forward(bench *b) {
-    const md_fvlm_config *c = md_fvlm_settings(b->model);
     tn_tensor level[MD_FVLM_LEVELS], pooled, embedding, *out = b->out;
     md_fvlm_features features = {.picture = b->picture};
     memcpy(features.map, b->map, sizeof b->map);
@@ -129,10 +128,10 @@ static tn_status forward(bench *b) {
     TN_TRY(md_fvlm_pyramid(&b->cx, b->model, &features, level));
     TN_TRY(md_fvlm_rpn(&b->cx, b->model, level, out, out + MD_FVLM_LEVELS));
     out += 2 * MD_FVLM_LEVELS;
-    TN_TRY(md_fvlm_regions(&b->cx, b->model, level, &b->boxes, NULL, c->box_size, &pooled));
+    TN_TRY(md_fvlm_box_regions(&b->cx, b->model, level, &b->boxes, NULL, &pooled));
     TN_TRY(md_fvlm_box_fwd(&b->cx, b->model, &pooled, &out[0], &embedding));
     TN_TRY(md_fvlm_classify(&b->cx, b->model, &b->text, &embedding, &out[1]));
-    TN_TRY(md_fvlm_regions(&b->cx, b->model, level, &b->boxes, NULL, c->mask_size, &pooled));
+    TN_TRY(md_fvlm_mask_regions(&b->cx, b->model, level, &b->boxes, NULL, &pooled));
     return md_fvlm_mask_fwd(&b->cx, b->model, &pooled, &out[2]);
 }
 

@@ -209,8 +209,7 @@ static tn_status learn_regions(pass *p) {
     tn_tensor boxes, image, pooled;
     TN_TRY(join(p, false, &boxes, &image));
     if (!boxes.dim[0]) return TN_OK;
-    TN_TRY(md_fvlm_regions(&p->cx, model, p->level, &boxes, &image,
-                           md_fvlm_settings(model)->box_size, &pooled));
+    TN_TRY(md_fvlm_box_regions(&p->cx, model, p->level, &boxes, &image, &pooled));
     TN_TRY(md_fvlm_box_fwd(&p->cx, model, &pooled, &p->box_deltas, &p->embedding));
     if (!p->task->losses.cosine)
         TN_TRY(md_fvlm_classify(&p->cx, model, &p->task->text, &p->embedding, &p->cosines));
@@ -233,8 +232,7 @@ static tn_status learn_masks(pass *p) {
     tn_tensor boxes, image, pooled;
     TN_TRY(join(p, true, &boxes, &image));
     if (!boxes.dim[0]) return TN_OK;
-    TN_TRY(md_fvlm_regions(&p->cx, p->task->model, p->level, &boxes, &image,
-                           md_fvlm_settings(p->task->model)->mask_size, &pooled));
+    TN_TRY(md_fvlm_mask_regions(&p->cx, p->task->model, p->level, &boxes, &image, &pooled));
     TN_TRY(md_fvlm_mask_fwd(&p->cx, p->task->model, &pooled, &p->masks));
     for (int64_t i = 0, first = 0; i < p->n; i++) {
         int64_t count = p->choices->regions[i].mask_rois.dim[0];

@@ -99,10 +99,10 @@ CASES = {
         "score2": {"mode": "crop"},
     },
     "deep": {
-        "version": 4,
+        "version": 5,
         "picture": {"size": 56},
         "pyramid": {"kind": "stem", "strides": [4, 8, 16, 32], "channels": 32, "norm": "group", "blocks": 2},
-        "box_head": {"rounds": 2},
+        "box_head": {"rounds": 2, "context": 1.5},
         "score2": {"mode": "crop", "nms": 0.45},
         "limits": {"inside": 0.7},
     },

@@ -14,10 +14,9 @@ type of the parameters (model.double() for float64). Forward stages, for trainin
     levels = model.levels(maps["maps"], x)     five maps
     logits, deltas = model.rpn.head(levels)    lists, [N,A,h,w] and [N,4A,h,w]
     boxes, scores = model.propose(logits, deltas, n, limits, height, width)
-    regions = model.regions(levels, boxes, image, size)
-    deltas, embedding = model.box(regions)
+    deltas, embedding = model.box(model.box_regions(levels, boxes, image))
     cosines = model.classify(text, embedding)
-    mask_logits = model.mask(regions)
+    mask_logits = model.mask(model.regions(levels, boxes, image, size))
 """
 
 import argparse
@@ -502,6 +501,12 @@ class Fvlm(nn.Module):
                 out = out.index_put((at,), roi_align(levels[i], rois[at], size, 1 / strides[i], 2, True))
         return out
 
+    def box_regions(self, levels, boxes, image):
+        """What the box head sees: a box with what surrounds it."""
+        head = self.config["box_head"]
+        margin = (head.get("context", 1) - 1) / 2 * (boxes[:, 2:] - boxes[:, :2])
+        return self.regions(levels, torch.cat([boxes[:, :2] - margin, boxes[:, 2:] + margin], 1), image, head["size"])
+
     def box(self, regions):
         row = self.box_head(regions)
         return self.box_predictor.bbox_pred(row), self.box_predictor.embedding(row)
@@ -512,7 +517,7 @@ class Fvlm(nn.Module):
         found = []
         for i in range(0, len(boxes), REGION_BATCH):
             some = boxes[i:i + REGION_BATCH]
-            found.append(self.box(self.regions(levels, some, torch.zeros(len(some), dtype=torch.int64), self.config["box_head"]["size"])))
+            found.append(self.box(self.box_regions(levels, some, torch.zeros(len(some), dtype=torch.int64))))
         d, e = (torch.cat([f[k] for f in found]) for k in range(2))
         boxes = clip_boxes_to_image(self.decode(d, boxes, [10.0, 10.0, 5.0, 5.0]), (frame["net_height"], frame["net_width"]))
         return boxes, e

@@ -102,7 +102,7 @@ def forward(model, step, share):
         return boxes, image
 
     boxes, image = joined("regions.rois")
-    box_deltas, embedding = model.box(model.regions(levels, boxes, image, config["box_head"]["size"]))
+    box_deltas, embedding = model.box(model.box_regions(levels, boxes, image))
     names = len(step["text"]) - (config["background"]["kind"] == "text")
     if config["training"]["loss"] == "softmax":
         scores = model.scale1() * model.classify(step["text"], embedding)
