@@ -328,8 +328,9 @@ UNEQUAL = """## What cannot be equal, and why
   precision, behind its resize in float32, and the row says how far both float32 programs are from that. A difference between
   the two can be the error of either; a row that misses its bar is listed with whose it is.
 - **PyTorch beside itself, without oneDNN.** Its convolutions come from oneDNN unless that is turned off, and those are the coarser:
-  on the photograph where v1's scores differ most it is 1.9e-4 from double precision with them and 6e-5 without. Photographs
-  over a bar are therefore compared with that answer too.
+  on a machine with AVX2, on the photograph where v1's scores differed most, it was 1.9e-4 from double precision with them and
+  6e-5 without: more than the bar of 1e-4, which that row therefore missed there. Photographs over a bar are compared with
+  that answer too.
 - **Decisions by a hair.** Suppression, top-k and score thresholds turn a difference in the last bits into a box that is
   there or not. For the detector, torchvision itself is asked again with its thresholds moved by 1e-4, and with noise in
   its logits that moves scores by less than that (two boxes whose scores are 1e-7 apart suppress each other in either order);
