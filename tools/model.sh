@@ -16,10 +16,10 @@ mkdir -p "$work"
 
 case $steps in
 full)
-    scenes=(--count 2400 --pool base) validation=(--count 100) unseen=(--count 500)
-    clip=(--optimizer muon --lr 2e-3 --warmup 200 --batch 160 --empty 16 --steps 3000)
+    scenes=(--count 4800 --pool base) validation=(--count 100) unseen=(--count 500)
+    clip=(--optimizer muon --lr 2e-3 --warmup 200 --batch 160 --empty 16 --steps 5000)
     detector=(--preset small --no-flip --batch 4 --regions 128 --optimizer muon --lr 6e-3
-        --steps 3000 --val-every 3000)
+        --steps 4500 --val-every 4500)
     model=(--size 448 --alpha 0.8 --beta 0.9 --objectness 0.6 --proposals 1000)
     ;;
 tiny)
