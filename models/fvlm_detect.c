@@ -427,7 +427,7 @@ static tn_status choose(nn_ctx *cx, const found *f, int64_t classes, const md_fv
 }
 
 static tn_status masks_of(nn_ctx *cx, const md_fvlm *model, const scene *s, md_fvlm_result *out) {
-    int64_t size = model->config.mask_size, side = 2 * size;
+    int64_t side = 2 * model->config.mask_size;
     const int64_t at_once = REGIONS_AT_ONCE / 4; // a region has four times the bins here
     TN_TRY(tn_new(cx->step, &out->masks, TN_F32, TN_DIMS(out->count, side, side), cx->err));
     for (int64_t from = 0; from < out->count; from += at_once) {
