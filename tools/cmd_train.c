@@ -167,17 +167,16 @@ const tool_command tool_train = {
         "What is not given comes from the model's configuration. RUN becomes a model folder for\n"
         "lexmask detect and eval, and holds two checkpoints (the newest and the one before),\n"
         "log.jsonl, losses.png and figures.png. Ctrl-C and SIGTERM save first; lexmask\n"
-        "train --resume --out RUN goes on bit for bit, with the settings of the run. A picture "
-        "that cannot be read is left out, counted "
-        "and\n"
-        "named. Frozen weights are checked by their SHA-256 at the end.\n",
+        "train --resume --out RUN goes on bit for bit, with the settings of the run. A picture\n"
+        "that cannot be read is left out, counted and named. Frozen weights are checked by their\n"
+        "SHA-256 at the end.\n",
     .examples =
-        "  lexmask train --preset fvit-b16 --clip ViT-B-16.pt --data "
-        "instances_train2017.json \\\n"
+        "  lexmask train --preset fvit-b16 --clip ViT-B-16.pt --data instances_train2017.json "
+        "\\\n"
         "      --pictures train2017 --base coco-ovd --out run --batch 4 --accumulate 16\n"
         "  lexmask train --resume --out run\n"
-        "  lexmask train --preset fvlm-rn50 --clip RN50.pt --data mine.json --pictures mine --out "
-        "run --steps 500 --val mine.json --val-every 100\n",
+        "  lexmask train --preset fvlm-rn50 --clip RN50.pt --data mine.json --pictures mine \\\n"
+        "      --out run --steps 500 --val mine.json --val-every 100\n",
     .misuse = misuse,
     .run = run,
     .options = options,
