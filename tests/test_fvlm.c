@@ -12,7 +12,7 @@
 
 #define GOLDEN "tests/golden/fvlm/"
 #define STEP ((size_t)1 << 28)
-#define BAR 2e-5 // of the largest value, for a stage that is fed what the reference's got
+#define BAR 1e-5 // of the largest value, for a stage that is fed what the reference's got
 #define WHOLE                                                                                      \
     1e-3 // for what comes out of all stages one after the other: the last bits of a
          // proposal move the regions of random maps by that much

@@ -104,7 +104,7 @@ static void test_trainable_is_frozen(void **state) {
             tn_tensor want = golden(&f, name, TN_F32);
             ASSERT_WITHIN(
                 test_relative_error(tn_f32(&level[k]), tn_f32(&want), (size_t)tn_count(&want)),
-                2e-5);
+                1e-5);
         }
         close_fixture(&f);
     }

@@ -140,6 +140,14 @@ class Clip(nn.Module):
     def g(self, name):
         return self.w["visual." + name]
 
+    @property
+    def dtype(self):
+        return self.g("conv1.weight").dtype
+
+    def _apply(self, fn, recurse=True):  # .double()
+        self.w = {name: fn(tensor) for name, tensor in self.w.items()}
+        return super()._apply(fn, recurse)
+
     def norm(self, x, name):
         return F.layer_norm(x, x.shape[-1:], self.g(name + ".weight"), self.g(name + ".bias"), EPS)
 
@@ -374,6 +382,11 @@ class Fvlm(nn.Module):
         assert not missing and not unexpected, (missing, unexpected)
         return model
 
+    def in_double(self):
+        """Tower and adapters; pictures are still resized and normalised in float32."""
+        self.clip.double()
+        return self.double()
+
     def save(self, folder, half=False):
         os.makedirs(folder, exist_ok=True)
         with open(os.path.join(folder, "config.json"), "w", encoding="utf8") as file:
@@ -474,8 +487,8 @@ class Fvlm(nn.Module):
         boxes, scores, levels = [], [], []
         for i, (o, d) in enumerate(zip(logits, deltas)):
             a, h, w = o.shape[1:]
-            o = o[n].permute(1, 2, 0).flatten().float()
-            d = d[n].reshape(a, 4, h, w).permute(2, 3, 0, 1).reshape(-1, 4).float()
+            o = o[n].permute(1, 2, 0).flatten()
+            d = d[n].reshape(a, 4, h, w).permute(2, 3, 0, 1).reshape(-1, 4)
             best = torch.sort(o, descending=True, stable=True).indices[: limits["before"]]
             boxes.append(self.decode(d[best], self.anchors(i, h, w)[best], [1.0] * 4))
             scores.append(o[best])
@@ -563,7 +576,7 @@ class Fvlm(nn.Module):
         out = []
         for i in range(0, len(e), 64):
             x = torch.stack([self.clip.crop_input(picture, row) for row in e[i:i + 64].astype(int).tolist()])
-            out.append(self.clip.encode(x))
+            out.append(self.clip.encode(x.to(self.clip.dtype)))
         return torch.cat(out)
 
     def _embed(self, maps, boxes, picture, frame, positions):
@@ -664,7 +677,7 @@ class Fvlm(nn.Module):
         base = base or [False] * names
         alpha, beta = c["fusion"]["alpha"] if alpha is None else alpha, c["fusion"]["beta"] if beta is None else beta
         frame = self.frame(picture.height, picture.width)
-        x = self.input(picture, frame)
+        x, text = self.input(picture, frame).to(self.clip.dtype), text.to(self.clip.dtype)
         maps = self.frozen(x)
         levels = self.levels(maps["maps"], x)
         logits, deltas = self.rpn.head(levels)
@@ -689,7 +702,7 @@ class Fvlm(nn.Module):
         if len(scores) > 50000:
             best = torch.sort(scores, descending=True, stable=True).indices[:50000]
             row, name, scores = row[best], name[best], scores[best]
-        keep = batched_nms(boxes[row], scores, name, c["limits"]["nms"])
+        keep = batched_nms(boxes[row], scores.to(boxes.dtype), name, c["limits"]["nms"])
         keep = self.without_parts(boxes[row], name, keep, c["limits"].get("inside", 1))[: c["limits"]["top"]]
         row, name, scores = row[keep], name[keep], scores[keep]
         masks = []
