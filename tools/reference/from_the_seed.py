@@ -326,11 +326,15 @@ large as the CLIP's own (64 pixels, 8x8 patches; ViT-B/32 has 7x7 of 224 pixels)
   `lexmask eval --sweep` finds those of one's own data without running the model again.
 - **loss, background**: the cosine of true boxes alone never says what a box is not; a background that is learned needs a loss
   that sees it.
-- **feature pyramid, resolution, scale jitter**: where boxes are found at all. Look at AR@100 of RPN and box head before you
-  look at names: a name cannot be better than its box. 8x8 patches of a whole picture are what ViT-B/32 has.
+- **updates**: not a setting of the model, but what lets a short training say anything. AdamW gets there, too, later.
+- **feature pyramid, resolution, the picture itself, larger pictures, residual blocks, a box in context**: where boxes are
+  found at all. Look at AR@100 of RPN and box head before you look at names: a name cannot be better than its box. 8x8
+  patches of a whole picture are what ViT-B/32 has.
+- **windows**: a tower that sees pieces as large as its own training's says more of them than one that is stretched.
 - **score 2**: what CLIP was trained on is what it can be asked. The small one saw crops of 64 pixels, so pieces of the picture
   are its home, and one pass over the picture is not, until it is refined; a CLIP of photos is no different in kind.
-- **context, prompts**: settings of evaluation alone, cheap to try.
+- **context, prompts, doubles, parts, objectness**: settings of evaluation alone, cheap to try. Of a hundred boxes with a second
+  score most are doubles of a few things unless those go first.
 
 ## Where this world is not photos
 
