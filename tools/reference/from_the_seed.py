@@ -114,7 +114,7 @@ def read(path):
 
 
 def scenes(a, name, seed, count, pool):
-    folder = os.path.join(a.work, name)
+    folder = os.path.join(a.work, f"{name}-{count}")
     if not os.path.exists(os.path.join(folder, "annotations.json")):
         run([PROGRAM, "scenes", "--out", folder, "--seed", seed, "--count", count, "--pool", pool, *a.scene_options])
     return folder
@@ -167,7 +167,7 @@ def digest(*parts):
 
 def write_config(folder, config, steps):
     config = json.loads(json.dumps(config))
-    config["training"]["warmup"] = min(config["training"]["warmup"], steps // 8)  # of a toy
+    config["training"] |= {"steps": steps, "warmup": min(config["training"]["warmup"], steps // 8)}
     write(os.path.join(folder, "config.json"), json.dumps(config, indent=1))
 
 
