@@ -75,7 +75,8 @@ ROWS = [
      "384 pixels, scaled by 0.7 to 1.7 while training"),
     ("blocks", "residual blocks", {"pyramid.blocks": 2}, "trained", "two of them on each of the two coarsest maps: both ends of a large thing at one place"),
     ("head", "a box in context", {"box_head.context": 1.5, "box_head.rounds": 2}, "trained",
-     "the box head sees half a box around a box, and looks again at where it moved it"),
+     "the box head sees half a box around a box, and looks again at where it moved it; its boxes of one thing come closer together, "
+     "and take each other's places among the hundred until the next row"),
     ("doubles", "no doubles", {"rpn.after": 1000, "score2.nms": 0.6}, "kept",
      "1,000 proposals, and what overlaps a better box by more than 0.6 gets no second score"),
     ("parts", "no parts", {"limits.inside": 0.8}, "kept", "a box of which more than 0.8 lies within a better one of its name goes"),
@@ -306,7 +307,8 @@ Made by `tools/reference/from_the_seed.py --seeds {seeds} --steps {steps} --scen
 names, figures are of {unseen} scenes that nothing was trained on, with all 1,377 names asked for at once.{spread} A row
 without updates evaluates the adapters of the last row above it that has some, with other settings. These are short
 trainings, for comparing rows; the model that ships was trained longer ([its card](../demo/model/README.md)). Seconds a picture are wall
-clock of `lexmask eval`, on a machine that may have had other work.
+clock of `lexmask eval`, on a machine that may have had other work. All digits are in [a file beside this page]({kept}), which
+other seeds join when they are measured.
 
 ## The rows
 
@@ -318,7 +320,14 @@ the code does not offer the other. Heads with one output a name could not box na
 Widths of pyramid and heads are those of `small` from the first row on, since the seed's are for a CLIP of 768 channels; its picture is as
 large as the CLIP's own (64 pixels, 8x8 patches; ViT-B/32 has 7x7 of 224 pixels).
 
-{stages}## For someone with a real CLIP
+{stages}## What carries
+
+Three things, and the seed has none of them: pieces of the picture for score 2, since that is what its CLIP was trained on; a
+map that is fine enough for the smallest thing; and that the boxes which are looked at twice are of different things. All
+that comes before a map that is fine enough, the loss and the background included, changes nothing that can be measured: there
+is no box for a name to be right in.
+
+## For someone with a real CLIP
 
 - **temperature**: cosines of CLIP differ by hundredths, so that without a factor the softmax over many names is flat and
   no threshold is right. It costs nothing.
@@ -349,7 +358,8 @@ def page(a):
     rows = "\n".join(f"- **{title}**: {note}." for _, title, _, _, note in ROWS)
     spread = f" Mean and standard deviation of {len(a.seeds)} seeds." if len(a.seeds) > 1 else " One seed."
     return PAGE.format(table=table(a), seeds=",".join(map(str, a.seeds)), steps=a.steps, scenes=a.scenes, unseen=a.unseen, spread=spread,
-                       rows=rows, stages=stages_text(a))
+                       rows=rows, stages=stages_text(a),
+                       kept=os.path.basename(a.kept))
 
 
 def main():
