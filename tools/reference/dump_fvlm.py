@@ -178,6 +178,11 @@ def randomise(model, generator):
         tensor.copy_(value.half().float())
 
 
+def write_case(dump, folder):
+    """What was computed in double is stored as float32."""
+    save_file({k: (v.float() if v.is_floating_point() else v).contiguous() for k, v in dump.items()}, f"{folder}/case.safetensors")
+
+
 def case(name, change, out):
     generator = torch.Generator().manual_seed(11 + SEEDS.index(name))
     config = merged(change)
@@ -209,7 +214,7 @@ def case(name, change, out):
         if right and not (mode == "maskcls" and config["tower"]["window"]):
             positions = key[6:] if mode == "embed" else None
             dump["unit." + key] = model.score2(mode, found["maps"], boxes.double(), scene, found["frame"], positions=positions)
-    save_file({k: (v.float() if v.is_floating_point() else v).contiguous() for k, v in dump.items()}, f"{folder}/case.safetensors")
+    write_case(dump, folder)
     print(name, len(found["scores"]), "found,", len(found["proposals"]), "boxes, score", float(found["scores"].min()), float(found["scores"].max()))
 
 

@@ -23,7 +23,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 import numpy as np
-from dump_fvlm import COMMON, MODES, randomise
+from dump_fvlm import COMMON, MODES, randomise, write_case
 from fvlm import Clip, Fvlm, file_hash
 
 TEXT = {"context_length": 77, "vocab_size": 49408, "width": 512, "heads": 8, "layers": 1}
@@ -135,7 +135,7 @@ def beside_double(own, exact):
 
 def one(folder, clip, config, photo, boxes, index, modes, double):
     generator = torch.Generator().manual_seed(100 + index)
-    model = Fvlm(config, clip)
+    model = Fvlm(config, clip.float())  # the photo before may have left it in double
     randomise(model, torch.Generator().manual_seed(7))
     if config["score1"]["learned"]:
         model.classifier.logit_scale.fill_(4.0)
@@ -143,11 +143,11 @@ def one(folder, clip, config, photo, boxes, index, modes, double):
     picture = Image.open(photo).convert("RGB")
     rows = 20 + (config["background"]["kind"] == "text")
     text = F.normalize(torch.randn(rows, clip.dim, generator=generator), dim=-1)
-    names = 20
+    base = [t % 2 == 0 for t in range(20)]
     start = time.time()
-    found = model.detect(picture, text, base=[t % 2 == 0 for t in range(names)], everything=True)
+    found = model.detect(picture, text, base=base, everything=True)
     if double:
-        own, found = found, model.in_double().detect(picture, text, base=[t % 2 == 0 for t in range(names)], everything=True)
+        own, found = found, model.in_double().detect(picture, text, base=base, everything=True)
         print(beside_double(own, found))
     frame = found["frame"]
     given = boxes_of(boxes, frame["net_width"], frame["net_height"], generator)
@@ -156,7 +156,7 @@ def one(folder, clip, config, photo, boxes, index, modes, double):
     for key, mode in MODES.items():
         if mode in modes and ((mode == "attnpool") != clip.is_vit or mode == "crop"):
             dump["unit." + key] = model.score2(mode, found["maps"], given.to(clip.dtype), picture, frame, positions=key[6:] if mode == "embed" else None)
-    save_file({k: (v.float() if v.is_floating_point() else v).contiguous() for k, v in dump.items()}, f"{folder}/case.safetensors")
+    write_case(dump, folder)
     print(f"{folder}: {len(found['scores'])} detections, {len(found['proposals'])} boxes, {time.time() - start:.0f} s", flush=True)
 
 
@@ -183,8 +183,8 @@ def main():
         clip_weights(settings, path)
         config = config_of(change, 0.05)
         config["clip"] |= {"path": path, "sha256": file_hash(path), "text_heads": 8}
+        clip = Clip(path, config["clip"]["heads"], "quick_gelu")
         for i, photo in enumerate(photos):
-            clip = Clip(path, config["clip"]["heads"], "quick_gelu")
             one(f"{a.work}/{name}-{i}", clip, config, photo, a.boxes // a.photos, i, a.modes.split(","), a.double)
     here = os.path.dirname(os.path.abspath(__file__))
     return subprocess.run([os.path.abspath(a.test)], cwd=f"{here}/../..", env=dict(os.environ, LEXMASK_FVLM_DUMPS=os.path.abspath(a.work))).returncode
