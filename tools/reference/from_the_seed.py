@@ -221,14 +221,23 @@ def measure(a, model, unseen):
     }
 
 
-def kept(a):
-    """{seed: {row: {made_of, figures}}}: all that was measured, in a file beside the page, on whatever machine."""
+def settings(a):
+    """Figures of other settings do not come into the same table."""
+    return f"{a.steps} updates, {a.scenes} scenes, {a.unseen} unseen"
+
+
+def everything_kept(a):
     return read(a.kept) if os.path.exists(a.kept) else {}
 
 
+def kept(a):
+    """{seed: {row: {made_of, figures}}}: all that was measured with these settings, in a file beside the page, on whatever machine."""
+    return everything_kept(a).get(settings(a), {})
+
+
 def keep(a, seed, key, entry):
-    everything = kept(a)
-    everything.setdefault(str(seed), {})[key] = entry
+    everything = everything_kept(a)
+    everything.setdefault(settings(a), {}).setdefault(str(seed), {})[key] = entry
     write(a.kept, json.dumps(everything, indent=1) + "\n")
     if a.page:
         write(a.page, page(a))
@@ -282,9 +291,9 @@ def cell(values):
 
 def table(a):
     lines = ["| change | trained | " + " | ".join(head for _, head in FIGURES) + " |", "|---|---|" + "---|" * len(FIGURES)]
-    everything = kept(a)
+    measured = kept(a)
     for key, title, _, kind, _ in ROWS:
-        rows = [everything[seed][key]["figures"] for seed in map(str, a.seeds) if key in everything.get(seed, {})]
+        rows = [measured[seed][key]["figures"] for seed in map(str, a.seeds) if key in measured.get(seed, {})]
         if not rows:
             continue
         updates = f"{a.steps} updates" if kind == "trained" else ""
@@ -323,9 +332,10 @@ large as the CLIP's own (64 pixels, 8x8 patches; ViT-B/32 has 7x7 of 224 pixels)
 {stages}## What carries
 
 Three things, and the seed has none of them: pieces of the picture for score 2, since that is what its CLIP was trained on; a
-map that is fine enough for the smallest thing; and that the boxes which are looked at twice are of different things. All
-that comes before a map that is fine enough, the loss and the background included, changes nothing that can be measured: there
-is no box for a name to be right in.
+map that is fine enough for the smallest thing; and that the boxes which are looked at twice are of different things. Before
+the map is fine enough nothing brings a name, the loss and the background included: there is no box for it to be right in.
+Windows, larger pictures, residual blocks, the context of crops and more sentences move figures here by no more than so short
+a training may by chance; [longer comparisons](training.md#the-model-that-ships) are what they were taken for.
 
 ## For someone with a real CLIP
 
@@ -335,11 +345,11 @@ is no box for a name to be right in.
   `lexmask eval --sweep` finds those of one's own data without running the model again.
 - **loss, background**: the cosine of true boxes alone never says what a box is not; a background that is learned needs a loss
   that sees it.
-- **updates**: not a setting of the model, but what lets a short training say anything. AdamW gets there, too, later.
+- **updates**: not a setting of the model, but what lets a short training say anything.
 - **feature pyramid, resolution, the picture itself, larger pictures, residual blocks, a box in context**: where boxes are
   found at all. Look at AR@100 of RPN and box head before you look at names: a name cannot be better than its box. 8x8
   patches of a whole picture are what ViT-B/32 has.
-- **windows**: a tower that sees pieces as large as its own training's says more of them than one that is stretched.
+- **windows**: what is proposed gets better where the tower sees pieces as large as its own training's; names do not, here.
 - **score 2**: what CLIP was trained on is what it can be asked. The small one saw crops of 64 pixels, so pieces of the picture
   are its home, and one pass over the picture is not, until it is refined; a CLIP of photos is no different in kind.
 - **context, prompts, doubles, parts, objectness**: settings of evaluation alone, cheap to try. Of a hundred boxes with a second
