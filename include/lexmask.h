@@ -182,7 +182,7 @@ typedef struct lexmask_session_options {
     const char *novel;  // a file of names, one a line, that beta holds for, alpha for all others;
                         // NULL: alpha for those that the model says it was trained on
     int agnostic;       // 1: names forgotten: a box has its likeliest name alone, is scored by how
-                        // much it is any of the names, and meets all others in suppression
+                        // much it is any at all, and meets all others in suppression
     int keep_scores;    // 1: results keep both scores of every box (lexmask_result_scores)
 } lexmask_session_options;
 

@@ -46,15 +46,18 @@ static inline bool kn_comes_before(float a, int64_t a_index, float b, int64_t b_
     return a_index < b_index;
 }
 
-// IoU of two boxes > threshold, as torchvision's nms computes it. Two empty boxes do not overlap
-// (0/0 is not above anything).
-static inline bool kn_iou_above(const float *a, const float *b, double threshold) {
+// IoU of two boxes as torchvision's nms computes it; of two empty ones NaN, which is not above
+// anything.
+static inline float kn_iou(const float *a, const float *b) {
     float area_a = (a[2] - a[0]) * (a[3] - a[1]), area_b = (b[2] - b[0]) * (b[3] - b[1]);
     float left = a[0] > b[0] ? a[0] : b[0], top = a[1] > b[1] ? a[1] : b[1];
     float right = a[2] < b[2] ? a[2] : b[2], bottom = a[3] < b[3] ? a[3] : b[3];
     float w = right - left > 0 ? right - left : 0, h = bottom - top > 0 ? bottom - top : 0;
     float both = w * h;
-    return (double)(both / (area_a + area_b - both)) > threshold;
+    return both / (area_a + area_b - both);
+}
+static inline bool kn_iou_above(const float *a, const float *b, double threshold) {
+    return (double)kn_iou(a, b) > threshold;
 }
 
 // Where the mask of a box goes: the box of the padded [M+2,M+2] mask in whole pixels.

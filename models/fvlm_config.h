@@ -93,6 +93,7 @@ typedef struct md_fvlm_config {
 
     double limits_score, limits_nms;
     int64_t limits_top;
+    double limits_soft;   // overlap with a better one of its name above which a score fades
     double limits_inside; // share of a box within a better one of its name above which it goes
 
     // Where a training run begins; flags of `lexmask train` say otherwise.

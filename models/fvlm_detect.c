@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A picture through the whole model.
+#include "models/fvlm_choose.h"
 #include "models/fvlm_parts.h"
 #include "models/mask_rcnn_parts.h"
 #include "models/pick.h"
@@ -7,9 +8,7 @@
 #include <math.h>
 #include <string.h>
 
-#define REGIONS_AT_ONCE 512   // so that memory does not grow with the number of boxes
-#define MOST_CANDIDATES 50000 // pairs of box and name that meet in suppression
-#define SMALLEST 1e-2f        // pixels a side of a refined box
+#define REGIONS_AT_ONCE 512 // so that memory does not grow with the number of boxes
 
 // ---- from the picture to the network -----------------------------------------------------------
 
@@ -58,16 +57,6 @@ tn_status md_fvlm_input_for(nn_ctx *cx, const md_clip_config *clip, const md_fra
 
 // ---- boxes -------------------------------------------------------------------------------------
 
-// What is known of each box, in network coordinates.
-typedef struct found {
-    tn_tensor proposals, boxes; // [P,4]
-    tn_tensor refined;          // the boxes before the best were kept; only with `everything`
-    tn_tensor objectness;       // [P]
-    tn_tensor embedding;        // [P,D] of score 1, unit length
-    tn_tensor score1, score2;   // [P,columns]; score2.data NULL without one
-    tn_tensor fused;
-} found;
-
 typedef struct scene {
     md_frame frame;
     md_fvlm_features features;
@@ -84,7 +73,7 @@ static tn_status look(nn_ctx *cx, const md_fvlm *model, const tn_tensor *image, 
 }
 
 static tn_status propose(nn_ctx *cx, const md_fvlm *model, const scene *s,
-                         const md_fvlm_options *options, found *f) {
+                         const md_fvlm_options *options, md_fvlm_found *f) {
     const md_fvlm_config *c = &model->config;
     if (options->boxes) {
         TN_CHECK(options->boxes->rank == 2 && options->boxes->dim[1] == 4, "boxes are [P,4]");
@@ -129,7 +118,8 @@ static tn_status move_some(nn_ctx *cx, const md_fvlm *model, const scene *s, tn_
 }
 
 // Boxes moved by the box head, and their embeddings. Given boxes stay where they are.
-static tn_status refine(nn_ctx *cx, const md_fvlm *model, const scene *s, bool keep, found *f) {
+static tn_status refine(nn_ctx *cx, const md_fvlm *model, const scene *s, bool keep,
+                        md_fvlm_found *f) {
     int64_t count = f->proposals.dim[0], d = md_clip_settings(model->clip)->embed_dim;
     TN_TRY(tn_new(cx->step, &f->boxes, TN_F32, TN_DIMS(count, 4), cx->err));
     TN_TRY(tn_new(cx->step, &f->embedding, TN_F32, TN_DIMS(count, d), cx->err));
@@ -182,7 +172,7 @@ static tn_status match_learned(nn_ctx *cx, const md_fvlm *model, const tn_tensor
 }
 
 static tn_status first_score(nn_ctx *cx, const md_fvlm *model, const md_vocabulary *vocabulary,
-                             bool learned, found *f) {
+                             bool learned, md_fvlm_found *f) {
     int64_t columns = vocabulary->classes + (learned || vocabulary->background);
     TN_TRY(tn_new(cx->step, &f->score1, TN_F32, TN_DIMS(f->boxes.dim[0], columns), cx->err));
     if (!f->boxes.dim[0]) return TN_OK;
@@ -196,7 +186,7 @@ static tn_status first_score(nn_ctx *cx, const md_fvlm *model, const md_vocabula
 // vector was trained for the other score and means nothing to CLIP. Its column is then 0.
 static tn_status second_score(nn_ctx *cx, const md_fvlm *model, const md_vocabulary *vocabulary,
                               const scene *s, const tn_tensor *image,
-                              const md_fvlm_options *options, found *f) {
+                              const md_fvlm_options *options, md_fvlm_found *f) {
     int64_t count = f->boxes.dim[0], columns = f->score1.dim[1];
     int64_t of_clip = md_vocabulary_columns(vocabulary);
     TN_TRY(tn_new(cx->step, &f->score2, TN_F32, TN_DIMS(count, columns), cx->err));
@@ -219,23 +209,15 @@ static tn_status second_score(nn_ctx *cx, const md_fvlm *model, const md_vocabul
     return TN_OK;
 }
 
-// How much a box is any thing at all, not background: score 1 with the RPN's, or that alone.
-static double worth(const found *f, int64_t i, bool background, double power) {
-    double object = (double)tn_f32(&f->objectness)[i];
-    if (!background) return object;
-    int64_t columns = f->score1.dim[1];
-    return (1 - (double)tn_f32(&f->score1)[(i + 1) * columns - 1]) * pow(object, power);
-}
-
-// Indices of the best boxes, best first, none of which overlaps a better one too much.
-static tn_status best_boxes(nn_ctx *cx, const md_fvlm_config *config, bool background,
-                            const found *f, tn_tensor *index) {
-    int64_t count = f->boxes.dim[0], most = config->score2_top < count ? config->score2_top : count;
+// Indices of the `most` best boxes, best first, none of which overlaps a better one too much.
+static tn_status best_boxes(nn_ctx *cx, const md_fvlm_config *config, bool background, int64_t most,
+                            const md_fvlm_found *f, tn_tensor *index) {
+    int64_t count = f->boxes.dim[0];
     tn_tensor scores;
     TN_TRY(tn_new(cx->step, &scores, TN_F32, TN_DIMS(count), cx->err));
     TN_TRY(tn_new(cx->step, index, TN_I32, TN_DIMS(count), cx->err));
     for (int64_t i = 0; i < count; i++)
-        tn_f32(&scores)[i] = (float)worth(f, i, background, config->fusion_objectness);
+        tn_f32(&scores)[i] = (float)md_fvlm_worth(f, i, background, config->fusion_objectness);
     if (config->score2_nms >= 1) {
         *index = tn_slice(index, 0, most);
         kn_topk(cx->kn, &scores, index);
@@ -246,14 +228,16 @@ static tn_status best_boxes(nn_ctx *cx, const md_fvlm_config *config, bool backg
     return TN_OK;
 }
 
-// Before what may be dear: what is a double or hardly a thing goes.
+// What is a double goes, and before a second score, which may be dear, what is hardly a thing.
 static tn_status keep_best(nn_ctx *cx, const md_fvlm_config *config,
-                           const md_vocabulary *vocabulary, found *f) {
-    if (f->boxes.dim[0] <= config->score2_top && config->score2_nms >= 1) return TN_OK;
+                           const md_vocabulary *vocabulary, bool second, md_fvlm_found *f) {
+    int64_t count = f->boxes.dim[0];
+    int64_t most = second && config->score2_top < count ? config->score2_top : count;
+    if (most == count && config->score2_nms >= 1) return TN_OK;
     bool background = f->score1.dim[1] > vocabulary->classes;
     tn_tensor index;
-    TN_TRY(best_boxes(cx, config, background, f, &index));
-    found best = {0};
+    TN_TRY(best_boxes(cx, config, background, most, f, &index));
+    md_fvlm_found best = {0};
     // All of them: how good RPN and box head are is asked of them alone.
     best.proposals = f->proposals, best.refined = f->refined;
     TN_TRY(md_pick_rows(cx, &f->boxes, &index, &best.boxes));
@@ -266,7 +250,7 @@ static tn_status keep_best(nn_ctx *cx, const md_fvlm_config *config,
 
 static tn_status score(nn_ctx *cx, const md_fvlm *model, const md_vocabulary *vocabulary,
                        const scene *s, const tn_tensor *image, const md_fvlm_options *options,
-                       found *f) {
+                       md_fvlm_found *f) {
     const md_fvlm_config *c = &model->config;
     md_fusion cfg = {.alpha = options->alpha,
                      .beta = options->beta,
@@ -276,155 +260,15 @@ static tn_status score(nn_ctx *cx, const md_fvlm *model, const md_vocabulary *vo
                      .base = options->base};
     bool learned = md_fvlm_learned_background(model) && !options->no_background;
     TN_TRY(first_score(cx, model, vocabulary, learned, f));
-    if (!options->boxes) TN_TRY(keep_best(cx, c, vocabulary, f));
+    bool second = options->mode != MD_SCORE2_NONE;
+    if (!options->boxes) TN_TRY(keep_best(cx, c, vocabulary, second, f));
     TN_TRY(second_score(cx, model, vocabulary, s, image, options, f));
     TN_TRY(tn_new(cx->step, &f->fused, TN_F32, f->score1.rank, f->score1.dim, cx->err));
-    md_fuse(cx->kn, &cfg, &f->score1, options->mode == MD_SCORE2_NONE ? NULL : &f->score2,
-            &f->objectness, &f->fused);
+    md_fuse(cx->kn, &cfg, &f->score1, second ? &f->score2 : NULL, &f->objectness, &f->fused);
     return TN_OK;
 }
 
-// ---- choosing ----------------------------------------------------------------------------------
-
-// Pairs of box and name above the threshold.
-typedef struct pairs {
-    tn_tensor box, name, boxes, scores; // int32 [n], int32 [n], [n,4], [n]
-} pairs;
-
-static bool may_stay(const found *f, int64_t i) {
-    const float *box = tn_f32(&f->boxes) + 4 * i;
-    return box[2] - box[0] >= SMALLEST && box[3] - box[1] >= SMALLEST;
-}
-
-static int64_t list_pairs(const found *f, int64_t classes, float least, pairs *p) {
-    int64_t columns = f->fused.dim[1], n = 0;
-    for (int64_t i = 0; i < f->boxes.dim[0]; i++) {
-        if (!may_stay(f, i)) continue;
-        for (int64_t t = 0; t < classes; t++) {
-            float score = tn_f32(&f->fused)[i * columns + t];
-            if (!(score > least)) continue;
-            if (p) {
-                tn_i32(&p->box)[n] = (int32_t)i, tn_i32(&p->name)[n] = (int32_t)t;
-                tn_f32(&p->scores)[n] = score;
-            }
-            n++;
-        }
-    }
-    return n;
-}
-
-static tn_status new_pairs(nn_ctx *cx, const found *f, int64_t classes, double least, pairs *p) {
-    int64_t n = list_pairs(f, classes, (float)least, NULL);
-    TN_TRY(tn_new(cx->step, &p->box, TN_I32, TN_DIMS(n), cx->err));
-    TN_TRY(tn_new(cx->step, &p->name, TN_I32, TN_DIMS(n), cx->err));
-    TN_TRY(tn_new(cx->step, &p->scores, TN_F32, TN_DIMS(n), cx->err));
-    list_pairs(f, classes, (float)least, p);
-    if (n > MOST_CANDIDATES) {
-        pairs best;
-        tn_tensor index;
-        TN_TRY(tn_new(cx->step, &index, TN_I32, TN_DIMS(MOST_CANDIDATES), cx->err));
-        kn_topk(cx->kn, &p->scores, &index);
-        TN_TRY(md_pick_rows(cx, &p->box, &index, &best.box));
-        TN_TRY(md_pick_rows(cx, &p->name, &index, &best.name));
-        TN_TRY(md_pick_rows(cx, &p->scores, &index, &best.scores));
-        *p = best;
-    }
-    return md_pick_rows(cx, &f->boxes, &p->box, &p->boxes);
-}
-
-// Names forgotten: of each box only the likeliest is left, with the score that it is any at all.
-static void forget_names(const found *f, const md_vocabulary *vocabulary, double power) {
-    int64_t columns = f->fused.dim[1], classes = vocabulary->classes - vocabulary->others;
-    bool background = columns == classes + 1 && !vocabulary->others;
-    for (int64_t i = 0; i < f->boxes.dim[0]; i++) {
-        float *y = tn_f32(&f->fused) + i * columns;
-        int64_t best = 0;
-        double sum = 0;
-        for (int64_t t = 0; t < classes; t++) {
-            sum += (double)y[t];
-            if (y[t] > y[best]) best = t;
-        }
-        if (background) sum = worth(f, i, true, power);
-        memset(y, 0, (size_t)columns * sizeof *y);
-        y[best] = (float)sum;
-    }
-}
-
-// The five best names of the chosen boxes, larger first, earlier first among equals.
-static void five_best(const float *p, int64_t classes, int32_t *names, float *scores) {
-    int have = 0;
-    for (int i = 0; i < MD_FVLM_BEST; i++) names[i] = -1, scores[i] = 0;
-    for (int64_t t = 0; t < classes; t++) {
-        if (have == MD_FVLM_BEST && !(p[t] > scores[have - 1])) continue;
-        int at = have < MD_FVLM_BEST ? have++ : have - 1;
-        for (; at > 0 && p[t] > scores[at - 1]; at--)
-            names[at] = names[at - 1], scores[at] = scores[at - 1];
-        names[at] = (int32_t)t, scores[at] = p[t];
-    }
-}
-
-// Of each chosen pair: its scores and the best names of its box.
-static tn_status describe(nn_ctx *cx, const found *f, int64_t classes, const tn_tensor *box,
-                          md_fvlm_result *out) {
-    int64_t n = box->dim[0], columns = f->fused.dim[1];
-    TN_TRY(tn_new(cx->step, &out->score1, TN_F32, TN_DIMS(n), cx->err));
-    TN_TRY(tn_new(cx->step, &out->score2, TN_F32, TN_DIMS(n), cx->err));
-    TN_TRY(tn_new(cx->step, &out->best, TN_I32, TN_DIMS(n, MD_FVLM_BEST), cx->err));
-    TN_TRY(tn_new(cx->step, &out->best_scores, TN_F32, TN_DIMS(n, MD_FVLM_BEST), cx->err));
-    for (int64_t i = 0; i < n; i++) {
-        int64_t row = tn_i32(box)[i] * columns, name = tn_i32(&out->names)[i];
-        tn_f32(&out->score1)[i] = tn_f32(&f->score1)[row + name];
-        tn_f32(&out->score2)[i] = tn_f32(&f->score2)[row + name];
-        five_best(tn_f32(&f->fused) + row, classes, tn_i32(&out->best) + i * MD_FVLM_BEST,
-                  tn_f32(&out->best_scores) + i * MD_FVLM_BEST);
-    }
-    return TN_OK;
-}
-
-// How much of box a lies within box b.
-static double share_within(const float *a, const float *b) {
-    double w = fmin((double)a[2], (double)b[2]) - fmax((double)a[0], (double)b[0]);
-    double h = fmin((double)a[3], (double)b[3]) - fmax((double)a[1], (double)b[1]);
-    double area = ((double)a[2] - (double)a[0]) * ((double)a[3] - (double)a[1]);
-    return w > 0 && h > 0 ? w * h / area : 0;
-}
-
-// What lies within a better box of its name is mostly a part of the same thing. keep: pairs, best
-// first; as many as are wanted stay, in their order. Returns how many they are.
-static int64_t drop_parts(const pairs *p, double most, int64_t wanted, tn_tensor *keep) {
-    int32_t *at = tn_i32(keep);
-    int64_t left = 0;
-    for (int64_t i = 0; i < keep->dim[0] && left < wanted; i++) {
-        bool part = false;
-        for (int64_t k = 0; k < left && !part; k++)
-            part =
-                tn_i32(&p->name)[at[k]] == tn_i32(&p->name)[at[i]] &&
-                share_within(tn_f32(&p->boxes) + 4 * at[i], tn_f32(&p->boxes) + 4 * at[k]) > most;
-        if (!part) at[left++] = at[i];
-    }
-    return left;
-}
-
-static tn_status choose(nn_ctx *cx, const found *f, int64_t classes, const md_fvlm_options *options,
-                        double inside, md_fvlm_result *out) {
-    const md_thresholds *limits = &options->limits;
-    pairs p;
-    tn_tensor keep, box;
-    TN_TRY(new_pairs(cx, f, classes, limits->score, &p));
-    TN_TRY(tn_new(cx->step, &keep, TN_I32, TN_DIMS(p.box.dim[0]), cx->err));
-    int64_t kept =
-        kn_nms(cx->kn, limits->nms, &p.boxes, &p.scores, options->agnostic ? NULL : &p.name, &keep);
-    keep = tn_slice(&keep, 0, kept);
-    if (!options->agnostic && inside < 1) kept = drop_parts(&p, inside, limits->top, &keep);
-    keep = tn_slice(&keep, 0, kept < limits->top ? kept : limits->top);
-    out->count = keep.dim[0];
-    TN_TRY(md_pick_rows(cx, &p.box, &keep, &box));
-    TN_TRY(md_pick_rows(cx, &p.boxes, &keep, &out->boxes));
-    TN_TRY(md_pick_rows(cx, &p.scores, &keep, &out->scores));
-    TN_TRY(md_pick_rows(cx, &p.name, &keep, &out->names));
-    TN_TRY(md_pick_rows(cx, &f->objectness, &box, &out->objectness));
-    return describe(cx, f, classes, &box, out);
-}
+// ---- the whole ---------------------------------------------------------------------------------
 
 static tn_status masks_of(nn_ctx *cx, const md_fvlm *model, const scene *s, md_fvlm_result *out) {
     int64_t side = 2 * model->config.mask_size;
@@ -461,7 +305,7 @@ void md_fvlm_base_flags(const md_fvlm_config *config, const md_names *names, uin
 }
 
 // In the order in which they were made: md_keep moves them down one after the other.
-static tn_status keep(nn_ctx *cx, size_t mark, const found *f, bool everything,
+static tn_status keep(nn_ctx *cx, size_t mark, const md_fvlm_found *f, bool everything,
                       md_fvlm_result *out) {
     tn_tensor *made[16];
     int count = 0;
@@ -493,7 +337,7 @@ tn_status md_fvlm_detect(nn_ctx *cx, const md_fvlm *model, const md_vocabulary *
                          md_fvlm_result *out) {
     md_fvlm_options own = md_fvlm_default_options(model);
     scene s;
-    found f = {0};
+    md_fvlm_found f = {0};
     if (!options) options = &own;
     TN_TRY(md_fvlm_mode_check(model, options->mode, cx->err));
     size_t mark = tn_arena_mark(cx->step);
@@ -506,9 +350,7 @@ tn_status md_fvlm_detect(nn_ctx *cx, const md_fvlm *model, const md_vocabulary *
         memcpy(f.refined.data, f.boxes.data, tn_bytes(&f.boxes));
     }
     TN_TRY(score(cx, model, vocabulary, &s, image, options, &f));
-    int64_t asked = vocabulary->classes - vocabulary->others;
-    if (options->agnostic) forget_names(&f, vocabulary, model->config.fusion_objectness);
-    TN_TRY(choose(cx, &f, asked, options, model->config.limits_inside, out));
+    TN_TRY(md_fvlm_choose(cx, &model->config, &f, vocabulary, options, out));
     TN_TRY(masks_of(cx, model, &s, out));
     TN_TRY(keep(cx, mark, &f, options->everything, out));
     md_frame_to_picture(&s.frame, &out->boxes);

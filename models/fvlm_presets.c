@@ -45,6 +45,7 @@ static md_fvlm_config common(void) {
         .limits_score = 0.05,
         .limits_nms = 0.5,
         .limits_top = 100,
+        .limits_soft = 1,
         .limits_inside = 1,
         .training_loss = MD_LOSS_SOFTMAX,
         .training_background = 0.9,
@@ -143,7 +144,7 @@ static md_fvlm_config small(void) {
     c.mask_convs = 2;
     c.score2_mode = MD_SCORE2_CROP, c.score2_top = 100, c.score2_nms = 0.6;
     snprintf(c.prompt[0], sizeof c.prompt[0], "a photo of {}");
-    c.limits_score = 0.05, c.limits_nms = 0.5, c.limits_inside = 0.8;
+    c.limits_score = 0.05, c.limits_nms = 0.6, c.limits_soft = 0.3, c.limits_inside = 0.8;
     c.fusion_alpha = 0.8; // score 1 knows where things are long before it knows a thousand names
     c.training_batch = 4, c.training_steps = 2000, c.training_warmup = 100, c.training_lr = 2e-3;
     c.training_jitter[0] = 0.7, c.training_jitter[1] = 1.7;

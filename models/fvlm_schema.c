@@ -80,6 +80,7 @@ const md_field md_fvlm_fields[] = {
     REAL("limits", "score", limits_score, 0, 1),
     REAL("limits", "nms", limits_nms, 0, 1),
     INT("limits", "top", limits_top, 1, 100000),
+    REAL_SINCE(6, "limits", "soft", limits_soft, 0, 1, 1),
     REAL_SINCE(3, "limits", "inside", limits_inside, 0, 1, 1),
     CHOICE("training", "loss", training_loss, losses),
     REAL("training", "background", training_background, 0, 100),

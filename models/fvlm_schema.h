@@ -34,4 +34,4 @@ extern const size_t md_fvlm_field_count;
 int md_field_choice(const md_field *field, const char *word); // -1 if it is none of them
 
 #define MD_FVLM_FORMAT "lexmask-fvlm"
-#define MD_FVLM_VERSION 5 // the first had no "contrast"; fields say since when they are there
+#define MD_FVLM_VERSION 6 // the first had no "contrast"; fields say since when they are there

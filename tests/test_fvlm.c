@@ -461,12 +461,66 @@ static void test_all_proposals(void **state) {
     assert_int_equal(found.all_objectness.dim[0], kept);
     for (int64_t i = 0; i < kept; i++)
         assert_true(has_row(&found.refined, tn_f32(&found.all_boxes) + 4 * i));
+    // What costs nothing is not rationed.
+    md_fvlm_result all;
+    options.mode = MD_SCORE2_NONE;
+    ASSERT_OK(md_fvlm_detect(&f.cx, f.model, &vocabulary, &picture, &options, &all), f.err);
+    assert_int_equal(all.all_boxes.dim[0], all.proposals.dim[0]);
+    options.mode = md_fvlm_settings(f.model)->score2_mode;
     // Given boxes stay where they are.
     tn_tensor given = tn_slice(&found.proposals, 0, 3);
     md_fvlm_result again;
     options.boxes = &given, options.proposals = 0;
     ASSERT_OK(md_fvlm_detect(&f.cx, f.model, &vocabulary, &picture, &options, &again), f.err);
     assert_memory_equal(again.refined.data, again.all_boxes.data, tn_bytes(&again.refined));
+    close_fixture(&f);
+}
+
+// Of all boxes the one that detection i is; several may lie at the same place.
+static int64_t row_of(const md_fvlm_result *found, int64_t i) {
+    const float *box = tn_f32(&found->boxes) + 4 * i, *all = tn_f32(&found->all_boxes);
+    const float *objectness = tn_f32(&found->all_objectness);
+    int64_t row = 0, rows = found->all_boxes.dim[0];
+    while (row < rows && (memcmp(all + 4 * row, box, 4 * sizeof *box) ||
+                          objectness[row] != tn_f32(&found->objectness)[i]))
+        row++;
+    assert_true(row < rows);
+    return row;
+}
+
+// Names forgotten: a box is there once, by how little it is background and how sure its name is.
+static void test_agnostic(void **state) {
+    (void)state;
+    fixture f;
+    int32_t class_of[8];
+    open_fixture(&f, "vit4", levels_at(0)->cx[TWO_THREADS]);
+    double power = md_fvlm_settings(f.model)->fusion_objectness;
+    tn_tensor picture = golden(&f, "picture"), text = golden(&f, "text");
+    md_vocabulary vocabulary = vocabulary_of(&f, &text, class_of);
+    md_fvlm_options options = md_fvlm_default_options(f.model);
+    for (int second = 0; second < 2; second++) {
+        md_fvlm_result named, found;
+        options.everything = true, options.agnostic = false;
+        options.limits = (md_thresholds){.score = 0, .nms = 1, .top = 1000};
+        options.mode = second ? MD_SCORE2_DENSE : MD_SCORE2_NONE;
+        ASSERT_OK(md_fvlm_detect(&f.cx, f.model, &vocabulary, &picture, &options, &named), f.err);
+        options.agnostic = true;
+        ASSERT_OK(md_fvlm_detect(&f.cx, f.model, &vocabulary, &picture, &options, &found), f.err);
+        assert_true(found.count > 20); // the others have no area
+        int64_t columns = named.all_score1.dim[1];
+        for (int64_t i = 0; i < found.count; i++) {
+            int64_t row = row_of(&found, i), best = 0;
+            const float *fused = tn_f32(&named.all_fused) + row * columns;
+            for (int64_t t = 1; t < columns - 1; t++)
+                if (fused[t] > fused[best]) best = t;
+            double thing = (1 - (double)tn_f32(&named.all_score1)[(row + 1) * columns - 1]) *
+                           pow((double)tn_f32(&named.all_objectness)[row], power);
+            double expected = second ? sqrt(thing * (double)fused[best]) : thing;
+            assert_int_equal(tn_i32(&found.names)[i], best);
+            ASSERT_WITHIN(fabs((double)tn_f32(&found.scores)[i] - expected), 1e-6);
+            if (i) assert_true(tn_f32(&found.scores)[i] <= tn_f32(&found.scores)[i - 1]);
+        }
+    }
     close_fixture(&f);
 }
 
@@ -482,6 +536,7 @@ int main(void) {
         cmocka_unit_test(test_whole),
         cmocka_unit_test(test_no_background),
         cmocka_unit_test(test_all_proposals),
+        cmocka_unit_test(test_agnostic),
     };
     return cmocka_run_group_tests(tests, levels_setup, levels_teardown);
 }

@@ -93,8 +93,12 @@ of_model=(--model "$work/model" --pictures "$work/unseen/images")
 split=(--base "$work/unseen/base.txt")
 step boxes say "$work/boxes.txt" "$lexmask" eval "${unseen[@]}" "${of_model[@]}" "${split[@]}" \
     --recall --results-out "$work/results.json"
-step agnostic say "$work/agnostic.txt" "$lexmask" eval "${unseen[@]}" "${of_model[@]}" --agnostic \
-    --score2 none --recall --results-out "$work/agnostic.json"
+# Whatever the names, by both scores and by the first alone: for recall also what is hardly a thing.
+whatever=("${unseen[@]}" "${of_model[@]}" --agnostic --recall --score 0.001)
+step agnostic say "$work/agnostic.txt" "$lexmask" eval "${whatever[@]}" \
+    --results-out "$work/agnostic.json"
+step alone say "$work/alone.txt" "$lexmask" eval "${whatever[@]}" --score2 none \
+    --results-out "$work/alone.json"
 step masks say "$work/masks.txt" "$lexmask" eval "${unseen[@]}" --results "$work/results.json" \
     --type segm "${split[@]}"
 step named say "$work/named.txt" "$lexmask" report "${unseen[@]}" "${of_model[@]}" --digits 3 \

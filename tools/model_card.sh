@@ -68,7 +68,8 @@ all $names names asked for at once:
 | box AP / AP50 | $(figure boxes "$all") / $(figure boxes "$iou") |
 | box AP50 of base / novel names | $(word boxes base 1 4) / $(word boxes novel 1 4) |
 | mask AP / AP50 | $(figure masks "$all") / $(figure masks "$iou") |
-| whatever the names, by score 1 alone: box AP / AP50 / recall at IoU 0.5 of 100 boxes | $(figure agnostic "$all") / $(figure agnostic "$iou") / $(word agnostic 'the best  100' 1 7) |
+| whatever the names: box AP / AP50 / recall at IoU 0.5 of 100 boxes | $(figure agnostic "$all") / $(figure agnostic "$iou") / $(word agnostic 'the best  100' 1 7) |
+| the same by score 1 alone, without CLIP | $(figure alone "$all") / $(figure alone "$iou") / $(word alone 'the best  100' 1 7) |
 | found at all, 100 boxes a picture: AR / recall at IoU 0.5 | $(word boxes 'the best  100' 1 6) / $(word boxes 'the best  100' 1 7) |
 | proposed at all, 100 boxes a picture: AR / recall at IoU 0.5 | $(word boxes 'the best  100' 2 6) / $(word boxes 'the best  100' 2 7) |
 

@@ -100,12 +100,12 @@ CASES = {
         "score2": {"mode": "crop"},
     },
     "deep": {
-        "version": 5,
+        "version": 6,
         "picture": {"size": 56},
         "pyramid": {"kind": "stem", "strides": [4, 8, 16, 32], "channels": 32, "norm": "group", "blocks": 2},
         "box_head": {"rounds": 2, "context": 1.5},
         "score2": {"mode": "crop", "nms": 0.45},
-        "limits": {"inside": 0.7},
+        "limits": {"soft": 0.1, "inside": 0.7},
     },
     "resnet": {
         "clip": {"path": "../resnet.safetensors"},

@@ -32,7 +32,7 @@ import torch.nn.functional as F
 from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import nn
-from torchvision.ops import FeaturePyramidNetwork, batched_nms, clip_boxes_to_image, nms, roi_align
+from torchvision.ops import FeaturePyramidNetwork, batched_nms, box_iou, clip_boxes_to_image, nms, roi_align
 from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
 
 GROUPS, EPS = 32, 1e-5
@@ -658,15 +658,24 @@ class Fvlm(nn.Module):
         return y.float()
 
     @staticmethod
-    def without_parts(boxes, names, keep, most):
-        """keep, best first, without what lies within a better box of its name."""
-        out = []
-        for i in keep.tolist() if most < 1 else []:
+    def choose(boxes, scores, names, limits):
+        """Indices of the answer, best first, and all scores, of which those of its doubles have faded."""
+        soft, inside, out = limits.get("soft", 1), limits.get("inside", 1), []
+        left, scores = batched_nms(boxes, scores.to(boxes.dtype), names, limits["nms"]).tolist(), scores.clone()
+        while left and len(out) < limits["top"]:
+            i = max(left, key=lambda k: (float(scores[k]), -k))
+            if not float(scores[i]) > limits["score"]:
+                break
+            left.remove(i)
             a, b = boxes[i].double(), boxes[out].double()
-            inside = (torch.minimum(a[2:], b[:, 2:]) - torch.maximum(a[:2], b[:, :2])).clamp(min=0).prod(1) / (a[2:] - a[:2]).prod()
-            if not ((inside > most) & (names[out] == names[i])).any():
-                out.append(i)
-        return torch.tensor(out, dtype=torch.int64) if most < 1 else keep
+            share = (torch.minimum(a[2:], b[:, 2:]) - torch.maximum(a[:2], b[:, :2])).clamp(min=0).prod(1) / (a[2:] - a[:2]).prod()
+            if ((share > inside) & (names[out] == names[i])).any():
+                continue
+            out.append(i)
+            iou = box_iou(boxes[i : i + 1], boxes[left])[0]
+            fades = (iou.double() > soft) & (names[left] == names[i])
+            scores[left] = torch.where(fades, scores[left] * (1 - iou).to(scores.dtype), scores[left])
+        return torch.tensor(out, dtype=torch.int64), scores
 
     @torch.no_grad()
     def detect(self, picture, text, base=None, mode=None, alpha=None, beta=None, everything=False):
@@ -686,7 +695,7 @@ class Fvlm(nn.Module):
         for _ in range(c["box_head"].get("rounds", 1)):
             boxes, e = self.moved(levels, boxes, frame)
         p1 = (self.scale1() * self.classify(text, e)).softmax(-1)
-        most, overlap = c["score2"]["top"], c["score2"].get("nms", 1)
+        most, overlap = len(boxes) if mode == "none" else c["score2"]["top"], c["score2"].get("nms", 1)
         if len(boxes) > most or overlap < 1:
             worth = (1 - p1[:, -1]) * objectness ** c["fusion"]["objectness"] if p1.shape[1] > names else objectness
             best = (nms(boxes, worth, overlap) if overlap < 1 else torch.sort(worth, descending=True, stable=True).indices)[:most]
@@ -702,8 +711,7 @@ class Fvlm(nn.Module):
         if len(scores) > 50000:
             best = torch.sort(scores, descending=True, stable=True).indices[:50000]
             row, name, scores = row[best], name[best], scores[best]
-        keep = batched_nms(boxes[row], scores.to(boxes.dtype), name, c["limits"]["nms"])
-        keep = self.without_parts(boxes[row], name, keep, c["limits"].get("inside", 1))[: c["limits"]["top"]]
+        keep, scores = self.choose(boxes[row], scores, name, c["limits"])
         row, name, scores = row[keep], name[keep], scores[keep]
         masks = []
         for i in range(0, len(row), REGION_BATCH):
