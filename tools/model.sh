@@ -19,8 +19,8 @@ full)
     scenes=(--count 4800 --pool base) validation=(--count 100) unseen=(--count 500)
     clip=(--optimizer muon --lr 2e-3 --warmup 200 --batch 160 --empty 16 --steps 5000)
     detector=(--preset small --no-flip --batch 4 --regions 128 --optimizer muon --lr 6e-3
-        --steps 4500 --val-every 4500)
-    model=(--size 448 --alpha 0.8 --beta 0.9 --objectness 0.6 --proposals 1000)
+        --steps 6500 --val-every 6500)
+    model=(--size 512 --alpha 0.8 --beta 0.9 --objectness 0.6 --proposals 1000)
     ;;
 tiny)
     printf '%s\n' pizza guitar rocket 'red heart' penguin unicorn 'cat face' anchor >"$work/few.txt"
