@@ -80,6 +80,8 @@ ROWS = [
     ("doubles", "no doubles", {"rpn.after": 1000, "score2.nms": 0.6}, "kept",
      "1,000 proposals, and what overlaps a better box by more than 0.6 gets no second score"),
     ("parts", "no parts", {"limits.inside": 0.8}, "kept", "a box of which more than 0.8 lies within a better one of its name goes"),
+    ("fade", "doubles fade", {"limits.soft": 0.3, "limits.nms": 0.6}, "kept",
+     "a box that overlaps a better one of its name by more than 0.3 loses that share of its score, and goes at 0.6, not 0.5"),
     ("objectness", "objectness", {"fusion.objectness": 0.6}, "kept", "a score is multiplied with the RPN's to the power of 0.6"),
     ("look", "looked at with 448", {"picture.size": 448}, "kept", "pixels, when it is used; 384 when it is trained"),
     ("refined", "refined CLIP, dense", {"clip": "refined", "picture.size": 384, "score2.mode": "dense", "score2.top": 300}, "trained",
