@@ -115,7 +115,7 @@ static bool same_name(const pairs *p, int32_t a, int32_t b) {
 // What lies within a better box of its name is mostly a part of the same thing.
 static bool is_part(const suppression *s, const int32_t *kept, int64_t count, int32_t one) {
     const float *boxes = tn_f32(&s->p->boxes);
-    for (int64_t k = 0; k < count && s->inside < 1 && !s->all; k++)
+    for (int64_t k = 0; k < count && s->inside < 1; k++)
         if (same_name(s->p, kept[k], one) &&
             share_within(boxes + 4 * one, boxes + 4 * kept[k]) > s->inside)
             return true;
@@ -204,7 +204,9 @@ tn_status md_fvlm_choose(nn_ctx *cx, const md_fvlm_config *config, const md_fvlm
     TN_TRY(tn_new(cx->step, &keep, TN_I32, TN_DIMS(p.box.dim[0]), cx->err));
     keep.dim[0] =
         kn_nms(cx->kn, limits->nms, &p.boxes, &p.scores, options->agnostic ? NULL : &p.name, &keep);
-    suppression s = {&p, options->agnostic, config->limits_soft, config->limits_inside};
+    // A part often has another name than the whole, and what has another name is often no part.
+    double inside = options->agnostic ? 1 : config->limits_inside;
+    suppression s = {&p, options->agnostic, config->limits_soft, inside};
     keep.dim[0] = out->count = keep_best(&s, limits->score, limits->top, &keep);
     TN_TRY(md_pick_rows(cx, &p.box, &keep, &box));
     TN_TRY(md_pick_rows(cx, &p.boxes, &keep, &out->boxes));

@@ -17,8 +17,8 @@ typedef struct md_fvlm_found {
 // the columns have no background that alone.
 double md_fvlm_worth(const md_fvlm_found *f, int64_t i, bool background, double power);
 
-// From all pairs of a box and one of the first `asked` columns to those that are given back, best
-// first: out's count, boxes (network coordinates), scores, names, objectness, score1, score2, best
+// From all pairs of a box and a name that is asked for to those that are given back, best first:
+// out's count, boxes (network coordinates), scores, names, objectness, score1, score2, best
 // and best_scores, from cx->step. f->fused is changed where the names do not count. TN_ENOMEM.
 tn_status md_fvlm_choose(nn_ctx *cx, const md_fvlm_config *config, const md_fvlm_found *f,
                          const md_vocabulary *vocabulary, const md_fvlm_options *options,
