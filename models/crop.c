@@ -111,23 +111,10 @@ static tn_status new_naming(nn_ctx *cx, int64_t count, naming *out) {
     return tn_new(cx->step, &out->best_scores, TN_F32, TN_DIMS(count, MD_CROP_BEST), cx->err);
 }
 
-// The five largest of p[0..classes), larger first, earlier first among equals.
-static void five_best(const float *p, int64_t classes, int32_t *names, float *scores) {
-    int have = 0;
-    for (int i = 0; i < MD_CROP_BEST; i++) names[i] = -1, scores[i] = 0;
-    for (int64_t t = 0; t < classes; t++) {
-        if (have == MD_CROP_BEST && !(p[t] > scores[have - 1])) continue;
-        int at = have < MD_CROP_BEST ? have++ : have - 1;
-        for (; at > 0 && p[t] > scores[at - 1]; at--)
-            names[at] = names[at - 1], scores[at] = scores[at - 1];
-        names[at] = (int32_t)t, scores[at] = p[t];
-    }
-}
-
 static void name_one(const float *p, const md_vocabulary *vocabulary, int64_t i, naming *out) {
     int32_t *best = tn_i32(&out->best) + i * MD_CROP_BEST;
     float *scores = tn_f32(&out->best_scores) + i * MD_CROP_BEST;
-    five_best(p, vocabulary->classes, best, scores);
+    md_pick_best(p, vocabulary->classes, MD_CROP_BEST, best, scores);
     tn_i32(&out->names)[i] = best[0];
     tn_f32(&out->scores)[i] = scores[0];
     if (vocabulary->background && p[vocabulary->classes] > scores[0]) {

@@ -145,9 +145,9 @@ typedef struct md_fvlm_options {
     const tn_tensor *boxes; // [P,4] picture: named as they are, in place of what the RPN and the
                             // box head find; their objectness is 1. NULL: found
     bool no_background;     // a learned background is left out: every box is some name's
-    bool agnostic;          // each box has its likeliest name alone, is scored by how little it is
-                   // background and how sure score 2, where there is one, is of that name, and
-                   // meets all others in suppression
+    // Each box has its likeliest name alone, is scored by how little it is background and how sure
+    // score 2, where there is one, is of that name, and meets all others in suppression.
+    bool agnostic;
     bool everything; // the result also has every box's scores
     bool (*go_on)(void *user, double done);
     void *user;

@@ -160,19 +160,6 @@ static int64_t keep_best(const suppression *s, double least, int64_t wanted, tn_
 
 // ---- the answer --------------------------------------------------------------------------------
 
-// The five best names of the chosen boxes, larger first, earlier first among equals.
-static void five_best(const float *p, int64_t classes, int32_t *names, float *scores) {
-    int have = 0;
-    for (int i = 0; i < MD_FVLM_BEST; i++) names[i] = -1, scores[i] = 0;
-    for (int64_t t = 0; t < classes; t++) {
-        if (have == MD_FVLM_BEST && !(p[t] > scores[have - 1])) continue;
-        int at = have < MD_FVLM_BEST ? have++ : have - 1;
-        for (; at > 0 && p[t] > scores[at - 1]; at--)
-            names[at] = names[at - 1], scores[at] = scores[at - 1];
-        names[at] = (int32_t)t, scores[at] = p[t];
-    }
-}
-
 // Of each chosen pair: its scores and the best names of its box.
 static tn_status describe(nn_ctx *cx, const md_fvlm_found *f, int64_t classes, const tn_tensor *box,
                           md_fvlm_result *out) {
@@ -185,8 +172,9 @@ static tn_status describe(nn_ctx *cx, const md_fvlm_found *f, int64_t classes, c
         int64_t row = tn_i32(box)[i] * columns, name = tn_i32(&out->names)[i];
         tn_f32(&out->score1)[i] = tn_f32(&f->score1)[row + name];
         tn_f32(&out->score2)[i] = tn_f32(&f->score2)[row + name];
-        five_best(tn_f32(&f->fused) + row, classes, tn_i32(&out->best) + i * MD_FVLM_BEST,
-                  tn_f32(&out->best_scores) + i * MD_FVLM_BEST);
+        md_pick_best(tn_f32(&f->fused) + row, classes, MD_FVLM_BEST,
+                     tn_i32(&out->best) + i * MD_FVLM_BEST,
+                     tn_f32(&out->best_scores) + i * MD_FVLM_BEST);
     }
     return TN_OK;
 }
