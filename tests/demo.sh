@@ -3,7 +3,7 @@
 # `make demo`: named things in the picture that the repository ships.
 set -eu
 cd "$(dirname "$0")/.."
-# The model that ships needs no naming; one box a thing, and what is there is large.
+# The model that ships needs no naming; one box a thing.
 words=(--names-file demo/names.txt --score 0.15 --nms 0.3 --out build/demo)
 for picture in demo/pictures/*; do
     echo "\$ lexmask detect $picture ${words[*]}"

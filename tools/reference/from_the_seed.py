@@ -83,7 +83,7 @@ ROWS = [
     ("fade", "doubles fade", {"limits.soft": 0.3, "limits.nms": 0.6}, "kept",
      "a box that overlaps a better one of its name by more than 0.3 loses that share of its score, and goes at 0.6, not 0.5"),
     ("objectness", "objectness", {"fusion.objectness": 0.6}, "kept", "a score is multiplied with the RPN's to the power of 0.6"),
-    ("look", "looked at with 448", {"picture.size": 448}, "kept", "pixels, when it is used; 384 when it is trained"),
+    ("look", "looked at with 512", {"picture.size": 512}, "kept", "pixels, when it is used; 384 when it is trained"),
     ("refined", "refined CLIP, dense", {"clip": "refined", "picture.size": 384, "score2.mode": "dense", "score2.top": 300}, "trained",
      "the CLIP after `lexmask refine`, score 2 in one pass"),
     ("refined-crop", "refined CLIP, crop", {"score2.mode": "crop", "score2.top": 100}, "kept", "the same adapters"),
