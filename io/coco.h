@@ -84,6 +84,8 @@ tn_status io_coco_results_open(const char *path, unsigned want, io_coco **out, t
 tn_status io_coco_read(const void *bytes, size_t count, const char *name, bool results,
                        unsigned want, io_coco **out, tn_error *err);
 void io_coco_close(io_coco *coco); // NULL is fine; all that it holds is gone with it
+// Only the first `images` in the file's order stay, and the objects in them.
+void io_coco_keep_first(io_coco *coco, size_t images);
 
 // The index of an image or a category, or -1. Takes log(count) steps.
 int64_t io_coco_find_image(const io_coco *coco, int64_t id);

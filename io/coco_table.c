@@ -44,6 +44,19 @@ int64_t io_coco_find_category(const io_coco *coco, int64_t id) {
     return find(((const io_coco_tables *)coco)->category_by_id, coco->category_count, id);
 }
 
+void io_coco_keep_first(io_coco *coco, size_t images) {
+    if (images >= coco->image_count) return;
+    io_coco_tables *t = (io_coco_tables *)coco;
+    io_coco_object *object = io_column_at(&t->objects, 0);
+    size_t places = 0, objects = 0;
+    for (size_t i = 0; i < coco->image_count; i++)
+        if (t->image_by_id[i].index < (int64_t)images) t->image_by_id[places++] = t->image_by_id[i];
+    coco->image_count = images;
+    for (size_t i = 0; i < coco->object_count; i++)
+        if (io_coco_find_image(coco, object[i].image_id) >= 0) object[objects++] = object[i];
+    coco->object_count = objects;
+}
+
 void io_coco_close(io_coco *coco) {
     if (!coco) return;
     io_coco_tables *t = (io_coco_tables *)coco;

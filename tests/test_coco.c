@@ -42,6 +42,29 @@ static tn_status read_text(const char *text, bool results, unsigned want, io_coc
     return io_coco_read(text, strlen(text), "x.json", results, want, out, &err);
 }
 
+static void the_first_images_stay_with_what_is_in_them(void **state) {
+    (void)state;
+    io_coco *c;
+    ASSERT_OK(read_text("{\"images\":[{\"id\":7},{\"id\":5},{\"id\":6}],\"annotations\":["
+                        "{\"id\":1,\"image_id\":6,\"category_id\":1},"
+                        "{\"id\":2,\"image_id\":5,\"category_id\":1},"
+                        "{\"id\":3,\"image_id\":9,\"category_id\":1},"
+                        "{\"id\":4,\"image_id\":7,\"category_id\":1}]}",
+                        false, 0, &c),
+              err);
+    io_coco_keep_first(c, 3);
+    assert_int_equal(c->object_count, 4); // nothing to drop: nothing is
+    io_coco_keep_first(c, 2);
+    assert_int_equal(c->image_count, 2);
+    assert_int_equal(io_coco_find_image(c, 7), 0);
+    assert_int_equal(io_coco_find_image(c, 5), 1);
+    assert_int_equal(io_coco_find_image(c, 6), -1);
+    assert_int_equal(c->object_count, 2);
+    assert_int_equal(c->objects[0].id, 2);
+    assert_int_equal(c->objects[1].id, 4);
+    io_coco_close(c);
+}
+
 static void annotations_are_read(void **state) {
     (void)state;
     io_coco *c;
@@ -543,6 +566,7 @@ static void real_polygons_give_pycocotools_masks(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(annotations_are_read),
+        cmocka_unit_test(the_first_images_stay_with_what_is_in_them),
         cmocka_unit_test(results_are_read),
         cmocka_unit_test(what_is_broken_is_refused_with_its_place),
         cmocka_unit_test(nesting_has_a_limit),

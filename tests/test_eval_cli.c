@@ -260,6 +260,32 @@ static void a_model_is_evaluated(void **state) {
     test_run_free(&run);
 }
 
+// The second picture's file is not there, and what is in it would halve the recall.
+static void the_first_pictures_alone_are_looked_at(void **state) {
+    (void)state;
+    static const char two[] =
+        "{\"images\":[{\"id\":8,\"file_name\":\"party.png\"},{\"id\":2,\"file_name\":\"no.png\"}],"
+        "\"categories\":[{\"id\":3,\"name\":\"rocket\"}],\"annotations\":["
+        "{\"id\":1,\"image_id\":2,\"category_id\":3,\"bbox\":[1,2,30,40],\"area\":1200},"
+        "{\"id\":2,\"image_id\":8,\"category_id\":3,\"bbox\":[207,22,76,91],\"area\":5000}]}";
+    const char *gt = temporary_text("two.json", two);
+    test_run run = test_lexmask("eval --gt %s --limit 1 --recall --proposals 60" MODEL
+                                " --results-out %s/out.json",
+                                gt, temporary_folder());
+    ASSERT_CODE(run, 0);
+    ASSERT_SAYS(run.out, "| area=   all | maxDets=100 ] = 1.000\n");
+    test_run_free(&run);
+    run = test_lexmask("report --gt %s --limit 1" MODEL, gt);
+    ASSERT_CODE(run, 0);
+    ASSERT_SAYS(run.out, "accuracy                           1.00         1\n");
+    test_run_free(&run);
+    run = test_lexmask("eval --gt %s --limit 2" MODEL " --results-out %s/out.json", gt,
+                       temporary_folder());
+    ASSERT_CODE(run, 1);
+    ASSERT_SAYS(run.err, "demo/pictures/no.png: no such picture");
+    test_run_free(&run);
+}
+
 static void broken_pictures_are_told(void **state) {
     (void)state;
     temporary_text("broken.png", "no picture");
@@ -371,6 +397,7 @@ static void misuse_is_explained(void **state) {
         {"eval --gt a --results b --base c --agnostic", "--agnostic"},
         {"eval --gt a --results b --model c", "not both"},
         {"eval --gt a --results b --pictures c", "go with a model"},
+        {"eval --gt a --results b --limit 5", "--limit goes with a model"},
         {"eval --gt a --model b", "--pictures DIR"},
         {"eval --gt a --model b --pictures c", "--results-out FILE"},
         {"eval --gt a --clip b --pictures c --results-out d", "--detector FILE"},
@@ -391,6 +418,7 @@ int main(void) {
         cmocka_unit_test(base_and_novel_names_come_from_files),
         cmocka_unit_test(lvis_lines_are_the_packages),
         cmocka_unit_test(a_model_is_evaluated),
+        cmocka_unit_test(the_first_pictures_alone_are_looked_at),
         cmocka_unit_test(broken_pictures_are_told),
         cmocka_unit_test(what_is_left_out_is_told),
         cmocka_unit_test(boxes_taken_as_masks_are_told),

@@ -12,7 +12,7 @@ static struct {
     tool_eval_options how;
     tool_model_choice model;
     tool_sweep_options sweep;
-    int64_t threads;
+    int64_t limit, threads;
 } o;
 
 static const tool_option table[] = {
@@ -31,6 +31,8 @@ static const tool_option table[] = {
     {"pictures", TOOL_TEXT, "DIR", "with a model: the pictures' folder", &o.pictures},
     {"results-out", TOOL_TEXT, "FILE", "with a model: its results are written here",
      &o.results_out},
+    {"limit", TOOL_INT, "N", "with a model: only the first N pictures; default all", &o.limit, 1,
+     1000000000},
     {"type", TOOL_CHOICE, "bbox|segm", "compare boxes or masks; default bbox", &o.how.type,
      .choices = "bbox|segm"},
     {"json", TOOL_FLAG, NULL, "print {\"stats\":[12 figures]} in full precision", &o.how.json},
@@ -64,6 +66,12 @@ static const tool_option *options(size_t *count) {
     return table;
 }
 
+static tn_status open_truth(unsigned want, io_coco **out, tn_error *err) {
+    TN_TRY(io_coco_open(o.gt, want, out, err));
+    if (o.limit) io_coco_keep_first(*out, (size_t)o.limit);
+    return TN_OK;
+}
+
 typedef struct files {
     io_coco *truth, *results;
     unsigned want;
@@ -75,7 +83,7 @@ static void read_task(void *context, int64_t i, int worker) {
     (void)worker;
     files *f = context;
     f->status[i] = i ? io_coco_results_open(o.results, f->want, &f->results, &f->error[1])
-                     : io_coco_open(o.gt, f->want, &f->truth, &f->error[0]);
+                     : open_truth(f->want, &f->truth, &f->error[0]);
 }
 
 static tn_status read_files(files *f, tn_pool *pool, tn_error *err) {
@@ -118,7 +126,7 @@ static tn_status run_model(tool_eval_run *run, tn_error *err) {
     o.model.novel = o.how.novel;
     o.model.keep_scores = o.sweep.scores != NULL, o.model.agnostic = o.how.agnostic;
     tool_catch_signals();
-    tn_status status = io_coco_open(o.gt, 0, &data, err);
+    tn_status status = open_truth(0, &data, err);
     if (status == TN_OK) status = tool_eval_split(&o.how, data, &has_split, &names, err);
     *run = (tool_eval_run){.data = data,
                            .split = status == TN_OK && has_split ? &names : NULL,
@@ -188,6 +196,7 @@ static const char *misuse(const tool_list *words) {
     if (!o.results && !model)
         return "evaluate what? Give --results FILE, COCO results, or --model DIR --pictures DIR";
     if (o.results && model) return "--results or a model, not both";
+    if (o.results && o.limit) return "--limit goes with a model: results are evaluated whole";
     if (!model && (o.pictures || o.results_out))
         return "--pictures and --results-out go with a model";
     if (model && !o.pictures) return "where are the pictures? Give --pictures DIR";
@@ -202,7 +211,7 @@ static int sweep(void) {
     io_coco *truth = NULL;
     tool_catch_signals();
     if (tn_pool_open((int)o.threads, &pool, &err) != TN_OK) return tool_failed(&err);
-    tn_status status = io_coco_open(o.gt, 0, &truth, &err);
+    tn_status status = open_truth(0, &truth, &err);
     if (status == TN_OK) status = tool_sweep(truth, &o.how, &o.sweep, pool, &err);
     io_coco_close(truth);
     tn_pool_close(pool);

@@ -12,7 +12,7 @@ static struct {
     tool_eval_options parts; // base and novel names
     tool_model_choice model;
     double iou;
-    int64_t digits, threads;
+    int64_t limit, digits, threads;
     bool json, all_classes;
 } o;
 
@@ -25,6 +25,8 @@ static const tool_option table[] = {
      "the names themselves: [{\"annotation_id\":7,\"category_id\":3},…]", &o.named},
     {"pictures", TOOL_TEXT, "DIR", "with a model: the pictures' folder", &o.pictures},
     TOOL_MODEL_OPTIONS(o.model),
+    {"limit", TOOL_INT, "N", "with a model: only the first N pictures; default all", &o.limit, 1,
+     1000000000},
     {"named-out", TOOL_TEXT, "FILE", "write the names that the boxes were given, for --named",
      &o.named_out},
     {"digits", TOOL_INT, "N", "decimals; default 2", &o.digits, 0, 17},
@@ -118,6 +120,7 @@ static const char *misuse(const tool_list *words) {
         return "--results, --named or a model: one of them";
     if (model && !o.pictures) return "where are the pictures? Give --pictures DIR";
     if (!model && o.pictures) return "--pictures goes with a model";
+    if (!model && o.limit) return "--limit goes with a model";
     const char *wrong = model ? tool_model_misuse(&o.model) : NULL;
     return wrong ? wrong : tool_eval_misuse(&o.parts);
 }
@@ -127,6 +130,7 @@ static int finish(void) {
     io_coco *truth;
     size_t broken = 0;
     if (io_coco_open(o.gt, 0, &truth, &err) != TN_OK) return tool_failed(&err);
+    if (o.limit) io_coco_keep_first(truth, (size_t)o.limit);
     tn_status status = report(truth, &broken, &err);
     io_coco_close(truth);
     if (status != TN_OK) return tool_failed(&err);
