@@ -50,6 +50,7 @@ static void subtract_mean(tn_tensor *x) {
 }
 
 static int units; // compared
+static int apart; // dumps whose detections are not met
 
 static void unit(const dump *d, const char *name, md_score2 mode, int positions) {
     char full[64];
@@ -84,9 +85,9 @@ static void tell_missed(const dump *d, const md_fvlm_result *found, const float 
                         int32_t name) {
     double nearest = INFINITY, of_score = 0;
     for (int64_t k = 0; k < found->count; k++) {
-        double apart = worst(tn_f32(&found->boxes) + 4 * k, box, 4);
-        if (tn_i32(&found->names)[k] != name || !(apart < nearest)) continue;
-        nearest = apart, of_score = fabs((double)tn_f32(&found->scores)[k] - (double)score);
+        double away = worst(tn_f32(&found->boxes) + 4 * k, box, 4);
+        if (tn_i32(&found->names)[k] != name || !(away < nearest)) continue;
+        nearest = away, of_score = fabs((double)tn_f32(&found->scores)[k] - (double)score);
     }
     printf("%s missed name %d, score %.4g: the nearest is %.2g px and %.2g of a score away\n",
            d->name, (int)name, (double)score, nearest, of_score);
@@ -131,9 +132,8 @@ static void detections(const dump *d) {
     }
     printf("%s detections %d of %d (found %d), scores %.2g, boxes %.2g\n", d->name, (int)met,
            (int)boxes.dim[0], (int)found.count, of_score, of_box);
-    double most = fmax(1, MISSING * (double)boxes.dim[0]);
-    ASSERT_WITHIN((double)(boxes.dim[0] - met), boxes.dim[0] < 100 ? 0 : most);
-    ASSERT_WITHIN((double)(found.count - met), boxes.dim[0] < 100 ? 0 : most);
+    double most = boxes.dim[0] < 100 ? 0 : fmax(1, MISSING * (double)boxes.dim[0]);
+    if ((double)(boxes.dim[0] - met) > most || (double)(found.count - met) > most) apart++;
 }
 
 static void check_folder(const char *folder, const char *name) {
@@ -166,6 +166,7 @@ static void check_all(const char *folder) {
         free(list[i]);
     }
     free(list);
+    assert_int_equal(apart, 0); // when all have been told
 }
 
 static void test_golden(void **state) {
