@@ -147,8 +147,8 @@ install: all ## Install under DESTDIR and PREFIX (/usr/local)
 	@install -m 644 demo/model/*.* $(DESTDIR)$(PREFIX)/share/lexmask/model
 	@install -m 644 demo/model/clip/* $(DESTDIR)$(PREFIX)/share/lexmask/model/clip
 
-model: all ## Train the model that ships, from nothing, in hours; goes on where it was (SEED=1, STEPS=tiny)
-	@BUILD=$(BUILD) SEED="$(or $(SEED),1)" STEPS="$(or $(STEPS),full)" tools/model.sh
+model: all ## Train the model that ships, from nothing, in hours; goes on where it was (SEED=1, STEPS=tiny, CLIP=FOLDER)
+	@BUILD=$(BUILD) SEED="$(or $(SEED),1)" STEPS="$(or $(STEPS),full)" CLIP="$(CLIP)" tools/model.sh
 
 model-ship: # what `make model` made becomes demo/model
 	@test -f $(BUILD)/model/config.json || { echo "$(BUILD)/model: not there; run make model"; exit 1; }

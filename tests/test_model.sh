@@ -18,6 +18,9 @@ check "it detects" env LEXMASK_MODEL="$root/whole.model" "$build/lexmask" detect
 check "it knows which names it knows" bash -c "LEXMASK_MODEL=$root/whole.model $build/lexmask detect $picture --names hearts 2>&1 | grep 'not among the 8 names'"
 check "its card has figures" bash -c "grep -E '^. true boxes named right.* [01].[0-9]+ / [01].[0-9]+ / [01].[0-9]+ .$' $root/whole.model/README.md && ! grep '|  */' $root/whole.model/README.md"
 check "novel names were told apart" grep -q '^novel ' "$root/whole/named.txt"
+check "on the CLIP that came out, the detector alone" env CLIP="$root/whole.model/clip" STEPS=tiny BUILD="$build" WORK="$root/alone" OUT="$root/alone.model" tools/model.sh
+check "has the same adapters" cmp "$root/whole.model/adapters.safetensors" "$root/alone.model/adapters.safetensors"
+check "and a card that tells of the CLIP" bash -c "diff <(grep -E '^. (clip|crops)' $root/whole.model/README.md) <(grep -E '^. (clip|crops)' $root/alone.model/README.md)"
 check "a second time there is nothing to do" bash -c "! grep -q '^==' <(STEPS=tiny BUILD=$build WORK=$root/whole OUT=$root/whole.model tools/model.sh)"
 
 # Stopped while the detector learns; SIGTERM reaches the script and the program.

@@ -3,7 +3,8 @@
 # `make model`: from nothing to the model that ships, by the program alone. Scenes, a CLIP, a detector
 # on it, its figures on scenes that nothing was trained on, and all of it in
 # half precision in $BUILD/model. Every step that is finished is skipped, one that was stopped goes
-# on where it was: run it again. SEED=N chooses another run, STEPS=tiny a toy that takes seconds.
+# on where it was: run it again. SEED=N chooses another run, STEPS=tiny a toy that takes seconds,
+# CLIP=FOLDER (demo/model/clip, say) trains the detector alone.
 # Usage: BUILD=build SEED=1 STEPS=full WORK=build/model.work/full-1 OUT=build/model tools/model.sh
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -65,6 +66,21 @@ run() {
     "$@" "${go_on[@]}"
 }
 
+# The CLIP in half precision, as it ships.
+halve() {
+    local from=$work/clip to=$work/clip-f16
+    mkdir -p "$to"
+    cp "$from"/{config,vocab,preprocessor_config,special_tokens_map,tokenizer_config}.json "$from/merges.txt" "$to"
+    "$lexmask" convert "$from/model.safetensors" "$to/model.safetensors" --dtype f16
+}
+
+# A model's CLIP, with the card that tells where it is from.
+take() {
+    [ -f "$1/../README.md" ] || { echo "CLIP=$1: expected a model's folder clip, its card beside it" >&2; exit 1; }
+    cp -R "$1" "$work/clip-f16"
+    cp "$1/../README.md" "$work/clip.card"
+}
+
 # To the screen and into a file, which is there only when it is whole.
 say() {
     local file=$1
@@ -77,8 +93,14 @@ step scenes "$lexmask" scenes --out "$work/scenes" --seed $((10 + seed)) "${scen
 step validation "$lexmask" scenes --out "$work/validation" \
     --seed $((first_of_validation + seed)) "${validation[@]}"
 step unseen "$lexmask" scenes --out "$work/unseen" --seed $((first_of_unseen + seed)) "${unseen[@]}"
-step clip run clip "$lexmask" pretrain --out "$work/clip" --seed "$seed" "${clip[@]}"
-step detector run detector "$lexmask" train --out "$work/detector" --clip "$work/clip" \
+# The detector learns on the CLIP that ships, as it is once it has been rounded.
+if [ -n "${CLIP:-}" ]; then
+    step clip-f16 take "$CLIP"
+else
+    step clip run clip "$lexmask" pretrain --out "$work/clip" --seed "$seed" "${clip[@]}"
+    step clip-f16 halve
+fi
+step detector run detector "$lexmask" train --out "$work/detector" --clip "$work/clip-f16" \
     --data "$work/scenes/annotations.json" --pictures "$work/scenes/images" \
     --base "$work/scenes/base.txt" --val "$work/validation/annotations.json" \
     --val-pictures "$work/validation/images" --seed "$seed" "${detector[@]}"
@@ -111,6 +133,6 @@ cp -R "$work/model" "$out"
 echo
 echo "$out: $(du -sk "$out" | cut -f 1) KB; figures in $work/boxes.txt, masks.txt and named.txt"
 for name in scenes clip detector boxes; do
-    echo "  $name: $(tail -n 1 "$work/$name.done")"
+    [ ! -e "$work/$name.done" ] || echo "  $name: $(tail -n 1 "$work/$name.done")"
 done
 echo "make model-ship puts it into demo/model"

@@ -13,6 +13,15 @@ word() { awk -v begins="$2" -v nth="$3" -v at="$4" 'index($0, begins) == 1 && ++
 logged() { grep -o "\"$2\": *[0-9.e-]*" "$work/$1/log.jsonl" | tail -n 1 | sed 's/.*: *//' | xargs printf '%.3f'; }
 size_of() { wc -c <"$model/$1"; }
 
+# The CLIP's own figures: of its training, or from the card that it came with.
+named_crops() {
+    if [ -e "$work/clip.card" ]; then
+        sed -n 's/^| crops with clutter[^|]*| \(.*\) |$/\1/p' "$work/clip.card"
+    else
+        echo "$(logged clip top1) / $(logged clip top5)"
+    fi
+}
+
 pictures=$(find "$work/unseen/images" -type f | wc -l)
 names=$(wc -l <"$model/names.txt")
 pixels=$(sed -n 's/.*"picture": {"size": \([0-9]*\)}.*/\1/p' "$model/config.json")
@@ -49,6 +58,10 @@ quarters of them (base); the others are novel. The weights are under this projec
 |---|---|---|
 CARD
 for name in scenes unseen clip detector model; do
+    if [ "$name" = clip ] && [ -e "$work/clip.card" ]; then
+        grep '^| clip |' "$work/clip.card"
+        continue
+    fi
     command=$(head -n 1 "$work/$name.done" | sed "s|$work/||g; s|^run [a-z]* ||; s|[^ ]*lexmask |lexmask |")
     echo "| $name | \`$command\` | $(awk 'NR == 2 { printf "%.1f", $1 / 60 }' "$work/$name.done") |"
 done
@@ -63,7 +76,7 @@ all $names names asked for at once:
 
 | what | figure |
 |---|---|
-| crops with clutter named right by the CLIP, top 1 / top 5 (its own validation) | $(logged clip top1) / $(logged clip top5) |
+| crops with clutter named right by the CLIP, top 1 / top 5 (its own validation) | $(named_crops) |
 | true boxes named right (\`lexmask report\`): all / base / novel | $(word named all 1 3) / $(word named base 1 3) / $(word named novel 1 3) |
 | box AP / AP50 | $(figure boxes "$all") / $(figure boxes "$iou") |
 | box AP50 of base / novel names | $(word boxes base 1 4) / $(word boxes novel 1 4) |
