@@ -77,8 +77,8 @@ halve() {
 # A model's CLIP, with the card that tells where it is from.
 take() {
     [ -f "$1/../README.md" ] || { echo "CLIP=$1: expected a model's folder clip, its card beside it" >&2; exit 1; }
-    cp -R "$1" "$work/clip-f16"
-    cp "$1/../README.md" "$work/clip.card"
+    mkdir -p "$work/clip-f16"
+    cp "$1"/* "$1/../README.md" "$work/clip-f16"
 }
 
 # To the screen and into a file, which is there only when it is whole.

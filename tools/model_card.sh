@@ -4,6 +4,7 @@
 # of it from the files that the steps left. Usage: tools/model_card.sh WORK MODEL >README.md
 set -euo pipefail
 work=$1 model=$2
+clip_card=$work/clip-f16/README.md # of a CLIP that was trained before
 
 # The number behind the last `= ` of the first line that holds the text.
 figure() { sed -n "/$2/{s/.*= //p;q}" "$work/$1.txt"; }
@@ -15,8 +16,8 @@ size_of() { wc -c <"$model/$1"; }
 
 # The CLIP's own figures: of its training, or from the card that it came with.
 named_crops() {
-    if [ -e "$work/clip.card" ]; then
-        sed -n 's/^| crops with clutter[^|]*| \(.*\) |$/\1/p' "$work/clip.card"
+    if [ -e "$clip_card" ]; then
+        sed -n 's/^| crops with clutter[^|]*| \(.*\) |$/\1/p' "$clip_card"
     else
         echo "$(logged clip top1) / $(logged clip top5)"
     fi
@@ -58,8 +59,8 @@ quarters of them (base); the others are novel. The weights are under this projec
 |---|---|---|
 CARD
 for name in scenes unseen clip detector model; do
-    if [ "$name" = clip ] && [ -e "$work/clip.card" ]; then
-        grep '^| clip |' "$work/clip.card"
+    if [ "$name" = clip ] && [ -e "$clip_card" ]; then
+        grep '^| clip |' "$clip_card"
         continue
     fi
     command=$(head -n 1 "$work/$name.done" | sed "s|$work/||g; s|^run [a-z]* ||; s|[^ ]*lexmask |lexmask |")
