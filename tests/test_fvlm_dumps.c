@@ -159,6 +159,7 @@ static void check_folder(const char *folder, const char *name) {
 
 static void check_all(const char *folder) {
     struct dirent **list;
+    apart = 0;
     int count = scandir(folder, &list, NULL, alphasort);
     if (count < 0) fail_msg("%s: no such folder", folder);
     for (int i = 0; i < count; i++) {
