@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/test.h"
 
+#include "io/file.h"
+
 #include <math.h>
+#include <string.h>
 
 // fmax drops a NaN; a comparison of results must not.
 static double larger(double a, double b) {
@@ -19,4 +22,15 @@ double test_relative_error(const float *a, const float *b, size_t count) {
     for (size_t i = 0; i < count; i++) scale = larger(scale, fabs((double)b[i]));
     double difference = test_max_difference(a, b, count);
     return scale > 0 ? difference / scale : difference;
+}
+
+bool test_same_file(const char *a, const char *b) {
+    tn_error err = {0};
+    io_map x, y;
+    ASSERT_OK(io_map_open(a, &x, &err), err);
+    ASSERT_OK(io_map_open(b, &y, &err), err);
+    bool same = x.count == y.count && !memcmp(x.bytes, y.bytes, x.count);
+    io_map_close(&x);
+    io_map_close(&y);
+    return same;
 }

@@ -25,6 +25,8 @@
 // max|a-b| / max|b| over count floats; NaN anywhere gives NaN, which fails `err <= tol`.
 double test_relative_error(const float *a, const float *b, size_t count);
 double test_max_difference(const float *a, const float *b, size_t count);
+// Both can be read and hold the same bytes.
+bool test_same_file(const char *a, const char *b);
 
 // !(error <= tolerance) fails, so a NaN does too; prints what it found.
 #define ASSERT_WITHIN(error, tolerance)                                                            \

@@ -114,17 +114,6 @@ static void copy(const char *from, const char *to) {
     io_map_close(&map);
 }
 
-static bool same_bytes(const char *a, const char *b) {
-    tn_error err = {0};
-    io_map x, y;
-    ASSERT_OK(io_map_open(a, &x, &err), err);
-    ASSERT_OK(io_map_open(b, &y, &err), err);
-    bool same = x.count == y.count && !memcmp(x.bytes, y.bytes, x.count);
-    io_map_close(&x);
-    io_map_close(&y);
-    return same;
-}
-
 // --out . beside photo.png, and twice the same name: said before anything is loaded or written.
 static void pictures_are_never_overwritten(void **state) {
     (void)state;
@@ -142,7 +131,7 @@ static void pictures_are_never_overwritten(void **state) {
     ASSERT_SAYS(run.err, "photo.png: would overwrite a picture that is read");
     assert_true(run.seconds < 2);
     test_run_free(&run);
-    assert_true(same_bytes("demo/pictures/party.png", photo));
+    assert_true(test_same_file("demo/pictures/party.png", photo));
     run = test_lexmask("detect %s %s --model " PAIR " --names pizza --masks %s/m", photo, twin,
                        folder);
     ASSERT_CODE(run, 2);
@@ -158,7 +147,7 @@ static void pictures_are_never_overwritten(void **state) {
     ASSERT_CODE(run, 1);
     ASSERT_SAYS(run.err, "photo_labels.png: would overwrite");
     test_run_free(&run);
-    assert_true(same_bytes("demo/pictures/party.png", twin));
+    assert_true(test_same_file("demo/pictures/party.png", twin));
 }
 
 // Results go to two files, neither of which is read.
@@ -180,8 +169,8 @@ static void results_are_files_of_their_own(void **state) {
         ASSERT_SAYS(run.err, cases[i].says);
         test_run_free(&run);
     }
-    assert_true(same_bytes("README.md", ids));
-    assert_true(same_bytes("demo/pictures/party.png", photo));
+    assert_true(test_same_file("README.md", ids));
+    assert_true(test_same_file("demo/pictures/party.png", photo));
     assert_int_not_equal(access(both, F_OK), 0);
 }
 
@@ -194,7 +183,7 @@ static void nothing_done_leaves_what_was_there(void **state) {
     ASSERT_CODE(run, 1);
     ASSERT_SAYS(run.err, "broken.jpg");
     test_run_free(&run);
-    assert_true(same_bytes("README.md", json));
+    assert_true(test_same_file("README.md", json));
 }
 
 static int find_picture(void **state) {

@@ -147,6 +147,33 @@ static void packed(void **state) {
     tn_free(two);
 }
 
+// A CLIP's folder by itself: what is float32 on the way is the same again in half precision.
+static void a_clip_by_itself(void **state) {
+    (void)state;
+    static const char *const files[] = {"config.json", "vocab.json", "merges.txt"};
+    test_run run = test_lexmask("convert demo/model/clip %s --dtype f32", temporary_path("wide"));
+    ASSERT_CODE(run, 0);
+    ASSERT_SAYS(run.err, "a CLIP that needs nothing else");
+    test_run_free(&run);
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "wide/%s", files[i]);
+        if (access(temporary_path(name), R_OK) != 0) fail_msg("no %s", name);
+    }
+    const char *words = "embed --clip %s --texts pizza guitar --out %s/texts.npy";
+    run = test_lexmask(words, temporary_path("wide"), temporary_path("wide"));
+    ASSERT_CODE(run, 0);
+    test_run_free(&run);
+    run = test_lexmask("convert %s %s --dtype f16", temporary_path("wide"), temporary_path("half"));
+    ASSERT_CODE(run, 0);
+    test_run_free(&run);
+    run = test_lexmask(words, temporary_path("half"), temporary_path("half"));
+    ASSERT_CODE(run, 0);
+    test_run_free(&run);
+    assert_true(test_same_file(temporary_path("half/model.safetensors"),
+                               "demo/model/clip/model.safetensors"));
+}
+
 // What config.json says of the model packed with these options.
 static char *packed_with(const char *name, const char *options) {
     char path[512];
@@ -211,6 +238,10 @@ static void packing_is_refused(void **state) {
         {"convert demo/pair/detector.safetensors %s/x --objectness 1", "which --objectness is for"},
         {"convert demo/pair/detector.safetensors %s/x --proposals 9", "which --proposals is for"},
         {"convert %s %s/x --proposals 0", "--proposals"},
+        {"convert demo/model/clip demo/model/clip", "OUT is IN itself"},
+        {"convert demo/model/clip %s/x --bn-eps 0", "--bn-eps is for a detector"},
+        {"convert demo/model/clip %s/x --size 64", "which --size is for"},
+        {"convert demo/pictures %s/x", "demo/pictures: "},
     };
     for (size_t i = 0; i < sizeof says / sizeof *says; i++) {
         char line[2048];
@@ -230,6 +261,7 @@ int main(void) {
         cmocka_unit_test(a_list_that_is_not_there),
         cmocka_unit_test(kept_scores_are_of_what_is_looked_for),
         cmocka_unit_test(packed),
+        cmocka_unit_test(a_clip_by_itself),
         cmocka_unit_test(pictures_of_another_size),
         cmocka_unit_test(proposals_and_scores_as_asked_for),
         cmocka_unit_test(packing_is_refused),

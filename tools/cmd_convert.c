@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// lexmask convert: any supported weight file to safetensors, names kept; a model folder to one that
-// needs nothing else.
+// lexmask convert: any supported weight file to safetensors, names kept; a model's or a CLIP's
+// folder to one that needs nothing else.
 #include "io/safetensors.h"
 #include "io/weights.h"
 #include "models/fvlm.h"
@@ -88,11 +88,25 @@ tn_status tool_convert_weights(const io_weights *file, const char *to, int dtype
     return status;
 }
 
-static tn_status convert_folder(const char *from, const char *to, tn_error *err) {
+static tn_status convert_model(const char *from, const char *to, tn_error *err) {
     if (o.bn_eps >= 0) return tn_fail(err, TN_EINVAL, "--bn-eps is for a detector's file");
     TN_TRY(tool_convert_model(from, to, chosen_dtype(), &o.changes, err));
     tool_note("%s: a model that needs nothing else", to);
     return TN_OK;
+}
+
+static tn_status convert_clip(const char *from, const char *to, tn_error *err) {
+    if (o.bn_eps >= 0) return tn_fail(err, TN_EINVAL, "--bn-eps is for a detector's file");
+    TN_TRY(tool_convert_clip(from, to, chosen_dtype(), err));
+    tool_note("%s: a CLIP that needs nothing else", to);
+    return TN_OK;
+}
+
+// A folder, of which not only the weights are wanted.
+static bool wants_folder(const char *from, const char *to) {
+    const char *dot = strrchr(to, '.');
+    struct stat is;
+    return stat(from, &is) == 0 && S_ISDIR(is.st_mode) && !(dot && !strcmp(dot, ".safetensors"));
 }
 
 // The first option that only a model folder can have; NULL.
@@ -110,9 +124,10 @@ static const char *changed(void) {
 static tn_status convert(const char *given, const char *to, tn_error *err) {
     char path[4096];
     io_weights *file;
-    if (md_fvlm_is(given)) return convert_folder(given, to, err);
+    if (md_fvlm_is(given)) return convert_model(given, to, err);
     const char *only = changed();
     if (only) return tn_fail(err, TN_EINVAL, "%s: no model folder, which %s is for", given, only);
+    if (wants_folder(given, to)) return convert_clip(given, to, err);
     TN_TRY(md_published_resolve(given, path, sizeof path, err));
     struct stat from, there;
     if (stat(path, &from) == 0 && stat(to, &there) == 0 && from.st_dev == there.st_dev &&
@@ -143,13 +158,15 @@ static int run(const tool_command *self, int argc, char **argv) {
 
 const tool_command tool_convert = {
     .name = "convert",
-    .summary = "any supported weight file to safetensors, names kept; a model folder to another",
+    .summary = "any supported weight file to safetensors, names kept; a folder to another",
     .usage = "IN OUT.safetensors [--dtype f32|f16|bf16]\n"
+             "   or: CLIP FOLDER [--dtype f32|f16|bf16]\n"
              "   or: RUN FOLDER [--dtype f32|f16|bf16] [--contrast FILE] [--size N]\n"
              "      [--alpha W] [--beta W] [--objectness P] [--proposals N]",
     .examples = "  lexmask convert maskrcnn_resnet50_fpn_coco.pth detector.safetensors --bn-eps 0\n"
                 "  lexmask convert ViT-B-32.pt clip.safetensors --dtype f16\n"
                 "  lexmask convert demo/pair/detector.safetensors float32.safetensors --dtype f32\n"
+                "  lexmask convert clip-vit-base-patch32 half --dtype f16\n"
                 "  lexmask convert run model --dtype f16 --contrast names.txt --size 512\n",
     .misuse = misuse,
     .run = run,

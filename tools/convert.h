@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What `lexmask convert` makes of weight files and of model folders.
+// What `lexmask convert` makes of weight files and of folders.
 #pragma once
 
 #include "io/weights.h"
@@ -18,6 +18,9 @@ typedef struct tool_model_changes {
 // bn_eps: negative, or for a detector's metadata.
 tn_status tool_convert_weights(const io_weights *file, const char *to, int dtype, double bn_eps,
                                tn_error *err);
+// A CLIP's folder (Hugging Face's, OpenCLIP's) into another: its settings, its vocabulary and,
+// last, its weights as model.safetensors.
+tn_status tool_convert_clip(const char *from, const char *to, int dtype, tn_error *err);
 // An F-VLM's folder into another that holds all that it needs: its adapters, its CLIP (which has to
 // be a folder), CLIP's vocabulary, the names of its contrast. config.json is written last.
 tn_status tool_convert_model(const char *from, const char *to, int dtype,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A model folder that can be taken anywhere.
+// A model's or a CLIP's folder that can be taken anywhere.
 #include "tools/convert.h"
 
 #include "io/file.h"
@@ -72,8 +72,17 @@ static tn_status convert_file(const char *from, const char *folder, const char *
     return status;
 }
 
-static tn_status convert_clip(const char *from, const char *to, int dtype, md_fvlm_config *config,
+static tn_status convert_clip(const char *clip, const char *vocabulary, const char *to, int dtype,
                               tn_error *err) {
+    TN_TRY(io_make_folder(to, err));
+    TN_TRY(copy_settings(clip, to, err));
+    TN_TRY(copy_vocabulary(clip, vocabulary, to, err));
+    return convert_file(clip, to, "model.safetensors", dtype, err);
+}
+
+// The CLIP of a model, which its configuration then says is beside it.
+static tn_status bring_clip(const char *from, const char *to, int dtype, md_fvlm_config *config,
+                            tn_error *err) {
     char clip[PATH_MAX], folder[PATH_MAX], tokenizer[PATH_MAX], hash[65];
     struct stat is;
     TN_TRY(join(clip, from, config->clip_path, err));
@@ -88,10 +97,7 @@ static tn_status convert_clip(const char *from, const char *to, int dtype, md_fv
     TN_TRY(md_fvlm_clip_hash(clip, hash, err));
     if (strcmp(hash, config->clip_sha256) != 0)
         return tn_fail(err, TN_EFORMAT, "%s: another CLIP than the adapters were trained on", clip);
-    TN_TRY(io_make_folder(folder, err));
-    TN_TRY(copy_settings(clip, folder, err));
-    TN_TRY(copy_vocabulary(clip, config->clip_tokenizer[0] ? tokenizer : NULL, folder, err));
-    TN_TRY(convert_file(clip, folder, "model.safetensors", dtype, err));
+    TN_TRY(convert_clip(clip, config->clip_tokenizer[0] ? tokenizer : NULL, folder, dtype, err));
     strcpy(config->clip_path, "clip");
     config->clip_tokenizer[0] = 0;
     return md_fvlm_clip_hash(folder, config->clip_sha256, err);
@@ -133,7 +139,7 @@ static tn_status convert_parts(const char *from, const char *to, int dtype, cons
                                md_fvlm_config *config, tn_error *err) {
     char path[PATH_MAX];
     TN_TRY(io_make_folder(to, err));
-    TN_TRY(convert_clip(from, to, dtype, config, err));
+    TN_TRY(bring_clip(from, to, dtype, config, err));
     TN_TRY(copy_contrast(from, to, contrast, config, err));
     TN_TRY(join(path, from, "adapters.safetensors", err));
     TN_TRY(convert_file(path, to, "adapters.safetensors", dtype, err));
@@ -141,12 +147,23 @@ static tn_status convert_parts(const char *from, const char *to, int dtype, cons
     return md_fvlm_config_write(path, config, err);
 }
 
-tn_status tool_convert_model(const char *from, const char *to, int dtype,
-                             const tool_model_changes *changes, tn_error *err) {
-    char path[PATH_MAX], one[PATH_MAX], other[PATH_MAX];
-    md_fvlm_config config;
+static tn_status two_folders(const char *from, const char *to, tn_error *err) {
+    char one[PATH_MAX], other[PATH_MAX];
     if (realpath(from, one) && realpath(to, other) && !strcmp(one, other))
         return tn_fail(err, TN_EINVAL, "%s: OUT is IN itself; name another folder", to);
+    return TN_OK;
+}
+
+tn_status tool_convert_clip(const char *from, const char *to, int dtype, tn_error *err) {
+    TN_TRY(two_folders(from, to, err));
+    return convert_clip(from, NULL, to, dtype, err);
+}
+
+tn_status tool_convert_model(const char *from, const char *to, int dtype,
+                             const tool_model_changes *changes, tn_error *err) {
+    char path[PATH_MAX];
+    md_fvlm_config config;
+    TN_TRY(two_folders(from, to, err));
     TN_TRY(join(path, from, "config.json", err));
     TN_TRY(md_fvlm_config_read(path, &config, err));
     tn_status status = change(from, changes, &config, err);
