@@ -17,10 +17,13 @@ mkdir -p "$work"
 
 case $steps in
 full)
-    scenes=(--count 4800 --pool base) validation=(--count 100) unseen=(--count 500)
+    scenes=(--count 8000 --pool base --most 20) validation=(--count 100) unseen=(--count 500)
     clip=(--optimizer muon --lr 2e-3 --warmup 200 --batch 160 --empty 16 --steps 5000)
-    detector=(--preset small --no-flip --batch 4 --regions 128 --optimizer muon --lr 6e-3
-        --steps 6500 --val-every 6500)
+    # Most of it is learned from smaller pictures, at half the time an update.
+    begin=(--preset small --no-flip --batch 4 --regions 128 --optimizer muon --lr 6e-3 --size 256
+        --steps 8500)
+    detector=(--no-flip --batch 4 --regions 128 --optimizer muon --lr 3e-3 --size 384
+        --steps 2600 --warmup 50 --val-every 2600)
     model=(--size 512 --alpha 0.8 --beta 0.9 --objectness 0.6 --proposals 1000)
     ;;
 tiny)
@@ -30,8 +33,8 @@ tiny)
     clip=(--names "$work/few.txt" --size 32 --width 32 --heads 2 --text-width 32 --text-layers 1
         --text-heads 2 --embed 24 --vocabulary 600 --context 20 --batch 12 --empty 2 --steps 20
         --warmup 5 --save-every 5)
-    detector=(--preset small --no-flip --size 64 --steps 8 --batch 2 --val-every 8
-        --val-limit 2 --save-every 3)
+    begin=(--preset small --no-flip --size 64 --steps 4 --batch 2)
+    detector=(--no-flip --size 64 --steps 8 --batch 2 --val-every 8 --val-limit 2 --save-every 3)
     model=(--size 128)
     ;;
 *)
@@ -66,14 +69,6 @@ run() {
     "$@" "${go_on[@]}"
 }
 
-# The CLIP in half precision, as it ships.
-halve() {
-    local from=$work/clip to=$work/clip-f16
-    mkdir -p "$to"
-    cp "$from"/{config,vocab,preprocessor_config,special_tokens_map,tokenizer_config}.json "$from/merges.txt" "$to"
-    "$lexmask" convert "$from/model.safetensors" "$to/model.safetensors" --dtype f16
-}
-
 # A model's CLIP, with the card that tells where it is from.
 take() {
     [ -f "$1/../README.md" ] || { echo "CLIP=$1: expected a model's folder clip, its card beside it" >&2; exit 1; }
@@ -93,17 +88,20 @@ step scenes "$lexmask" scenes --out "$work/scenes" --seed $((10 + seed)) "${scen
 step validation "$lexmask" scenes --out "$work/validation" \
     --seed $((first_of_validation + seed)) "${validation[@]}"
 step unseen "$lexmask" scenes --out "$work/unseen" --seed $((first_of_unseen + seed)) "${unseen[@]}"
-# The detector learns on the CLIP that ships, as it is once it has been rounded.
+# The detector learns on the CLIP that ships, in half precision.
 if [ -n "${CLIP:-}" ]; then
     step clip-f16 take "$CLIP"
 else
     step clip run clip "$lexmask" pretrain --out "$work/clip" --seed "$seed" "${clip[@]}"
-    step clip-f16 halve
+    step clip-f16 "$lexmask" convert "$work/clip" "$work/clip-f16" --dtype f16
 fi
-step detector run detector "$lexmask" train --out "$work/detector" --clip "$work/clip-f16" \
-    --data "$work/scenes/annotations.json" --pictures "$work/scenes/images" \
-    --base "$work/scenes/base.txt" --val "$work/validation/annotations.json" \
-    --val-pictures "$work/validation/images" --seed "$seed" "${detector[@]}"
+of_scenes=(--data "$work/scenes/annotations.json" --pictures "$work/scenes/images"
+    --base "$work/scenes/base.txt" --seed "$seed")
+step begin run begin "$lexmask" train --out "$work/begin" --clip "$work/clip-f16" "${of_scenes[@]}" \
+    "${begin[@]}"
+step detector run detector "$lexmask" train --out "$work/detector" --model "$work/begin" \
+    "${of_scenes[@]}" --val "$work/validation/annotations.json" \
+    --val-pictures "$work/validation/images" "${detector[@]}"
 
 cat "$work/unseen/base.txt" "$work/unseen/novel.txt" >"$work/names.txt"
 step model "$lexmask" convert "$work/detector" "$work/model" --dtype f16 \
@@ -132,7 +130,7 @@ rm -rf "$out"
 cp -R "$work/model" "$out"
 echo
 echo "$out: $(du -sk "$out" | cut -f 1) KB; figures in $work/boxes.txt, masks.txt and named.txt"
-for name in scenes clip detector boxes; do
+for name in scenes clip begin detector boxes; do
     [ ! -e "$work/$name.done" ] || echo "  $name: $(tail -n 1 "$work/$name.done")"
 done
 echo "make model-ship puts it into demo/model"

@@ -23,6 +23,8 @@ named_crops() {
     fi
 }
 
+clip_note() { [ ! -e "$clip_card" ] || echo " The CLIP is of an earlier run; its minutes are of that run's machine."; }
+
 pictures=$(find "$work/unseen/images" -type f | wc -l)
 names=$(wc -l <"$model/names.txt")
 pixels=$(sed -n 's/.*"picture": {"size": \([0-9]*\)}.*/\1/p' "$model/config.json")
@@ -58,7 +60,7 @@ quarters of them (base); the others are novel. The weights are under this projec
 | step | command | minutes |
 |---|---|---|
 CARD
-for name in scenes unseen clip detector model; do
+for name in scenes unseen clip begin detector model; do
     if [ "$name" = clip ] && [ -e "$clip_card" ]; then
         grep '^| clip |' "$clip_card"
         continue
@@ -68,7 +70,7 @@ for name in scenes unseen clip detector model; do
 done
 cat <<CARD
 
-Minutes are wall clock on $(nproc) cores ($(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)), with what else ran there.
+Minutes are wall clock on $(nproc) cores ($(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)), with what else ran there.$(clip_note)
 
 ## Figures
 
