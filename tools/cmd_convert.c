@@ -88,17 +88,11 @@ tn_status tool_convert_weights(const io_weights *file, const char *to, int dtype
     return status;
 }
 
-static tn_status convert_model(const char *from, const char *to, tn_error *err) {
+static tn_status convert_folder(const char *from, const char *to, bool model, tn_error *err) {
     if (o.bn_eps >= 0) return tn_fail(err, TN_EINVAL, "--bn-eps is for a detector's file");
-    TN_TRY(tool_convert_model(from, to, chosen_dtype(), &o.changes, err));
-    tool_note("%s: a model that needs nothing else", to);
-    return TN_OK;
-}
-
-static tn_status convert_clip(const char *from, const char *to, tn_error *err) {
-    if (o.bn_eps >= 0) return tn_fail(err, TN_EINVAL, "--bn-eps is for a detector's file");
-    TN_TRY(tool_convert_clip(from, to, chosen_dtype(), err));
-    tool_note("%s: a CLIP that needs nothing else", to);
+    TN_TRY(model ? tool_convert_model(from, to, chosen_dtype(), &o.changes, err)
+                 : tool_convert_clip(from, to, chosen_dtype(), err));
+    tool_note("%s: a %s that needs nothing else", to, model ? "model" : "CLIP");
     return TN_OK;
 }
 
@@ -124,10 +118,10 @@ static const char *changed(void) {
 static tn_status convert(const char *given, const char *to, tn_error *err) {
     char path[4096];
     io_weights *file;
-    if (md_fvlm_is(given)) return convert_model(given, to, err);
+    if (md_fvlm_is(given)) return convert_folder(given, to, true, err);
     const char *only = changed();
     if (only) return tn_fail(err, TN_EINVAL, "%s: no model folder, which %s is for", given, only);
-    if (wants_folder(given, to)) return convert_clip(given, to, err);
+    if (wants_folder(given, to)) return convert_folder(given, to, false, err);
     TN_TRY(md_published_resolve(given, path, sizeof path, err));
     struct stat from, there;
     if (stat(path, &from) == 0 && stat(to, &there) == 0 && from.st_dev == there.st_dev &&
