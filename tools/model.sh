@@ -19,11 +19,10 @@ case $steps in
 full)
     scenes=(--count 8000 --pool base --most 20) validation=(--count 100) unseen=(--count 500)
     clip=(--optimizer muon --lr 2e-3 --warmup 200 --batch 160 --empty 16 --steps 5000)
-    # Most of it is learned from smaller pictures, at half the time an update.
-    begin=(--preset small --no-flip --batch 4 --regions 128 --optimizer muon --lr 6e-3 --size 256
-        --steps 8500)
-    detector=(--no-flip --batch 4 --regions 128 --optimizer muon --lr 3e-3 --size 384
-        --steps 2600 --warmup 50 --val-every 2600)
+    learning=(--no-flip --batch 4 --regions 128 --optimizer muon)
+    # Most of it is learned from smaller pictures, at two thirds of the time an update.
+    begin=(--lr 6e-3 --size 256 --steps 8500)
+    detector=(--lr 3e-3 --size 384 --steps 2600 --warmup 50 --val-every 2600)
     model=(--size 512 --alpha 0.8 --beta 0.9 --objectness 0.6 --proposals 1000)
     ;;
 tiny)
@@ -33,8 +32,9 @@ tiny)
     clip=(--names "$work/few.txt" --size 32 --width 32 --heads 2 --text-width 32 --text-layers 1
         --text-heads 2 --embed 24 --vocabulary 600 --context 20 --batch 12 --empty 2 --steps 20
         --warmup 5 --save-every 5)
-    begin=(--preset small --no-flip --size 64 --steps 4 --batch 2)
-    detector=(--no-flip --size 64 --steps 8 --batch 2 --val-every 8 --val-limit 2 --save-every 3)
+    learning=(--no-flip --batch 2 --size 64)
+    begin=(--steps 4)
+    detector=(--steps 8 --val-every 8 --val-limit 2 --save-every 3)
     model=(--size 128)
     ;;
 *)
@@ -95,12 +95,12 @@ else
     step clip run clip "$lexmask" pretrain --out "$work/clip" --seed "$seed" "${clip[@]}"
     step clip-f16 "$lexmask" convert "$work/clip" "$work/clip-f16" --dtype f16
 fi
-of_scenes=(--data "$work/scenes/annotations.json" --pictures "$work/scenes/images"
+learning+=(--data "$work/scenes/annotations.json" --pictures "$work/scenes/images"
     --base "$work/scenes/base.txt" --seed "$seed")
-step begin run begin "$lexmask" train --out "$work/begin" --clip "$work/clip-f16" "${of_scenes[@]}" \
-    "${begin[@]}"
+step begin run begin "$lexmask" train --out "$work/begin" --preset small --clip "$work/clip-f16" \
+    "${learning[@]}" "${begin[@]}"
 step detector run detector "$lexmask" train --out "$work/detector" --model "$work/begin" \
-    "${of_scenes[@]}" --val "$work/validation/annotations.json" \
+    "${learning[@]}" --val "$work/validation/annotations.json" \
     --val-pictures "$work/validation/images" "${detector[@]}"
 
 cat "$work/unseen/base.txt" "$work/unseen/novel.txt" >"$work/names.txt"

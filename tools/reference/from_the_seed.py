@@ -370,7 +370,7 @@ a training may by chance; [longer comparisons](training.md#the-model-that-ships)
 - **loss, background**: the cosine of true boxes alone never says what a box is not; a background that is learned needs a loss
   that sees it.
 - **updates**: not a setting of the model, but what lets a short training say anything.
-- **smaller pictures first**: an update of 256 pixels costs half of one of 384, and most of what is learned does not need the rest.
+- **smaller pictures first**: an update of 256 pixels costs two thirds of one of 384, and most of what is learned does not need the rest.
 - **feature pyramid, resolution, the picture itself, larger pictures, residual blocks, a box in context**: where boxes are
   found at all. Look at AR@100 of RPN and box head before you look at names: a name cannot be better than its box. 8x8
   patches of a whole picture are what ViT-B/32 has.
