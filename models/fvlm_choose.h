@@ -8,7 +8,7 @@ typedef struct md_fvlm_found {
     tn_tensor proposals, boxes; // [P,4] network coordinates
     tn_tensor refined;          // the boxes before the best were kept; only with `everything`
     tn_tensor objectness;       // [P]
-    tn_tensor embedding;        // [P,D] of score 1, unit length
+    tn_tensor embedding;        // [P,D] of score 1: the mean of each look's unit vector
     tn_tensor score1, score2;   // [P,columns]; score2.data NULL before it is asked
     tn_tensor fused;
 } md_fvlm_found;

@@ -93,27 +93,37 @@ static tn_status propose(nn_ctx *cx, const md_fvlm *model, const scene *s,
                            s->frame.net_width, &f->proposals, &f->objectness);
 }
 
-static tn_status refine_some(nn_ctx *cx, const md_fvlm *model, const scene *s,
-                             const tn_tensor *regions, tn_tensor *boxes, tn_tensor *embedding) {
+// One look: where the box head moves regions, and 1/rounds of their unit embedding more.
+static tn_status look_at_some(nn_ctx *cx, const md_fvlm *model, const scene *s,
+                              const tn_tensor *regions, int64_t rounds, tn_tensor *boxes,
+                              tn_tensor *embedding) {
     size_t mark = tn_arena_mark(cx->step);
-    tn_tensor pooled, deltas, unit;
+    tn_tensor pooled, deltas, given, unit;
     TN_TRY(md_fvlm_box_regions(cx, model, s->level, regions, NULL, &pooled));
-    TN_TRY(md_fvlm_box_fwd(cx, model, &pooled, &deltas, &unit));
-    kn_l2_normalize_fwd(cx->kn, 1e-12, &unit, embedding);
+    TN_TRY(md_fvlm_box_fwd(cx, model, &pooled, &deltas, &given));
+    TN_TRY(tn_new(cx->step, &unit, TN_F32, given.rank, given.dim, cx->err));
+    kn_l2_normalize_fwd(cx->kn, 1e-12, &given, &unit);
+    for (int64_t i = 0; i < tn_count(&unit); i++)
+        tn_f32(embedding)[i] += tn_f32(&unit)[i] / (float)rounds;
     kn_box_decode_fwd(cx->kn, md_fvlm_box_weights, log(1000.0 / 16), regions, &deltas, boxes);
+    kn_box_clip(cx->kn, (double)s->frame.net_height, (double)s->frame.net_width, boxes);
     tn_arena_reset(cx->step, mark);
     return TN_OK;
 }
 
-// All rounds but the last: regions become those that the last one looks at.
-static tn_status move_some(nn_ctx *cx, const md_fvlm *model, const scene *s, tn_tensor *regions) {
-    for (int64_t round = 1; round < model->config.box_rounds; round++) {
-        tn_tensor moved;
-        TN_TRY(tn_new(cx->step, &moved, TN_F32, 2, regions->dim, cx->err));
-        TN_TRY(md_fvlm_move(cx, model, s->level, regions, NULL, s->frame.net_height,
-                            s->frame.net_width, &moved));
-        *regions = moved;
+// Each look is at where the one before moved the boxes to; what they are called is the mean of all.
+static tn_status refine_some(nn_ctx *cx, const md_fvlm *model, const scene *s,
+                             const tn_tensor *regions, int64_t rounds, tn_tensor *boxes,
+                             tn_tensor *embedding) {
+    size_t mark = tn_arena_mark(cx->step);
+    tn_tensor from;
+    TN_TRY(tn_new(cx->step, &from, TN_F32, regions->rank, regions->dim, cx->err));
+    memcpy(boxes->data, regions->data, tn_bytes(boxes));
+    for (int64_t round = 0; round < rounds; round++) {
+        memcpy(from.data, boxes->data, tn_bytes(boxes));
+        TN_TRY(look_at_some(cx, model, s, &from, rounds, boxes, embedding));
     }
+    tn_arena_reset(cx->step, mark);
     return TN_OK;
 }
 
@@ -121,19 +131,17 @@ static tn_status move_some(nn_ctx *cx, const md_fvlm *model, const scene *s, tn_
 static tn_status refine(nn_ctx *cx, const md_fvlm *model, const scene *s, bool keep,
                         md_fvlm_found *f) {
     int64_t count = f->proposals.dim[0], d = md_clip_settings(model->clip)->embed_dim;
+    int64_t rounds = keep ? 1 : model->config.box_rounds;
     TN_TRY(tn_new(cx->step, &f->boxes, TN_F32, TN_DIMS(count, 4), cx->err));
     TN_TRY(tn_new(cx->step, &f->embedding, TN_F32, TN_DIMS(count, d), cx->err));
+    memset(f->embedding.data, 0, tn_bytes(&f->embedding));
     for (int64_t from = 0; from < count; from += REGIONS_AT_ONCE) {
         int64_t n = count - from < REGIONS_AT_ONCE ? count - from : REGIONS_AT_ONCE;
         tn_tensor some = tn_slice(&f->proposals, from, n), boxes = tn_slice(&f->boxes, from, n),
                   embedding = tn_slice(&f->embedding, from, n);
-        if (!keep) TN_TRY(move_some(cx, model, s, &some));
-        TN_TRY(refine_some(cx, model, s, &some, &boxes, &embedding));
+        TN_TRY(refine_some(cx, model, s, &some, rounds, &boxes, &embedding));
     }
-    if (keep)
-        memcpy(f->boxes.data, f->proposals.data, tn_bytes(&f->boxes));
-    else
-        kn_box_clip(cx->kn, (double)s->frame.net_height, (double)s->frame.net_width, &f->boxes);
+    if (keep) memcpy(f->boxes.data, f->proposals.data, tn_bytes(&f->boxes));
     return TN_OK;
 }
 

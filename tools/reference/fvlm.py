@@ -535,12 +535,15 @@ class Fvlm(nn.Module):
         boxes = clip_boxes_to_image(self.decode(d, boxes, [10.0, 10.0, 5.0, 5.0]), (frame["net_height"], frame["net_width"]))
         return boxes, e
 
-    def classify(self, text, embedding):
-        """Cosines with the rows of text and, where it is learned, the background."""
-        rows = text.to(embedding.dtype)
+    def matched(self, text, unit):
+        """Products with the rows of text and, where it is learned, the background."""
+        rows = text.to(unit.dtype)
         if self.config["background"]["kind"] == "learned":
             rows = torch.cat([rows, F.normalize(self.classifier.background, dim=0)[None]])
-        return F.normalize(embedding, dim=-1) @ rows.T
+        return unit @ rows.T
+
+    def classify(self, text, embedding):
+        return self.matched(text, F.normalize(embedding, dim=-1))
 
     def scale1(self):
         return self.classifier.logit_scale.exp() if self.config["score1"]["learned"] else self.config["score1"]["scale"]
@@ -691,15 +694,16 @@ class Fvlm(nn.Module):
         levels = self.levels(maps["maps"], x)
         logits, deltas = self.rpn.head(levels)
         rois, objectness = self.propose(logits, deltas, 0, c["rpn"], frame["net_height"], frame["net_width"])
-        boxes = rois
+        boxes, looks = rois, []
         for _ in range(c["box_head"].get("rounds", 1)):
             boxes, e = self.moved(levels, boxes, frame)
-        p1 = (self.scale1() * self.classify(text, e)).softmax(-1)
+            looks.append(F.normalize(e, dim=-1))
+        p1 = (self.scale1() * self.matched(text, torch.stack(looks).mean(0))).softmax(-1)
         most, overlap = len(boxes) if mode == "none" else c["score2"]["top"], c["score2"].get("nms", 1)
         if len(boxes) > most or overlap < 1:
             worth = (1 - p1[:, -1]) * objectness ** c["fusion"]["objectness"] if p1.shape[1] > names else objectness
             best = (nms(boxes, worth, overlap) if overlap < 1 else torch.sort(worth, descending=True, stable=True).indices)[:most]
-            rois, boxes, objectness, e, p1 = rois[best], boxes[best], objectness[best], e[best], p1[best]
+            rois, boxes, objectness, p1 = rois[best], boxes[best], objectness[best], p1[best]
         p2 = None
         if mode != "none":
             unit = self.score2(mode, maps, boxes, picture, frame)
