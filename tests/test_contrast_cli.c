@@ -174,6 +174,25 @@ static void a_clip_by_itself(void **state) {
                                "demo/model/clip/model.safetensors"));
 }
 
+// A folder whose vocabulary is somewhere else, as those of OpenAI's weights often are.
+static void a_vocabulary_from_elsewhere(void **state) {
+    (void)state;
+    test_run run = test_lexmask("convert demo/model/clip %s", temporary_path("mute"));
+    ASSERT_CODE(run, 0);
+    test_run_free(&run);
+    assert_int_equal(unlink(temporary_path("mute/vocab.json")), 0);
+    run = test_lexmask("convert %s %s", temporary_path("mute"), temporary_path("speaks"));
+    ASSERT_CODE(run, 1);
+    ASSERT_SAYS(run.err, "name one with --tokenizer");
+    test_run_free(&run);
+    run = test_lexmask("convert %s %s --tokenizer demo/model/clip", temporary_path("mute"),
+                       temporary_path("speaks"));
+    ASSERT_CODE(run, 0);
+    test_run_free(&run);
+    assert_true(test_same_file(temporary_path("speaks/vocab.json"), "demo/model/clip/vocab.json"));
+    assert_true(test_same_file(temporary_path("speaks/merges.txt"), "demo/model/clip/merges.txt"));
+}
+
 // What config.json says of the model packed with these options.
 static char *packed_with(const char *name, const char *options) {
     char path[512];
@@ -241,6 +260,7 @@ static void packing_is_refused(void **state) {
         {"convert demo/model/clip demo/model/clip", "OUT is IN itself"},
         {"convert demo/model/clip %s/x --bn-eps 0", "--bn-eps is for a detector"},
         {"convert demo/model/clip %s/x --size 64", "which --size is for"},
+        {"convert %s %s/x --tokenizer demo/model/clip", "which --tokenizer is for"},
         {"convert demo/pictures %s/x", "demo/pictures: "},
     };
     for (size_t i = 0; i < sizeof says / sizeof *says; i++) {
@@ -262,6 +282,7 @@ int main(void) {
         cmocka_unit_test(kept_scores_are_of_what_is_looked_for),
         cmocka_unit_test(packed),
         cmocka_unit_test(a_clip_by_itself),
+        cmocka_unit_test(a_vocabulary_from_elsewhere),
         cmocka_unit_test(pictures_of_another_size),
         cmocka_unit_test(proposals_and_scores_as_asked_for),
         cmocka_unit_test(packing_is_refused),

@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 
 static struct {
-    const char *dtype;
+    const char *dtype, *tokenizer;
     double bn_eps;
     tool_model_changes changes;
 } o;
@@ -24,6 +24,8 @@ static const tool_option table[] = {
      "write this epsilon of batch norm into a detector's metadata (0 for "
      "torchvision's published v1 weights, whose batch norm is frozen)",
      &o.bn_eps, 0, 1},
+    {"tokenizer", TOOL_TEXT, "FILE",
+     "for a CLIP's folder: its vocabulary; default: looked for in and beside it", &o.tokenizer},
     {"contrast", TOOL_TEXT, "FILE",
      "for a model folder: the names that its CLIP was trained on, one a line; they go along, and "
      "compete with those that are asked for",
@@ -91,7 +93,7 @@ tn_status tool_convert_weights(const io_weights *file, const char *to, int dtype
 static tn_status convert_folder(const char *from, const char *to, bool model, tn_error *err) {
     if (o.bn_eps >= 0) return tn_fail(err, TN_EINVAL, "--bn-eps is for a detector's file");
     TN_TRY(model ? tool_convert_model(from, to, chosen_dtype(), &o.changes, err)
-                 : tool_convert_clip(from, to, chosen_dtype(), err));
+                 : tool_convert_clip(from, o.tokenizer, to, chosen_dtype(), err));
     tool_note("%s: a %s that needs nothing else", to, model ? "model" : "CLIP");
     return TN_OK;
 }
@@ -118,10 +120,14 @@ static const char *changed(void) {
 static tn_status convert(const char *given, const char *to, tn_error *err) {
     char path[4096];
     io_weights *file;
-    if (md_fvlm_is(given)) return convert_folder(given, to, true, err);
+    bool model = md_fvlm_is(given), clip = !model && wants_folder(given, to);
     const char *only = changed();
-    if (only) return tn_fail(err, TN_EINVAL, "%s: no model folder, which %s is for", given, only);
-    if (wants_folder(given, to)) return convert_folder(given, to, false, err);
+    if (only && !model)
+        return tn_fail(err, TN_EINVAL, "%s: no model folder, which %s is for", given, only);
+    if (o.tokenizer && !clip)
+        return tn_fail(err, TN_EINVAL, "%s to %s: no CLIP's folder, which --tokenizer is for",
+                       given, to);
+    if (model || clip) return convert_folder(given, to, model, err);
     TN_TRY(md_published_resolve(given, path, sizeof path, err));
     struct stat from, there;
     if (stat(path, &from) == 0 && stat(to, &there) == 0 && from.st_dev == there.st_dev &&
@@ -139,7 +145,7 @@ static const char *misuse(const tool_list *words) {
 }
 
 static int run(const tool_command *self, int argc, char **argv) {
-    o.dtype = NULL, o.bn_eps = -1;
+    o.dtype = o.tokenizer = NULL, o.bn_eps = -1;
     o.changes = (tool_model_changes){.alpha = -1, .beta = -1, .objectness = -1};
     tool_list words = {0};
     tn_error err = {0};
@@ -154,7 +160,7 @@ const tool_command tool_convert = {
     .name = "convert",
     .summary = "any supported weight file to safetensors, names kept; a folder to another",
     .usage = "IN OUT.safetensors [--dtype f32|f16|bf16]\n"
-             "   or: CLIP FOLDER [--dtype f32|f16|bf16]\n"
+             "   or: CLIP FOLDER [--dtype f32|f16|bf16] [--tokenizer FILE]\n"
              "   or: RUN FOLDER [--dtype f32|f16|bf16] [--contrast FILE] [--size N]\n"
              "      [--alpha W] [--beta W] [--objectness P] [--proposals N]",
     .examples = "  lexmask convert maskrcnn_resnet50_fpn_coco.pth detector.safetensors --bn-eps 0\n"

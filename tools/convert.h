@@ -18,9 +18,10 @@ typedef struct tool_model_changes {
 // bn_eps: negative, or for a detector's metadata.
 tn_status tool_convert_weights(const io_weights *file, const char *to, int dtype, double bn_eps,
                                tn_error *err);
-// A CLIP's folder (Hugging Face's, OpenCLIP's) into another: its settings, its vocabulary and,
-// last, its weights as model.safetensors.
-tn_status tool_convert_clip(const char *from, const char *to, int dtype, tn_error *err);
+// A CLIP's folder (Hugging Face's, OpenCLIP's) into another: its settings, its vocabulary (a file
+// or folder; NULL: looked for) and, last, its weights as model.safetensors.
+tn_status tool_convert_clip(const char *from, const char *vocabulary, const char *to, int dtype,
+                            tn_error *err);
 // An F-VLM's folder into another that holds all that it needs: its adapters, its CLIP (which has to
 // be a folder), CLIP's vocabulary, the names of its contrast. config.json is written last.
 tn_status tool_convert_model(const char *from, const char *to, int dtype,

@@ -48,10 +48,9 @@ static tn_status copy_settings(const char *clip, const char *to, tn_error *err) 
 static tn_status copy_vocabulary(const char *clip, const char *given, const char *to,
                                  tn_error *err) {
     char path[PATH_MAX], beside[PATH_MAX];
-    TN_TRY(md_find_tokenizer(clip, given, path, sizeof path, err));
     struct stat is;
-    if (stat(path, &is) == 0 && S_ISDIR(is.st_mode))
-        TN_TRY(md_find_tokenizer(path, NULL, path, sizeof path, err));
+    if (given && stat(given, &is) == 0 && S_ISDIR(is.st_mode)) clip = given, given = NULL;
+    TN_TRY(md_find_tokenizer(clip, given, path, sizeof path, err));
     char *slash = strrchr(path, '/');
     const char *name = slash ? slash + 1 : path;
     TN_TRY(copy_file(path, to, name, err));
@@ -154,9 +153,10 @@ static tn_status two_folders(const char *from, const char *to, tn_error *err) {
     return TN_OK;
 }
 
-tn_status tool_convert_clip(const char *from, const char *to, int dtype, tn_error *err) {
+tn_status tool_convert_clip(const char *from, const char *vocabulary, const char *to, int dtype,
+                            tn_error *err) {
     TN_TRY(two_folders(from, to, err));
-    return convert_clip(from, NULL, to, dtype, err);
+    return convert_clip(from, vocabulary, to, dtype, err);
 }
 
 tn_status tool_convert_model(const char *from, const char *to, int dtype,
