@@ -22,7 +22,7 @@ full)
     learning=(--no-flip --batch 4 --regions 128 --optimizer muon)
     # Most of it is learned from smaller pictures, at two thirds of the time an update.
     begin=(--lr 6e-3 --size 256 --steps 8500)
-    detector=(--lr 3e-3 --size 384 --steps 2600 --warmup 50 --val-every 2600)
+    detector=(--lr 3e-3 --size 384 --steps 3300 --warmup 50 --val-every 3300)
     model=(--size 512 --alpha 0.8 --beta 0.9 --objectness 0.6 --proposals 1000)
     ;;
 tiny)
