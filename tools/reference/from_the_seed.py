@@ -76,8 +76,8 @@ ROWS = [
      "384 pixels, scaled by 0.7 to 1.7 while training"),
     ("blocks", "residual blocks", {"pyramid.blocks": 2}, "trained", "two of them on each of the two coarsest maps: both ends of a large thing at one place"),
     ("head", "a box in context", {"box_head.context": 1.5, "box_head.rounds": 2}, "trained",
-     "the box head sees half a box around a box, and looks again at where it moved it; its boxes of one thing come closer together, "
-     "and take each other's places among the hundred until the row **no doubles**"),
+     "the box head sees half a box around a box, looks again at where it moved it, and names it by both looks; its boxes of one "
+     "thing come closer together, and take each other's places among the hundred until the row **no doubles**"),
     ("first", "smaller pictures first", {"first": {"size": 256, "updates": 1.4, "then": 1 / 3, "rate": 0.5}}, "trained",
      "in the same time: 1.4 times as many updates of 256 pixels, then a third as many of 384 at half the rate"),
     ("doubles", "no doubles", {"rpn.after": 1000, "score2.nms": 0.6}, "kept",
@@ -184,6 +184,14 @@ def warmup(config, steps):
     return min(config["training"]["warmup"], steps // 8)
 
 
+def updates_before(a, first):
+    return round(first["updates"] * a.steps)
+
+
+def updates_after(a, first):
+    return round(first["then"] * a.steps)
+
+
 def learn(a, seed, begin, out, data, steps, options):
     """Goes on where it was stopped."""
     words = [PROGRAM, "train", "--model", begin, "--out", out, "--data", f"{data}/annotations.json", "--pictures", f"{data}/images",
@@ -207,8 +215,8 @@ def train(a, row, seed, recipe, data):
     os.makedirs(begin, exist_ok=True)
     write_config(begin, config, steps)
     if first:
-        smaller, steps = os.path.join(of_seed, f"first-{row}"), round(first["then"] * a.steps)
-        learn(a, seed, begin, smaller, data, round(first["updates"] * a.steps), [*options, "--size", first["size"]])
+        smaller, steps = os.path.join(of_seed, f"first-{row}"), updates_after(a, first)
+        learn(a, seed, begin, smaller, data, updates_before(a, first), [*options, "--size", first["size"]])
         begin = smaller
         options += ["--size", config["picture"]["size"], "--lr", first["rate"] * config["training"]["lr"], "--warmup", warmup(config, steps)]
     learn(a, seed, begin, out, data, steps, options)
@@ -315,12 +323,14 @@ def cell(values):
 
 def table(a):
     lines = ["| change | trained | " + " | ".join(head for _, head in FIGURES) + " |", "|---|---|" + "---|" * len(FIGURES)]
-    measured = kept(a)
-    for key, title, _, kind, _ in ROWS:
+    measured, first = kept(a), None
+    for key, title, changes, kind, _ in ROWS:
+        first = changes.get("first", first)
         rows = [measured[seed][key]["figures"] for seed in map(str, a.seeds) if key in measured.get(seed, {})]
         if not rows:
             continue
-        updates = f"{a.steps} updates" if kind == "trained" else ""
+        updates = " + ".join(map(str, [a.steps] if not first else [updates_before(a, first), updates_after(a, first)]))
+        updates = f"{updates} updates" if kind == "trained" else ""
         seeds = "" if len(rows) == len(a.seeds) else f" ({len(rows)} of {len(a.seeds)} seeds)"
         aside = "*aside:* " if kind == "aside" else ""
         cells = [cell([r[name] for r in rows]) for name, _ in FIGURES]
