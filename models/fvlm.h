@@ -99,10 +99,11 @@ tn_status md_fvlm_box_fwd(nn_ctx *cx, const md_fvlm *model, const tn_tensor *reg
                           tn_tensor *deltas, tn_tensor *embedding);
 extern const double md_fvlm_box_weights[4];
 // Where the box head moves boxes once: as md_fvlm_box_regions -> y float32 [R,4] of the caller,
-// within net_height x net_width. No gradient.
+// within net_height x net_width, and unless it is NULL the embedding of what it saw there: unit
+// float32 [R,D] of the caller, unit length. No gradient.
 tn_status md_fvlm_move(nn_ctx *cx, const md_fvlm *model, const tn_tensor *level,
                        const tn_tensor *boxes, const tn_tensor *image, int64_t net_height,
-                       int64_t net_width, tn_tensor *y);
+                       int64_t net_width, tn_tensor *y, tn_tensor *unit);
 
 // Stage 6: text [T(+1),D] unit vectors, the background's last if it is a text; embedding [R,D] ->
 // logits [R,T+1], the background last ([R,T] where there is none): cosines, or, where the scale is

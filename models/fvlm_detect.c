@@ -5,7 +5,6 @@
 #include "models/mask_rcnn_parts.h"
 #include "models/pick.h"
 
-#include <math.h>
 #include <string.h>
 
 #define REGIONS_AT_ONCE 512 // so that memory does not grow with the number of boxes
@@ -93,35 +92,21 @@ static tn_status propose(nn_ctx *cx, const md_fvlm *model, const scene *s,
                            s->frame.net_width, &f->proposals, &f->objectness);
 }
 
-// One look: where the box head moves regions, and 1/rounds of their unit embedding more.
-static tn_status look_at_some(nn_ctx *cx, const md_fvlm *model, const scene *s,
-                              const tn_tensor *regions, int64_t rounds, tn_tensor *boxes,
-                              tn_tensor *embedding) {
-    size_t mark = tn_arena_mark(cx->step);
-    tn_tensor pooled, deltas, given, unit;
-    TN_TRY(md_fvlm_box_regions(cx, model, s->level, regions, NULL, &pooled));
-    TN_TRY(md_fvlm_box_fwd(cx, model, &pooled, &deltas, &given));
-    TN_TRY(tn_new(cx->step, &unit, TN_F32, given.rank, given.dim, cx->err));
-    kn_l2_normalize_fwd(cx->kn, 1e-12, &given, &unit);
-    for (int64_t i = 0; i < tn_count(&unit); i++)
-        tn_f32(embedding)[i] += tn_f32(&unit)[i] / (float)rounds;
-    kn_box_decode_fwd(cx->kn, md_fvlm_box_weights, log(1000.0 / 16), regions, &deltas, boxes);
-    kn_box_clip(cx->kn, (double)s->frame.net_height, (double)s->frame.net_width, boxes);
-    tn_arena_reset(cx->step, mark);
-    return TN_OK;
-}
-
-// Each look is at where the one before moved the boxes to; what they are called is the mean of all.
+// Each look is at where the one before moved the boxes to; embedding is the mean of all.
 static tn_status refine_some(nn_ctx *cx, const md_fvlm *model, const scene *s,
                              const tn_tensor *regions, int64_t rounds, tn_tensor *boxes,
                              tn_tensor *embedding) {
     size_t mark = tn_arena_mark(cx->step);
-    tn_tensor from;
+    tn_tensor from, unit;
     TN_TRY(tn_new(cx->step, &from, TN_F32, regions->rank, regions->dim, cx->err));
+    TN_TRY(tn_new(cx->step, &unit, TN_F32, embedding->rank, embedding->dim, cx->err));
     memcpy(boxes->data, regions->data, tn_bytes(boxes));
     for (int64_t round = 0; round < rounds; round++) {
         memcpy(from.data, boxes->data, tn_bytes(boxes));
-        TN_TRY(look_at_some(cx, model, s, &from, rounds, boxes, embedding));
+        TN_TRY(md_fvlm_move(cx, model, s->level, &from, NULL, s->frame.net_height,
+                            s->frame.net_width, boxes, &unit));
+        for (int64_t i = 0; i < tn_count(&unit); i++)
+            tn_f32(embedding)[i] += tn_f32(&unit)[i] / (float)rounds;
     }
     tn_arena_reset(cx->step, mark);
     return TN_OK;

@@ -166,16 +166,20 @@ tn_status md_fvlm_box_fwd(nn_ctx *cx, const md_fvlm *model, const tn_tensor *reg
 
 tn_status md_fvlm_move(nn_ctx *cx, const md_fvlm *model, const tn_tensor *level,
                        const tn_tensor *boxes, const tn_tensor *image, int64_t net_height,
-                       int64_t net_width, tn_tensor *y) {
+                       int64_t net_width, tn_tensor *y, tn_tensor *unit) {
     size_t mark = tn_arena_mark(cx->step);
     nn_ctx frozen = *cx;
-    tn_tensor pooled, deltas, embedding, moves;
+    tn_tensor pooled, deltas, embedding, moves, row;
     frozen.tape = NULL;
     TN_TRY(md_fvlm_box_regions(&frozen, model, level, boxes, image, &pooled));
     TN_TRY(md_fvlm_box_fwd(&frozen, model, &pooled, &deltas, &embedding));
     TN_TRY(in_single(cx, &deltas, &moves));
     kn_box_decode_fwd(cx->kn, md_fvlm_box_weights, log(1000.0 / 16), boxes, &moves, y);
     kn_box_clip(cx->kn, (double)net_height, (double)net_width, y);
+    if (unit) {
+        TN_TRY(in_single(cx, &embedding, &row));
+        kn_l2_normalize_fwd(cx->kn, 1e-12, &row, unit);
+    }
     tn_arena_reset(cx->step, mark);
     return TN_OK;
 }

@@ -314,7 +314,7 @@ static void look_again(fixture *f, const md_frame *frame, const tn_tensor *level
         tn_f32(logits)[i] += tn_f32(&own)[i] / (float)md_fvlm_settings(f->model)->box_rounds;
     ASSERT_OK(tn_new(&f->step, &moved, TN_F32, 2, regions->dim, &f->err), f->err);
     ASSERT_OK(md_fvlm_move(&f->cx, f->model, level, regions, NULL, frame->net_height,
-                           frame->net_width, &moved),
+                           frame->net_width, &moved, NULL),
               f->err);
     *regions = moved;
 }

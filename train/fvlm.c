@@ -145,7 +145,7 @@ static tn_status with_moved(pass *p, int64_t i, tn_tensor *boxes) {
     for (int64_t r = 0; r < moved; r++) tn_i32(&image)[r] = (int32_t)i;
     tn_tensor from = tn_slice(boxes, 0, moved), to = tn_slice(&all, count, moved);
     TN_TRY(md_fvlm_move(&p->frozen, p->task->model, p->level, &from, &image, frame->net_h,
-                        frame->net_w, &to));
+                        frame->net_w, &to, NULL));
     *boxes = all;
     return TN_OK;
 }
