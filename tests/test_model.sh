@@ -17,6 +17,12 @@ picture=$(ls demo/pictures/* | head -n 1)
 check "it detects" env LEXMASK_MODEL="$root/whole.model" "$build/lexmask" detect "$picture" --names "red heart,anchor"
 check "it knows which names it knows" bash -c "LEXMASK_MODEL=$root/whole.model $build/lexmask detect $picture --names hearts 2>&1 | grep 'not among the 8 names'"
 check "its card has figures" bash -c "grep -E '^. true boxes named right.* [01].[0-9]+ / [01].[0-9]+ / [01].[0-9]+ .$' $root/whole.model/README.md && ! grep '|  */' $root/whole.model/README.md"
+# Another run of which only the boxes are known: 0.1 and 0.3 have the mean 0.2, and deviate from it by 0.141.
+boxes() { sed "s#^| box AP / AP50 .*#| box AP / AP50 | $1 |#" "$root/whole.model/README.md"; }
+boxes "0.100 / 0.600" >"$root/one.md"
+boxes "0.300 / 0.600" >"$root/other.md"
+check "the spread of two runs" grep -F '| box AP / AP50 | 0.100 / 0.600 | 0.300 / 0.600 | 0.200 ±0.141 / 0.600 ±0.000 |' <(tools/model_spread.sh "$root/one.md" "$root/other.md")
+check "needs the same figures of both" bash -c "tools/model_spread.sh $root/one.md docs/training.md 2>&1 | grep 'docs/training.md: no figure'"
 check "novel names were told apart" grep -q '^novel ' "$root/whole/named.txt"
 check "on the CLIP that came out, the detector alone" env CLIP="$root/whole.model/clip" STEPS=tiny BUILD="$build" WORK="$root/alone" OUT="$root/alone.model" tools/model.sh
 check "has the same adapters" cmp "$root/whole.model/adapters.safetensors" "$root/alone.model/adapters.safetensors"
