@@ -72,6 +72,8 @@ static tn_status keep_scores(const lexmask_session *session, const md_fvlm_optio
                           .power = config->fusion_objectness,
                           .score = options->limits.score,
                           .nms = options->limits.nms,
+                          .soft = config->limits_soft,
+                          .inside = config->limits_inside,
                           .top = (int)options->limits.top};
     return api_result_scores(session, found, &how, result, err);
 }

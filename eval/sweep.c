@@ -29,6 +29,8 @@ ev_fusion ev_fusion_of(const io_scores_head *head) {
                        .renormalise = head->renormalise,
                        .score = head->score,
                        .nms = head->nms,
+                       .soft = head->soft,
+                       .inside = head->inside,
                        .top = head->top};
 }
 

@@ -14,6 +14,7 @@ typedef struct ev_fusion {
     double objectness;     // power of the objectness
     bool renormalise;      // rows are brought to sum 1
     double score, nms;     // thresholds
+    double soft, inside;   // overlap from which scores fade, share of a part that goes; 1: never
     int64_t top;           // of a picture
 } ev_fusion;
 // As the scores were made.

@@ -2,7 +2,6 @@
 // Scores are added as logarithms, name by name: within a name the weight is the same for all boxes.
 #include "eval/sweep_picture.h"
 
-#include "kernels/rules.h"
 #include "tensor/alloc.h"
 
 #include <math.h>
@@ -26,10 +25,12 @@ bool ev_sweep_room_init(ev_sweep_room *room, const io_scores *scores, const uint
         room->sum[part] = tn_alloc_zero(EV_SWEEP_MOST * boxes + 1, sizeof *room->sum[part]);
     room->shift = tn_alloc_zero(boxes + 1, sizeof *room->shift);
     room->heap = tn_alloc_zero(pairs + 1, sizeof *room->heap);
+    room->survivors = tn_alloc_zero(pairs + 1, sizeof *room->survivors);
+    room->pool = tn_alloc_zero(pairs + 1, sizeof *room->pool);
     room->newest = tn_alloc_zero(classes + 1, sizeof *room->newest);
     room->before = tn_alloc_zero(pairs + 1, sizeof *room->before);
     return room->log1 && (room->log2 || !two) && room->sum[0] && room->sum[1] && room->shift &&
-           room->heap && room->newest && room->before;
+           room->heap && room->survivors && room->pool && room->newest && room->before;
 }
 
 void ev_sweep_room_deinit(ev_sweep_room *room) {
@@ -39,6 +40,8 @@ void ev_sweep_room_deinit(ev_sweep_room *room) {
     tn_free(room->sum[1]);
     tn_free(room->shift);
     tn_free(room->heap);
+    tn_free(room->survivors);
+    tn_free(room->pool);
     tn_free(room->newest);
     tn_free(room->before);
     *room = (ev_sweep_room){0};
@@ -112,8 +115,7 @@ static void set_shift(ev_sweep_room *room, const ev_span *span, const ev_fusion 
     }
 }
 
-static int64_t list_pairs(ev_sweep_room *room, int64_t boxes, const ev_fusion *how) {
-    float least = how->score > 0 ? logf((float)how->score) : LOG_LEAST;
+static int64_t list_pairs(ev_sweep_room *room, int64_t boxes, const ev_fusion *how, float least) {
     int64_t n = 0;
     for (size_t t = 0; t < room->scores->head.classes; t++) {
         float w = (float)(room->base[t] ? how->alpha : how->beta);
@@ -128,52 +130,6 @@ static int64_t list_pairs(ev_sweep_room *room, int64_t boxes, const ev_fusion *h
     return n;
 }
 
-// ---- choosing ----------------------------------------------------------------------------------
-
-static inline bool better(const ev_pair *x, const ev_pair *y) {
-    if (x->score != y->score) return x->score > y->score;
-    if (x->box != y->box) return x->box < y->box;
-    return x->name < y->name;
-}
-
-// Lets what lies at `at` sink in a heap of n, the best on top.
-static void sink(ev_pair *heap, int64_t n, int64_t at) {
-    ev_pair item = heap[at];
-    for (int64_t child; (child = 2 * at + 1) < n; at = child) {
-        if (child + 1 < n && better(&heap[child + 1], &heap[child])) child++;
-        if (!better(&heap[child], &item)) break;
-        heap[at] = heap[child];
-    }
-    heap[at] = item;
-}
-
-// Whether a better one of its name that was kept lies over it.
-static bool suppressed(const ev_sweep_room *room, const float *boxes, double limit,
-                       const ev_pair *kept, const ev_pair *one) {
-    for (int32_t k = room->newest[one->name]; k >= 0; k = room->before[k])
-        if (kn_iou_above(boxes + 4 * kept[k].box, boxes + 4 * one->box, limit)) return true;
-    return false;
-}
-
-// Only as much is sorted as the best `top` need.
-static int64_t choose(ev_sweep_room *room, const float *boxes, const ev_fusion *how, int64_t n,
-                      ev_pair *kept) {
-    int64_t count = 0;
-    for (int64_t i = n / 2; i-- > 0;) sink(room->heap, n, i);
-    memset(room->newest, -1, room->scores->head.classes * sizeof *room->newest);
-    while (n > 0 && count < how->top) {
-        ev_pair one = room->heap[0];
-        room->heap[0] = room->heap[--n];
-        sink(room->heap, n, 0);
-        if (suppressed(room, boxes, how->nms, kept, &one)) continue;
-        room->before[count] = room->newest[one.name];
-        room->newest[one.name] = (int32_t)count;
-        kept[count++] = one;
-    }
-    for (int64_t i = 0; i < count; i++) kept[i].score = expf(kept[i].score);
-    return count;
-}
-
 void ev_sweep_picture(ev_sweep_room *room, const ev_sweep_job *job, size_t picture) {
     const ev_span *span = &job->spans[picture];
     const float *boxes = tn_f32(&room->scores->boxes) + 4 * span->from;
@@ -184,7 +140,9 @@ void ev_sweep_picture(ev_sweep_room *room, const ev_sweep_job *job, size_t pictu
             set_scales(room, span, job, how);
         set_shift(room, span, how, room->sum[0] + (int64_t)job->at[0][k] * room->most,
                   room->sum[1] + (int64_t)job->at[1][k] * room->most);
-        int64_t n = list_pairs(room, span->to - span->from, how);
-        job->kept_count[place] = choose(room, boxes, how, n, job->kept + (int64_t)place * job->top);
+        float least = how->score > 0 ? logf((float)how->score) : LOG_LEAST;
+        int64_t n = list_pairs(room, span->to - span->from, how, least);
+        ev_pair *kept = job->kept + (int64_t)place * job->top;
+        job->kept_count[place] = ev_sweep_choose(room, boxes, how, n, least, kept);
     }
 }

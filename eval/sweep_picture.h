@@ -37,8 +37,10 @@ typedef struct ev_sweep_room {
                          // part of the others with the background's
     float *shift;        // [most]: what is added to the logarithms of a row
     ev_pair *heap;       // [most*T]
-    int32_t *newest;     // [T]: the last one kept of a name, or -1
-    int32_t *before;     // [most*T]: the one kept before it
+    ev_pair *survivors;  // [most*T]: what no better one of its name lies over
+    int32_t *newest;     // [T]: the last survivor of a name, or -1
+    int32_t *before;     // [most*T]: the survivor before it
+    ev_pair *pool;       // [most*T]: survivors that fade until it is their turn
     int64_t most;
 } ev_sweep_room;
 
@@ -46,5 +48,9 @@ bool ev_sweep_room_init(ev_sweep_room *room, const io_scores *scores, const uint
                         int64_t most);
 void ev_sweep_room_deinit(ev_sweep_room *room); // fine on one that is all 0
 
+// The best how->top of n pairs in room->heap, whose logarithms are over `least`, to out, best
+// first. Returns how many they are.
+int64_t ev_sweep_choose(ev_sweep_room *room, const float *boxes, const ev_fusion *how, int64_t n,
+                        float least, ev_pair *out);
 // Fills what is kept of one picture, for every setting.
 void ev_sweep_picture(ev_sweep_room *room, const ev_sweep_job *job, size_t picture);

@@ -257,7 +257,9 @@ LEXMASK_API int lexmask_result_proposal_at(const lexmask_result *result, size_t 
 // trying other weights: columns are the names, those that only compete and, with a background,
 // that. Arrays belong to the result. Besides, what they were put together with: fused =
 // score1^(1-w) score2^w with w = alpha for base names and beta for the others, rows brought to sum
-// 1 if renormalise, times objectness^power; kept over score, suppressed over nms, the best top.
+// 1 if renormalise, times objectness^power; kept over score, suppressed over nms, the best top;
+// a score fades from an overlap of soft with a better box of its name on, and a box goes of which
+// more than inside lies within such a one (1: never).
 typedef struct lexmask_scores {
     size_t count, columns;
     const float *boxes;           // [count,4] x1, y1, x2, y2 in pixels of the picture
@@ -265,7 +267,7 @@ typedef struct lexmask_scores {
     const float *score1, *score2; // [count,columns]; score2 NULL without one
     const unsigned char *base;    // [columns but the background's] 1: alpha's
     int background, renormalise;
-    double alpha, beta, power, score, nms;
+    double alpha, beta, power, score, nms, soft, inside;
     int top;
 } lexmask_scores;
 // 0: the result has none (session option keep_scores, F-VLM alone).

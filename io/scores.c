@@ -66,6 +66,13 @@ static tn_status read_share(const io_json *root, const char *key, double *out, t
     return io_json_fail(&value, err, "%g, expected 0 to 1", *out);
 }
 
+// What earlier folders do not have is 1.
+static tn_status read_later_share(const io_json *root, const char *key, double *out,
+                                  tn_error *err) {
+    *out = 1;
+    return io_json_has(root, key) ? read_share(root, key, out, err) : TN_OK;
+}
+
 static tn_status read_head(const char *path, io_scores_head *head, tn_error *err) {
     io_json root;
     int64_t version;
@@ -81,6 +88,8 @@ static tn_status read_head(const char *path, io_scores_head *head, tn_error *err
     if (status == TN_OK) status = io_json_number(&root, "objectness", &head->objectness, err);
     if (status == TN_OK) status = read_share(&root, "score", &head->score, err);
     if (status == TN_OK) status = read_share(&root, "nms", &head->nms, err);
+    if (status == TN_OK) status = read_later_share(&root, "soft", &head->soft, err);
+    if (status == TN_OK) status = read_later_share(&root, "inside", &head->inside, err);
     if (status == TN_OK) status = io_json_int(&root, "top", 1, 1000000, &head->top, err);
     io_json_close(&root);
     return status;
@@ -96,10 +105,12 @@ static tn_status write_head(const char *path, const io_scores_head *h, tn_error 
     for (size_t i = 0; i < h->classes; i++) fprintf(out.file, "%s%d", i ? "," : "", h->base[i]);
     fprintf(out.file,
             "],\n\"background\":%s,\"score2\":%s,\"renormalise\":%s,\n\"alpha\":%.17g,"
-            "\"beta\":%.17g,\"objectness\":%.17g,\"score\":%.17g,\"nms\":%.17g,\"top\":%lld}\n",
+            "\"beta\":%.17g,\"objectness\":%.17g,\"score\":%.17g,\"nms\":%.17g,\"soft\":%.17g,"
+            "\"inside\":%.17g,"
+            "\"top\":%lld}\n",
             h->background ? "true" : "false", h->has_score2 ? "true" : "false",
             h->renormalise ? "true" : "false", h->alpha, h->beta, h->objectness, h->score, h->nms,
-            (long long)h->top);
+            h->soft, h->inside, (long long)h->top);
     return io_writer_commit(&out, err);
 }
 

@@ -15,10 +15,12 @@ typedef struct io_scores_head {
     uint8_t *base;         // [T] 1: weighed with alpha, 0: with beta
     bool background, has_score2;
     // With what it was run: fused = p1^(1-w) p2^w, rows brought to sum 1 or not, times objectness
-    // to a power; kept when over score, suppressed over nms, the best top of a picture.
+    // to a power; kept when over score, suppressed over nms, the best top of a picture. A score
+    // fades from an overlap of soft with a better box of its name on, and a box goes of which more
+    // than inside lies within such a one; 1: never.
     double alpha, beta, objectness;
     bool renormalise;
-    double score, nms;
+    double score, nms, soft, inside;
     int64_t top;
 } io_scores_head;
 

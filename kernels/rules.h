@@ -60,6 +60,14 @@ static inline bool kn_iou_above(const float *a, const float *b, double threshold
     return (double)kn_iou(a, b) > threshold;
 }
 
+// How much of box a lies within box b.
+static inline double kn_share_within(const float *a, const float *b) {
+    double w = fmin((double)a[2], (double)b[2]) - fmax((double)a[0], (double)b[0]);
+    double h = fmin((double)a[3], (double)b[3]) - fmax((double)a[1], (double)b[1]);
+    double area = ((double)a[2] - (double)a[0]) * ((double)a[3] - (double)a[1]);
+    return w > 0 && h > 0 ? w * h / area : 0;
+}
+
 // Where the mask of a box goes: the box of the padded [M+2,M+2] mask in whole pixels.
 typedef struct kn_mask_place {
     int64_t x, y, w, h; // may lie outside the picture

@@ -94,14 +94,6 @@ static void forget_names(const md_fvlm_found *f, const md_vocabulary *vocabulary
 
 // ---- suppression -------------------------------------------------------------------------------
 
-// How much of box a lies within box b.
-static double share_within(const float *a, const float *b) {
-    double w = fmin((double)a[2], (double)b[2]) - fmax((double)a[0], (double)b[0]);
-    double h = fmin((double)a[3], (double)b[3]) - fmax((double)a[1], (double)b[1]);
-    double area = ((double)a[2] - (double)a[0]) * ((double)a[3] - (double)a[1]);
-    return w > 0 && h > 0 ? w * h / area : 0;
-}
-
 typedef struct suppression {
     const pairs *p;
     bool all; // whatever their names are
@@ -117,7 +109,7 @@ static bool is_part(const suppression *s, const int32_t *kept, int64_t count, in
     const float *boxes = tn_f32(&s->p->boxes);
     for (int64_t k = 0; k < count && s->inside < 1; k++)
         if (same_name(s->p, kept[k], one) &&
-            share_within(boxes + 4 * one, boxes + 4 * kept[k]) > s->inside)
+            kn_share_within(boxes + 4 * one, boxes + 4 * kept[k]) > s->inside)
             return true;
     return false;
 }

@@ -148,8 +148,12 @@ mutation "evaluation: sweep weighs all names alike" eval/sweep_picture.c \
     's/room->base\[t\] ? how->alpha : how->beta/how->beta/' test_sweep
 mutation "evaluation: sweep forgets the background's share" eval/sweep_picture.c \
     's/if (part == 0 || !head->background) return;/return;/' test_sweep
-mutation "evaluation: sweep forgets what it kept before the last" eval/sweep_picture.c \
-    's/room->before\[count\] = room->newest\[one\.name\]/room->before[count] = -1/' test_sweep
+mutation "evaluation: sweep forgets what survived before the last" eval/sweep_choose.c \
+    's/room->before\[c->survived\] = room->newest\[one\.name\]/room->before[c->survived] = -1/' test_sweep
+mutation "evaluation: sweep fades only what waits" eval/sweep_choose.c \
+    's/for (int64_t k = 0; k < c->kept; k++) fade/for (int64_t k = 0; k < 0; k++) fade/' test_sweep
+mutation "evaluation: sweep keeps parts" eval/sweep_choose.c \
+    's/if (is_part(\&c, \&one)) continue;//' test_sweep
 mutation "F-VLM: the value path leaves out the MLP" nn/value_path.c \
     's/return nn_mlp_into(cx, &block->mlp, &normed, x, x);/return TN_OK;/' test_fvlm
 mutation "F-VLM: positions are stretched as Pillow would" models/clip_scene.c 's/-0\.75/-0.5/' test_fvlm

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Kept scores: written and read, what is refused, and detections from them as a model makes them.
 #include "eval/sweep.h"
+#include "kernels/rules.h"
 #include "models/fvlm.h"
 #include "tests/temporary.h"
 #include "tests/test.h"
@@ -36,6 +37,8 @@ static io_scores_head usual_head(void) {
                             .renormalise = true,
                             .score = 0.1,
                             .nms = 0.4,
+                            .soft = 0.2,
+                            .inside = 0.75,
                             .top = 6};
 }
 
@@ -89,6 +92,7 @@ static void scores_are_read_as_written(void **state) {
     assert_memory_equal(s.head.base, base, sizeof base);
     assert_true(s.head.alpha == 0.35 && s.head.beta == 0.65 && s.head.objectness == 0.5 &&
                 s.head.score == 0.1 && s.head.nms == 0.4 && s.head.top == 6);
+    assert_true(s.head.soft == 0.2 && s.head.inside == 0.75);
     assert_int_equal(((int64_t *)s.pictures.data)[28], 96);
     float boxes[MOST * 4], objectness[MOST];
     state_of_random = 5;
@@ -96,6 +100,34 @@ static void scores_are_read_as_written(void **state) {
     assert_memory_equal(s.boxes.data, boxes, sizeof boxes);
     assert_memory_equal(s.objectness.data, objectness, sizeof objectness);
     io_scores_close(&s);
+}
+
+// The best `top` of n candidates, of which each fades once a better one of its name is taken, if
+// none of those contains it. keep: in the order of their scores, then in that of their choice.
+static int64_t take_best(const ev_fusion *how, const float *boxes, const int32_t *names,
+                         float *scores, int64_t n, int32_t *keep) {
+    int32_t taken[MOST * T];
+    int64_t count = 0;
+    for (int64_t left = n; left > 0 && count < how->top; left--) {
+        int64_t at = 0;
+        for (int64_t i = 1; i < left; i++)
+            if (scores[keep[i]] > scores[keep[at]]) at = i;
+        int32_t one = keep[at];
+        bool part = false;
+        memmove(keep + at, keep + at + 1, (size_t)(left - at - 1) * sizeof *keep);
+        if (!(scores[one] > (float)how->score)) break;
+        for (int64_t k = 0; k < count && how->inside < 1; k++)
+            part |= names[taken[k]] == names[one] &&
+                    kn_share_within(boxes + 4 * one, boxes + 4 * taken[k]) > how->inside;
+        if (part) continue;
+        taken[count++] = one;
+        for (int64_t i = 0; i < left - 1 && how->soft < 1; i++) {
+            float iou = kn_iou(boxes + 4 * one, boxes + 4 * keep[i]);
+            if (names[keep[i]] == names[one] && (double)iou > how->soft) scores[keep[i]] *= 1 - iou;
+        }
+    }
+    memcpy(keep, taken, (size_t)count * sizeof *keep);
+    return count;
 }
 
 // One picture as models/fvlm.h does it: md_fuse, kn_nms within names, the best.
@@ -121,7 +153,7 @@ static int64_t by_the_model(kn_ctx *kn, const io_scores *s, const ev_fusion *how
     tn_tensor b = tn_view(boxes, TN_F32, TN_DIMS(n, 4)), q = tn_view(scores, TN_F32, TN_DIMS(n));
     tn_tensor g = tn_view(names, TN_I32, TN_DIMS(n)), k = tn_view(keep, TN_I32, TN_DIMS(n));
     int64_t kept = kn_nms(kn, how->nms, &b, &q, &g, &k);
-    if (kept > how->top) kept = how->top;
+    kept = take_best(how, boxes, names, scores, kept, keep);
     for (int64_t i = 0; i < kept; i++)
         box_of[i] = rows[keep[i]], name_of[i] = names[keep[i]], score_of[i] = scores[keep[i]];
     return kept;
@@ -176,6 +208,8 @@ static void make_settings(const io_scores_head *head, ev_fusion how[SETTINGS]) {
         how[i].alpha = weights[i % 4], how[i].beta = weights[i / 4 % 4];
         how[i].renormalise = i / 16 % 2, how[i].objectness = i / 32 ? 0.5 : 0;
         how[i].score = i % 3 ? 0.1 : 0.02, how[i].top = i % 5 ? 6 : 100;
+        how[i].nms = i % 3 ? 0.4 : 0.8;
+        how[i].soft = i % 7 < 3 ? 1 : 0.1 * (i % 7 - 2), how[i].inside = i % 4 < 2 ? 1 : 0.5;
     }
 }
 
@@ -314,6 +348,8 @@ static void broken_scores_are_refused(void **state) {
         {GOOD("[3,1,9,7]", "[1,0,0,2]", ""), "base[3]"},
         {GOOD("[3,1,9,7]", "[1,0,0,1]", "\"alpha\":1.5,\"objectness\":0}"), "alpha: 1.5, expected"},
         {GOOD("[3,1,9,7]", "[1,0,0,1]", "\"alpha\":0.5,\"objectness\":0}"), "score"},
+        {GOOD("[3,1,9,7]", "[1,0,0,1]", "\"soft\":-1,"), "soft: -1, expected 0 to 1"},
+        {GOOD("[3,1,9,7]", "[1,0,0,1]", "\"inside\":2,"), "inside: 2, expected 0 to 1"},
         {GOOD("[3,1,9]", "[1,0,0]", ""), "score1.npy: float32 [29,5], expected float32 [29,4]"},
     };
     io_scores_head head = usual_head();

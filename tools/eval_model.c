@@ -101,6 +101,8 @@ static tn_status open_scores(tool_eval_run *run, const tool_model *model,
                            .renormalise = scores->renormalise,
                            .score = scores->score,
                            .nms = scores->nms,
+                           .soft = scores->soft,
+                           .inside = scores->inside,
                            .top = scores->top};
     tn_status status = io_scores_writer_open(&run->scores, run->scores_out, &head, err);
     run->scores_open = status == TN_OK;
