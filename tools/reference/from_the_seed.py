@@ -321,20 +321,31 @@ def cell(values):
     return f"{mean:.3f}{spread}"
 
 
+def brings(rows, before):
+    """Box AP beside the row that was changed, of each seed that has both: the least and the most."""
+    more = [rows[seed]["AP"] - before[seed]["AP"] for seed in rows if seed in before]
+    ends = dict.fromkeys(f"{round(end, 3) + 0.0:+.3f}" for end in (min(more), max(more))) if more else ()  # + 0.0: no -0.000
+    return " to ".join(ends)
+
+
 def table(a):
-    lines = ["| change | trained | " + " | ".join(head for _, head in FIGURES) + " |", "|---|---|" + "---|" * len(FIGURES)]
-    measured, first = kept(a), None
+    heads = [head for _, head in FIGURES]
+    heads.insert(1, "AP it brings")
+    lines = ["| change | trained | " + " | ".join(heads) + " |", "|---|---|" + "---|" * len(heads)]
+    measured, first, before = kept(a), None, {}
     for key, title, changes, kind, _ in ROWS:
         first = changes.get("first", first)
-        rows = [measured[seed][key]["figures"] for seed in map(str, a.seeds) if key in measured.get(seed, {})]
+        rows = {seed: measured[seed][key]["figures"] for seed in map(str, a.seeds) if key in measured.get(seed, {})}
         if not rows:
             continue
         updates = " + ".join(map(str, [a.steps] if not first else [updates_before(a, first), updates_after(a, first)]))
         updates = f"{updates} updates" if kind == "trained" else ""
         seeds = "" if len(rows) == len(a.seeds) else f" ({len(rows)} of {len(a.seeds)} seeds)"
         aside = "*aside:* " if kind == "aside" else ""
-        cells = [cell([r[name] for r in rows]) for name, _ in FIGURES]
+        cells = [cell([r[name] for r in rows.values()]) for name, _ in FIGURES]
+        cells.insert(1, brings(rows, before))
         lines.append(f"| {aside}{title}{seeds} | {updates} | " + " | ".join(cells) + " |")
+        before = before if kind == "aside" else rows
     return "\n".join(lines)
 
 
@@ -368,11 +379,10 @@ large as the CLIP's own (64 pixels, 8x8 patches; ViT-B/32 has 7x7 of 224 pixels)
 Three things, and the seed has none of them: pieces of the picture for score 2, since that is what its CLIP was trained on; a
 map that is fine enough for the smallest thing; and that the boxes which are looked at twice are of different things. Before
 the map is fine enough nothing brings a name, the loss and the background included: there is no box for it to be right in.
-Beside them each of three seeds shows, in box AP: the picture itself (0.015 to 0.037 more), a box in context (0.012 to 0.031, for
-which AP50 falls by 0.017 to 0.032 until its doubles go), smaller pictures first (0.003 to 0.026), 512 pixels (0.011 to
-0.028); and by little, but always, what lies within a better box (0.001 to 0.002) and doubles that fade (0.002 to 0.004). Wider
-crops cost 0.008 to 0.022, larger pictures 0.003 to 0.009, while their masks gain 0.004 to 0.020. Windows, residual blocks,
-1.15 of context, more sentences and objectness move figures here by no more than so short a training may by chance;
+Beside them each of three seeds shows that box AP is brought by the picture itself, a box in context (which costs AP50 until its
+doubles go), smaller pictures first and 512 pixels; by little, but always, by **no parts** and **doubles fade**. Wider crops
+cost it, and so do larger pictures, while their masks gain. Windows, residual blocks, 1.15 of context, more sentences and
+objectness move figures here by no more than so short a training may by chance;
 [longer comparisons](training.md#the-model-that-ships) are what they were taken for.
 
 ## For someone with a real CLIP
@@ -405,7 +415,7 @@ photos.
 
 def page(a):
     rows = "\n".join(f"- **{title}**: {note}." for _, title, _, _, note in ROWS)
-    spread = f" Mean and standard deviation of {len(a.seeds)} seeds." if len(a.seeds) > 1 else " One seed."
+    spread = f" Mean and standard deviation of {len(a.seeds)} seeds; what a row brings: the least and the most of them." if len(a.seeds) > 1 else " One seed."
     return PAGE.format(table=table(a), seeds=",".join(map(str, a.seeds)), steps=a.steps, scenes=a.scenes, unseen=a.unseen, spread=spread,
                        rows=rows, stages=stages_text(a),
                        kept=os.path.basename(a.kept))
