@@ -13,7 +13,7 @@ typedef struct chooser {
     ev_sweep_room *room;
     const float *boxes;
     const ev_fusion *how;
-    int64_t heaped, survived, waiting, kept; // of room's heap, survivors, pool, and of out
+    int64_t heaped, survived, waiting, kept; // of room's heap, survivor, pool, and of out
     ev_pair *out;
 } chooser;
 
@@ -39,7 +39,7 @@ static bool suppressed(const chooser *c, const ev_pair *one) {
     const ev_sweep_room *room = c->room;
     const float *box = c->boxes + 4 * one->box;
     for (int32_t k = room->newest[one->name]; k >= 0; k = room->before[k])
-        if (kn_iou_above(c->boxes + 4 * room->survivors[k].box, box, c->how->nms)) return true;
+        if (kn_iou_above(c->boxes + 4 * room->survivor[k], box, c->how->nms)) return true;
     return false;
 }
 
@@ -66,7 +66,7 @@ static void take_from_heap(chooser *c) {
     if (suppressed(c, &one)) return;
     room->before[c->survived] = room->newest[one.name];
     room->newest[one.name] = (int32_t)c->survived;
-    room->survivors[c->survived++] = one;
+    room->survivor[c->survived++] = one.box;
     for (int64_t k = 0; k < c->kept; k++) fade(c, &one, &c->out[k]);
     room->pool[c->waiting++] = one;
 }

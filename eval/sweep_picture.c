@@ -25,12 +25,12 @@ bool ev_sweep_room_init(ev_sweep_room *room, const io_scores *scores, const uint
         room->sum[part] = tn_alloc_zero(EV_SWEEP_MOST * boxes + 1, sizeof *room->sum[part]);
     room->shift = tn_alloc_zero(boxes + 1, sizeof *room->shift);
     room->heap = tn_alloc_zero(pairs + 1, sizeof *room->heap);
-    room->survivors = tn_alloc_zero(pairs + 1, sizeof *room->survivors);
+    room->survivor = tn_alloc_zero(pairs + 1, sizeof *room->survivor);
     room->pool = tn_alloc_zero(pairs + 1, sizeof *room->pool);
     room->newest = tn_alloc_zero(classes + 1, sizeof *room->newest);
     room->before = tn_alloc_zero(pairs + 1, sizeof *room->before);
     return room->log1 && (room->log2 || !two) && room->sum[0] && room->sum[1] && room->shift &&
-           room->heap && room->survivors && room->pool && room->newest && room->before;
+           room->heap && room->survivor && room->pool && room->newest && room->before;
 }
 
 void ev_sweep_room_deinit(ev_sweep_room *room) {
@@ -40,7 +40,7 @@ void ev_sweep_room_deinit(ev_sweep_room *room) {
     tn_free(room->sum[1]);
     tn_free(room->shift);
     tn_free(room->heap);
-    tn_free(room->survivors);
+    tn_free(room->survivor);
     tn_free(room->pool);
     tn_free(room->newest);
     tn_free(room->before);

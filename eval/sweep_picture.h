@@ -37,7 +37,7 @@ typedef struct ev_sweep_room {
                          // part of the others with the background's
     float *shift;        // [most]: what is added to the logarithms of a row
     ev_pair *heap;       // [most*T]
-    ev_pair *survivors;  // [most*T]: what no better one of its name lies over
+    int32_t *survivor;   // [most*T]: boxes that no better one of their name lies over
     int32_t *newest;     // [T]: the last survivor of a name, or -1
     int32_t *before;     // [most*T]: the survivor before it
     ev_pair *pool;       // [most*T]: survivors that fade until it is their turn

@@ -106,8 +106,7 @@ static tn_status write_head(const char *path, const io_scores_head *h, tn_error 
     fprintf(out.file,
             "],\n\"background\":%s,\"score2\":%s,\"renormalise\":%s,\n\"alpha\":%.17g,"
             "\"beta\":%.17g,\"objectness\":%.17g,\"score\":%.17g,\"nms\":%.17g,\"soft\":%.17g,"
-            "\"inside\":%.17g,"
-            "\"top\":%lld}\n",
+            "\"inside\":%.17g,\"top\":%lld}\n",
             h->background ? "true" : "false", h->has_score2 ? "true" : "false",
             h->renormalise ? "true" : "false", h->alpha, h->beta, h->objectness, h->score, h->nms,
             h->soft, h->inside, (long long)h->top);

@@ -222,9 +222,9 @@ static void a_models_scores_are_kept(void **state) {
     // The model that ships: its scores fade, and parts of things go.
     keep_and_try(gt, results, SHIPPED, "--alphas 0.8 --betas 0.9");
     const char *truth = keep_and_try(gt, results, FVLM, "--alphas 0.3 --betas 0.7");
-    test_run run;
-    run = test_lexmask("eval --data %s" FVLM " --score2 none --results-out %s --scores %s/kept", gt,
-                       results, temporary_folder());
+    test_run run =
+        test_lexmask("eval --data %s" FVLM " --score2 none --results-out %s --scores %s/kept", gt,
+                     results, temporary_folder());
     ASSERT_CODE(run, 0);
     test_run_free(&run);
     run =
