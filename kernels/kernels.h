@@ -22,6 +22,12 @@ tn_status kn_device_check(const char *device, tn_error *err);
 tn_status kn_open(const char *device, const char *level, int threads, kn_ctx **out, tn_error *err);
 void kn_close(kn_ctx *cx);
 const char *kn_level(const kn_ctx *cx); // "avx512", …
+// What the products of this context multiply, weights' gradients too, attention apart: TN_F32 as it
+// is (where it begins), or TN_BF16, rounded to bfloat16 and summed in float32, as PyTorch's
+// set_float32_matmul_precision("medium") allows. With AVX512_BF16 that is nearly twice as fast, and
+// elsewhere slower than float32. Tensors and packed weights stay float32. TN_EDEVICE with `ref`.
+tn_status kn_set_products(kn_ctx *cx, tn_dtype type, tn_error *err);
+tn_dtype kn_products(const kn_ctx *cx);
 int kn_threads(const kn_ctx *cx);
 tn_pool *kn_pool(const kn_ctx *cx);
 // Scratch of one worker for the length of one operation: grows by kn_scratch calls and is reset

@@ -140,6 +140,28 @@ const char *kn_level(const kn_ctx *cx) {
     return cx->table->name;
 }
 
+static bool multiplies_pairs(const kn_ctx *cx) {
+#if defined(__x86_64__)
+    return !strcmp(cx->table->name, "avx512") && __builtin_cpu_supports("avx512bf16");
+#else
+    (void)cx;
+    return false;
+#endif
+}
+
+tn_status kn_set_products(kn_ctx *cx, tn_dtype type, tn_error *err) {
+    TN_CHECK(type == TN_F32 || type == TN_BF16, "%s: %s", __func__, tn_dtype_name(type));
+    if (type == TN_BF16 && !strcmp(cx->table->name, "ref"))
+        return tn_fail(err, TN_EDEVICE,
+                       "products in bfloat16: not at level ref, which rounds nothing");
+    cx->half = type == TN_F32 ? KN_WHOLE : multiplies_pairs(cx) ? KN_PAIRS : KN_ROUNDED;
+    return TN_OK;
+}
+
+tn_dtype kn_products(const kn_ctx *cx) {
+    return cx->half == KN_WHOLE ? TN_F32 : TN_BF16;
+}
+
 int kn_threads(const kn_ctx *cx) {
     return tn_pool_workers(cx->pool);
 }

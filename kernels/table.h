@@ -126,8 +126,13 @@ const kn_table *kn_portable_table(void); // kernels/cpu, plain C
 const kn_table *kn_avx2_table(void);     // AVX2 + FMA
 const kn_table *kn_avx512_table(void);   // AVX-512 F, BW, VL, DQ
 
+// How products round what they multiply: not at all; to bfloat16, kept as floats; to pairs of
+// bfloat16, which the processor multiplies as they are.
+typedef enum kn_half { KN_WHOLE, KN_ROUNDED, KN_PAIRS } kn_half;
+
 struct kn_ctx {
     const kn_table *table;
+    kn_half half;
     tn_pool *pool;
     tn_arena *scratch; // [workers]
 };

@@ -64,6 +64,10 @@ mutation "gradient of a convolution in ref: between two strides" kernels/ref/bwd
     's/place % stride == 0 \&\& //' test_bwd_products
 mutation "gradient of weights: tiles of one chunk only" kernels/cpu/winograd_bwd.inc \
     's/bool add = g->first + from > 0/bool add = from > 0/' test_bwd_products
+mutation "bfloat16: halves are cut off, not rounded" kernels/cpu/half.inc \
+    's/bits + 0x7fffu + (bits >> 16 \& 1)/bits/' test_half
+mutation "bfloat16: gradients of weights in float32" kernels/cpu/across.inc \
+    's/halve_rows(half, block, rows, count);//' test_half
 mutation "gradient of attention: y dy not subtracted" kernels/cpu/attention_bwd.inc \
     's/(vf_load(change + j) - mean)/vf_load(change + j)/' test_bwd_attention
 mutation "layer norm: no eps" kernels/cpu/rows.inc 's/variance + r->number/variance/' test_ops_rows

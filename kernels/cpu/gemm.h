@@ -46,11 +46,19 @@ typedef struct gemm {
     kn_act act;
     int64_t image_width; // transposed convolution: W of x, else 0
     gemm_scatter scatter;
+    kn_half half; // of the context
     // The cut, filled by gemm_run
     bool rows_first, b_is_far;
     int64_t row_tiles, tile_rows, panels, panels_in_task, block;
     void **room; // a block of A for each worker
 } gemm;
+
+// B on its way to bfloat16.
+typedef struct halving {
+    const gemm *g;
+    float *to;
+    int64_t group_size; // floats of it in a group
+} halving;
 
 // One register tile: c[rows[i] + j] = alpha * (add[rows[i] + j] + sum over k of a[i][k] b[k][j])
 // + bias[j], clipped at zero when relu.
@@ -64,4 +72,5 @@ typedef struct gemm_tile {
     const float *bias;   // NULL: nothing
     float alpha;
     bool relu;
+    kn_half half; // what a and b hold (half.inc)
 } gemm_tile;

@@ -117,6 +117,22 @@ static inline void vf_transpose(vf r[VW]) {
         r[c + 12] = _mm512_shuffle_f32x4(a, b, 0xdd);
     }
 }
+// Two products at a time (AVX512_BF16, which not every processor of this level has: functions that
+// say VEC_PAIRS run where it does). A lane holds two bfloat16, the first in its lower half.
+#define VEC_PAIRS __attribute__((target("avx512bf16")))
+VEC_PAIRS static inline vf vf_dot_pairs(vf a, vf b, vf c) {
+    return _mm512_dpbf16_ps(c, (__m512bh)a, (__m512bh)b);
+}
+// 32 floats, one after the other.
+VEC_PAIRS static inline vf vf_as_pairs(vf first, vf second) {
+    return (vf)_mm512_cvtne2ps_pbh(second, first);
+}
+// Lane by lane.
+VEC_PAIRS static inline vf vf_pair_lanes(vf first, vf second) {
+    __m512i low = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(first));
+    __m512i high = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(second));
+    return (vf)_mm512_or_si512(low, _mm512_slli_epi32(high, 16));
+}
 static inline bool vm_any(vm m) {
     return m != 0;
 }
