@@ -6,6 +6,7 @@
 #include "tests/train_scene.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -85,6 +86,62 @@ static void a_batch_in_parts_has_the_same_gradients(void **state) {
     io_weights_close(parts);
 }
 
+// How far the gradients of two dumps are apart: |a - b| / |a| over all of them.
+static double gradients_apart(const io_weights *one, const io_weights *other) {
+    double apart = 0, all = 0;
+    for (size_t i = 0; i < io_weights_count(one); i++) {
+        const io_tensor *a = io_weights_at(one, i), *b = io_weights_find(other, a->name);
+        if (strncmp(a->name, "grad/", 5)) continue;
+        assert_non_null(b);
+        tn_tensor view = tn_view((void *)a->data, TN_F32, a->rank, a->dim);
+        for (int64_t k = 0; k < tn_count(&view); k++) {
+            double x = ((const float *)a->data)[k], y = ((const float *)b->data)[k];
+            apart += (x - y) * (x - y);
+            all += x * x;
+        }
+    }
+    assert_true(all > 0);
+    return sqrt(apart / all);
+}
+
+static void products_in_bfloat16_are_near_and_kept(void **state) {
+    (void)state;
+    const char *level = getenv("LEXMASK_CPU");
+    if (level && !strcmp(level, "ref")) skip();
+    io_weights *whole, *half, *one;
+    first_gradients("in-float", "--batch 2", &whole);
+    first_gradients("in-half", "--batch 2 --matmul bf16 --threads 2", &half);
+    first_gradients("in-half-alone", "--batch 2 --matmul bf16 --threads 1", &one);
+    double apart = gradients_apart(whole, half);
+    print_message("gradients of products in bfloat16: %.4f apart\n", apart);
+    assert_true(apart > 1e-4 && apart < 0.1);
+    assert_true(gradients_apart(half, one) == 0);
+    io_weights_close(whole);
+    io_weights_close(half);
+    io_weights_close(one);
+
+    // A run goes on as it began, and says so where it is told otherwise.
+    test_run run =
+        test_lexmask("%s --steps 4 --matmul bf16 --stop-after 2", scene_words("half-run"));
+    ASSERT_CODE(run, 0);
+    test_run_free(&run);
+    run = test_lexmask("train --resume --out %s --matmul f32", temporary_path("half-run"));
+    ASSERT_CODE(run, 2);
+    ASSERT_SAYS(run.err, "--matmul");
+    test_run_free(&run);
+    run = test_lexmask("train --resume --out %s", temporary_path("half-run"));
+    ASSERT_CODE(run, 0);
+    test_run_free(&run);
+    uint8_t want[IO_SHA256], is[IO_SHA256];
+    run = test_lexmask("%s --steps 4 --matmul bf16 --cache %s", scene_words("half-whole"),
+                       temporary_path("cache"));
+    ASSERT_CODE(run, 0);
+    test_run_free(&run);
+    checkpoint_of("half-run", want);
+    checkpoint_of("half-whole", is);
+    assert_memory_equal(want, is, sizeof want);
+}
+
 static int64_t regions_of(const char *run, const char *how) {
     io_weights *dump;
     first_gradients(run, how, &dump);
@@ -159,6 +216,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(stopped_and_resumed_it_ends_in_the_same_bits),
         cmocka_unit_test(a_batch_in_parts_has_the_same_gradients),
+        cmocka_unit_test(products_in_bfloat16_are_near_and_kept),
         cmocka_unit_test(regions_are_as_many_as_were_asked_for),
         cmocka_unit_test(muon_has_all_matrices_but_those_of_the_rpn),
         cmocka_unit_test(ctrl_c_saves_first),

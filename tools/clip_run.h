@@ -8,7 +8,7 @@
 #include "tools/train.h"
 
 typedef struct tool_clip_run {
-    const char *out, *dtype;
+    const char *out, *dtype, *matmul;
     int64_t batch, steps, warmup, seed, threads, save_every, val_every, stop_after;
     double lr, clip_norm, average;
     bool resume;

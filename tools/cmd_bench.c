@@ -7,6 +7,7 @@
 
 static struct {
     bool json;
+    const char *matmul;
     int64_t threads;
     bench_data data;
 } o;
@@ -14,6 +15,9 @@ static struct {
 static const tool_option table[] = {
     {"json", TOOL_FLAG, NULL, "print JSON", &o.json},
     {"threads", TOOL_INT, "N", "default: all processors", &o.threads, 1, 1024},
+    {"matmul", TOOL_CHOICE, "TYPE",
+     "f32, or bf16: products of numbers rounded to bfloat16, summed in float32; default f32",
+     &o.matmul, .choices = "f32|bf16"},
     {"annotations", TOOL_TEXT, "FILE", "data: instance annotations, COCO JSON",
      &o.data.annotations},
     {"pictures", TOOL_TEXT, "DIR", "data: the folder of its pictures; without it they are not read",
@@ -34,7 +38,9 @@ static int bench(const char *what, tn_error *err) {
     kn_ctx *kn;
     int code = 0;
     if (kn_open(tool_device, NULL, (int)o.threads, &kn, err) != TN_OK) return tool_failed(err);
-    if (!strcmp(what, "kernels"))
+    if (tool_set_matmul(kn, o.matmul, err) != TN_OK)
+        code = tool_failed(err);
+    else if (!strcmp(what, "kernels"))
         code = tool_bench_kernels(kn, o.json);
     else if (!strcmp(what, "training"))
         code = tool_bench_training(kn, o.json);

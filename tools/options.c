@@ -61,6 +61,11 @@ int tool_failed(const tn_error *err) {
     return err->status == TN_EINVAL ? 2 : 1;
 }
 
+tn_status tool_set_matmul(kn_ctx *kn, const char *matmul, tn_error *err) {
+    bool half = matmul && !strcmp(matmul, "bf16");
+    return kn_set_products(kn, half ? TN_BF16 : TN_F32, err);
+}
+
 bool tool_list_add(tool_list *list, const char *word) {
     if ((list->count & (list->count - 1)) == 0) { // full at every power of two
         size_t room = list->count ? 2 * list->count : 1;

@@ -3,7 +3,7 @@
 // man page all come, so that they cannot disagree.
 #pragma once
 
-#include "tensor/status.h"
+#include "kernels/kernels.h"
 
 #include <stdio.h>
 
@@ -68,3 +68,5 @@ void tool_detail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 // Prints a failed call's text; returns the exit code for it: 2 for what the user asked wrongly
 // (TN_EINVAL), else 1.
 int tool_failed(const tn_error *err);
+// What --matmul says: "bf16", or NULL and "f32". Errors as kn_set_products.
+tn_status tool_set_matmul(kn_ctx *kn, const char *matmul, tn_error *err);

@@ -42,6 +42,7 @@ static tn_status collect_settings(tool_pretrainer *t) {
     for (size_t i = 0; i < sizeof whole / sizeof *whole; i++)
         tool_run_set(&t->settings, whole[i].key, "%lld", (long long)whole[i].value);
     tool_run_set(&t->settings, "--optimizer", "%s", is_muon(o) ? "muon" : "adamw");
+    tool_run_set(&t->settings, "--matmul", "%s", o->run.matmul ? o->run.matmul : "f32");
     tool_run_set(&t->settings, "--lr", "%.17g", o->run.lr);
     tool_run_set(&t->settings, "--decay", "%.17g", o->decay);
     tool_run_set(&t->settings, "--clip-norm", "%.17g", o->run.clip_norm);

@@ -160,6 +160,7 @@ tn_status tool_pretrainer_open(tool_pretrainer *t) {
     const tool_pretrain_options *o = t->options;
     TN_TRY(tool_clip_run_folder(&o->run, t->err));
     TN_TRY(kn_open("cpu", NULL, (int)o->run.threads, &t->kn, t->err));
+    TN_TRY(tool_set_matmul(t->kn, o->run.matmul, t->err));
     TN_TRY(tn_arena_init_large(&t->step, t->err));
     TN_TRY(nn_tape_new(&t->tape, t->err));
     TN_TRY(open_names(t));

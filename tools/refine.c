@@ -23,6 +23,7 @@ static tn_status collect_settings(tool_refiner *t) {
     tool_run_set(&t->settings, "--steps", "%lld", (long long)o->run.steps);
     tool_run_set(&t->settings, "--warmup", "%lld", (long long)o->run.warmup);
     tool_run_set(&t->settings, "--seed", "%lld", (long long)o->run.seed);
+    tool_run_set(&t->settings, "--matmul", "%s", o->run.matmul ? o->run.matmul : "f32");
     tool_run_set(&t->settings, "--lr", "%.17g", o->run.lr);
     tool_run_set(&t->settings, "--clip-norm", "%.17g", o->run.clip_norm);
     tool_run_set(&t->settings, "--average", "%.17g", o->run.average);

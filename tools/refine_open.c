@@ -86,6 +86,7 @@ tn_status tool_refiner_open(tool_refiner *t) {
     const tool_refine_options *o = t->options;
     TN_TRY(tool_clip_run_folder(&o->run, t->err));
     TN_TRY(kn_open("cpu", NULL, (int)o->run.threads, &t->kn, t->err));
+    TN_TRY(tool_set_matmul(t->kn, o->run.matmul, t->err));
     TN_TRY(tn_arena_init_large(&t->step, t->err));
     TN_TRY(tn_arena_init(&t->kept, (size_t)1 << 30, t->err));
     TN_TRY(nn_tape_new(&t->tape, t->err));

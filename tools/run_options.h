@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the commands that train share: rows of an option table, to be put into a command's own.
-// to: a struct with the fields stop_after, average, seed, save_every and threads.
+// to: a struct with the fields matmul, stop_after, average, seed, save_every and threads.
 #pragma once
 
 #include "tools/options.h"
@@ -18,5 +18,9 @@
     {"seed", TOOL_INT, "N", "of everything random; default 1", &(to).seed, 0, 9007199254740992.0}, \
     {"save-every", TOOL_INT, "N", "updates between checkpoints; default 200", &(to).save_every, 1, \
      1e12},                                                                                        \
+    {"matmul", TOOL_CHOICE, "TYPE",                                                                \
+     "f32, or bf16: products of numbers rounded to bfloat16, summed in float32, faster on "        \
+     "processors that have them (AVX512_BF16) and slower on others; default f32",                  \
+     &(to).matmul, .choices = "f32|bf16"},                                                         \
     {"threads", TOOL_INT, "N", "that compute; default: all processors", &(to).threads, 1, 1024}
 // clang-format on

@@ -24,6 +24,7 @@ static tn_status collect_settings(tool_trainer *t) {
     tool_run_set(&t->settings, "--warmup", "%lld", (long long)c->training_warmup);
     tool_run_set(&t->settings, "--optimizer", "%s",
                  t->options->optimizer ? t->options->optimizer : "adamw");
+    tool_run_set(&t->settings, "--matmul", "%s", t->options->matmul ? t->options->matmul : "f32");
     tool_run_set(&t->settings, "--lr", "%.17g", c->training_lr);
     tool_run_set(&t->settings, "--decay", "%.17g", c->training_decay);
     tool_run_set(&t->settings, "--clip-norm", "%.17g", c->training_clip);

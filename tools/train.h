@@ -14,7 +14,7 @@
 // The options; what was not given is 0, NULL or negative.
 typedef struct tool_train_options {
     const char *model, *preset, *clip, *tokenizer, *data, *pictures, *base, *out, *dump;
-    const char *val, *val_pictures, *loss, *jitter, *dtype, *cache, *norm, *optimizer;
+    const char *val, *val_pictures, *loss, *jitter, *dtype, *cache, *norm, *optimizer, *matmul;
     int64_t batch, accumulate, steps, warmup, workers, threads, seed, size;
     int64_t save_every, val_every, val_limit, stop_after, regions;
     double epochs, lr, decay, clip_norm, average, background, cache_limit;

@@ -14,11 +14,12 @@ static tn_status identity(const tool_trainer *t, uint8_t out[IO_SHA256]) {
     uint8_t program[IO_SHA256];
     char text[512], program_hex[IO_SHA256_HEX], tower_hex[IO_SHA256_HEX];
     TN_TRY(io_sha256_file("/proc/self/exe", program, t->err));
-    int length = snprintf(text, sizeof text,
-                          "program %s level %s tower %s kind %d window %lld positions %d taps",
-                          io_sha256_text(program, program_hex), kn_level(t->kn),
-                          io_sha256_text(t->frozen[0], tower_hex), (int)c->pyramid_kind,
-                          (long long)c->tower_window, c->tower_positions);
+    int length =
+        snprintf(text, sizeof text,
+                 "program %s level %s products %s tower %s kind %d window %lld positions %d taps",
+                 io_sha256_text(program, program_hex), kn_level(t->kn),
+                 tn_dtype_name(kn_products(t->kn)), io_sha256_text(t->frozen[0], tower_hex),
+                 (int)c->pyramid_kind, (long long)c->tower_window, c->tower_positions);
     for (int i = 0; i < c->pyramid_taps; i++)
         length += snprintf(text + length, sizeof text - (size_t)length, " %lld",
                            (long long)c->pyramid_tap[i]);

@@ -256,6 +256,7 @@ tn_status tool_trainer_open(tool_trainer *t) {
     TN_TRY(configure(t));
     TN_TRY(open_data(t));
     TN_TRY(kn_open("cpu", NULL, (int)o->threads, &t->kn, t->err));
+    TN_TRY(tool_set_matmul(t->kn, o->matmul, t->err));
     TN_TRY(tn_arena_init_large(&t->step, t->err));
     TN_TRY(open_model(t));
     TN_TRY(open_task(t));

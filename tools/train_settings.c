@@ -31,6 +31,7 @@ static const setting settings[] = {
     {"val-pictures", PATH, AT(val_pictures)},
     {"dtype", TEXT, AT(dtype)},
     {"optimizer", TEXT, AT(optimizer)},
+    {"matmul", TEXT, AT(matmul)},
     {"cache", PATH, AT(cache)},
     {"batch", WHOLE, AT(batch), 1, TR_BATCH},
     {"accumulate", WHOLE, AT(accumulate), 1, 65536},

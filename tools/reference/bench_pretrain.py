@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """`lexmask bench pretrain` beside PyTorch in the same run: whole updates of the same CLIP, alternating, medians.
 
-    bench_pretrain.py --program build/lexmask [--rounds 3] [--threads 2]
+    bench_pretrain.py --program build/lexmask [--rounds 3] [--threads 2] [--matmul bf16]
 
 The model is transformers' CLIPModel with one product for queries, keys and values and scaled_dot_product_attention,
 which is the fastest of what PyTorch offers here in float32. An update is forward, loss (both directions and the bank),
 backward, gradient norm and fused AdamW. Prints seconds of wall and of processor time: on a machine that others use
-too, the second is the one to compare.
+too, the second is the one to compare. With --matmul bf16 lexmask multiplies in bfloat16 and PyTorch runs forward and
+loss under autocast.
 """
 import argparse
 import json
@@ -58,7 +59,8 @@ def text_rows(model, ids):
 
 
 class Theirs:
-    def __init__(self):
+    def __init__(self, half):
+        self.half = half
         self.model = new_model()
         self.optimizer = torch.optim.AdamW(self.model.parameters(), 1e-4, weight_decay=0.1, fused=True)
         self.pixels = torch.randn(PICTURES, 3, 64, 64)
@@ -67,11 +69,15 @@ class Theirs:
         self.bank = F.normalize(torch.randn(NAMES, 128), dim=-1)
         self.y = torch.arange(PICTURES)
 
-    def update(self, half):
+    def loss(self, half):
         v, t = picture_rows(self.model, self.pixels, self.keep if half else None), text_rows(self.model, self.ids)
         scale = self.model.logit_scale.exp()
         s = scale * v @ t.T
-        loss = (F.cross_entropy(s, self.y) + F.cross_entropy(s.T, self.y)) / 2 + F.cross_entropy(scale * v @ self.bank.T, self.y)
+        return (F.cross_entropy(s, self.y) + F.cross_entropy(s.T, self.y)) / 2 + F.cross_entropy(scale * v @ self.bank.T, self.y)
+
+    def update(self, half):
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.half):
+            loss = self.loss(half)
         self.optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
@@ -91,8 +97,9 @@ class Theirs:
         return out
 
 
-def ours(program, threads):
-    text = subprocess.run([program, "bench", "pretrain", "--json", "--threads", str(threads)], check=True, capture_output=True, text=True).stdout
+def ours(program, threads, matmul):
+    words = [program, "bench", "pretrain", "--json", "--threads", str(threads), "--matmul", matmul]
+    text = subprocess.run(words, check=True, capture_output=True, text=True).stdout
     return {r["update"]: (r["ms"], r["busy_ms"]) for r in json.loads(text)}
 
 
@@ -101,12 +108,13 @@ def main():
     p.add_argument("--program", default="build/lexmask")
     p.add_argument("--rounds", type=int, default=3)
     p.add_argument("--threads", type=int, default=2)
+    p.add_argument("--matmul", choices=("f32", "bf16"), default="f32")
     a = p.parse_args()
     torch.manual_seed(0)
     torch.set_num_threads(a.threads)
-    theirs, us, them = Theirs(), [], []
+    theirs, us, them = Theirs(a.matmul == "bf16"), [], []
     for _ in range(a.rounds):
-        us.append(ours(a.program, a.threads))
+        us.append(ours(a.program, a.threads, a.matmul))
         them.append(theirs.measure())
     print(f"PyTorch {torch.__version__}, {a.threads} threads, {a.rounds} rounds, updates of {PICTURES} pictures\n")
     print("| update | lexmask ms | PyTorch ms | PyTorch / lexmask | lexmask busy ms | PyTorch busy ms | PyTorch / lexmask |\n|---|---|---|---|---|---|---|")

@@ -75,7 +75,7 @@ def lexmask_round(a, case):
     shutil.rmtree(out, ignore_errors=True)
     if a.busy:
         return lexmask_busy(a, case, out)
-    words = lexmask_words(a, case, out, a.steps)
+    words = lexmask_words(a, case, out, a.steps, "--matmul", a.matmul)
     child = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     _, status, usage = os.wait4(child.pid, 0)
     if status:
@@ -90,7 +90,7 @@ def lexmask_busy(a, case, out):
     seconds, peak = [], 0
     for steps in (1, a.steps):
         shutil.rmtree(out, ignore_errors=True)
-        child = subprocess.Popen(lexmask_words(a, case, out, steps), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        child = subprocess.Popen(lexmask_words(a, case, out, steps, "--matmul", a.matmul), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         _, status, usage = os.wait4(child.pid, 0)
         assert status == 0, status
         seconds.append(usage.ru_utime + usage.ru_stime)
@@ -102,7 +102,7 @@ def torch_round(a, case):
     """The faster form's; each in a process of its own, since one keeps what another has freed."""
     found = []
     for form in a.forms.split(","):
-        words = [sys.executable, os.path.abspath(__file__), "--child", case, "--work", a.work, "--threads", str(a.threads), "--forms", form, "--steps", str(a.steps)] + ["--busy"] * a.busy
+        words = [sys.executable, os.path.abspath(__file__), "--child", case, "--work", a.work, "--threads", str(a.threads), "--forms", form, "--steps", str(a.steps), "--matmul", a.matmul] + ["--busy"] * a.busy
         done = subprocess.run(words, capture_output=True, text=True)
         if done.returncode:
             raise SystemExit(done.stderr)
@@ -153,9 +153,12 @@ def child(a):
     for _ in range(a.steps):
         start = clock()
         adamw.zero_grad()
-        maps = model.frozen(x)["maps"]
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=a.matmul == "bf16"):
+            maps = model.frozen(x)["maps"]
         given = step | {f"map.{i}": m.permute(0, 2, 3, 1) for i, m in enumerate(maps)} | {"picture": x.permute(0, 2, 3, 1)}
-        sum(forward(model, given, 1 / batch).values()).backward()
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=a.matmul == "bf16"):
+            loss = sum(forward(model, given, 1 / batch).values())
+        loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), config["training"]["clip"])
         adamw.step()
         times.append(clock() - start)
@@ -199,6 +202,7 @@ def main():
     p.add_argument("--steps", type=int, default=3, help="of a round; the first is not counted")
     p.add_argument("--busy", action="store_true", help="for a machine with other work: one thread, processor time")
     p.add_argument("--alone", action="store_true", help="lexmask alone")
+    p.add_argument("--matmul", choices=("f32", "bf16"), default="f32", help="bf16: PyTorch under autocast")
     p.add_argument("--child", help=argparse.SUPPRESS)
     a = p.parse_args()
     a.work = os.path.abspath(a.work)
