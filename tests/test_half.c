@@ -228,7 +228,7 @@ static void check_rounding(const test_level *level, int kind, int64_t at) {
     } odd_nan = {0x7fffffffu}; // adding half a place to these bits gives -0
     guarded_free();
     leave_nan(level, kind, 4);
-    leave_nan(level, kind, 8);
+    leave_nan(level, kind, 16);
     assert_true(seen(level, kind, 1 + 1.0f / 256, at) == 1.0f); // ties to even
     assert_true(seen(level, kind, 1 + 3.0f / 256, at) == 1 + 1.0f / 64);
     assert_true(seen(level, kind, -1 - 1.1f / 256, at) == -1 - 1.0f / 128);
