@@ -46,7 +46,6 @@ typedef struct gemm {
     kn_act act;
     int64_t image_width; // transposed convolution: W of x, else 0
     gemm_scatter scatter;
-    kn_half half; // of the context
     // The cut, filled by gemm_run
     bool rows_first, b_is_far;
     int64_t row_tiles, tile_rows, panels, panels_in_task, block;

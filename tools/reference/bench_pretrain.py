@@ -59,8 +59,8 @@ def text_rows(model, ids):
 
 
 class Theirs:
-    def __init__(self, half):
-        self.half = half
+    def __init__(self, bf16):
+        self.bf16 = bf16
         self.model = new_model()
         self.optimizer = torch.optim.AdamW(self.model.parameters(), 1e-4, weight_decay=0.1, fused=True)
         self.pixels = torch.randn(PICTURES, 3, 64, 64)
@@ -76,7 +76,7 @@ class Theirs:
         return (F.cross_entropy(s, self.y) + F.cross_entropy(s.T, self.y)) / 2 + F.cross_entropy(scale * v @ self.bank.T, self.y)
 
     def update(self, half):
-        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.half):
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.bf16):
             loss = self.loss(half)
         self.optimizer.zero_grad()
         loss.backward()

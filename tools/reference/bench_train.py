@@ -155,8 +155,7 @@ def child(a):
         adamw.zero_grad()
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=a.matmul == "bf16"):
             maps = model.frozen(x)["maps"]
-        given = step | {f"map.{i}": m.permute(0, 2, 3, 1) for i, m in enumerate(maps)} | {"picture": x.permute(0, 2, 3, 1)}
-        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=a.matmul == "bf16"):
+            given = step | {f"map.{i}": m.permute(0, 2, 3, 1) for i, m in enumerate(maps)} | {"picture": x.permute(0, 2, 3, 1)}
             loss = sum(forward(model, given, 1 / batch).values())
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), config["training"]["clip"])
