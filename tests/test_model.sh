@@ -17,6 +17,10 @@ picture=$(ls demo/pictures/* | head -n 1)
 check "it detects" env LEXMASK_MODEL="$root/whole.model" "$build/lexmask" detect "$picture" --names "red heart,anchor"
 check "it knows which names it knows" bash -c "LEXMASK_MODEL=$root/whole.model $build/lexmask detect $picture --names hearts 2>&1 | grep 'not among the 8 names'"
 check "its card has figures" bash -c "grep -E '^. true boxes named right.* [01].[0-9]+ / [01].[0-9]+ / [01].[0-9]+ .$' $root/whole.model/README.md && ! grep '|  */' $root/whole.model/README.md"
+# Updates of 2 pictures, one in 10 s: 8 of them are 80 s, whatever its last sitting took.
+cp -R "$root/whole" "$root/slow"
+sed -i 's/"pictures_per_second":[0-9.e+-]*/"pictures_per_second":0.2/' "$root/slow/detector/log.jsonl"
+check "its card knows the minutes of all sittings" grep -E '^. detector .* 1.3 .$' <(tools/model_card.sh "$root/slow" "$root/slow/model")
 # Another run of which only the boxes are known: 0.1 and 0.3 have the mean 0.2, and deviate from it by 0.141.
 boxes() { sed "s#^| box AP / AP50 .*#| box AP / AP50 | $1 |#" "$root/whole.model/README.md"; }
 boxes "0.100 / 0.600" >"$root/one.md"

@@ -12,6 +12,17 @@ figure() { sed -n "/$2/{s/.*= //p;q}" "$work/$1.txt"; }
 word() { awk -v begins="$2" -v nth="$3" -v at="$4" 'index($0, begins) == 1 && ++n == nth { print $at; exit }' "$work/$1.txt"; }
 # The last value of a key of a run's log.
 logged() { grep -o "\"$2\": *[0-9.e-]*" "$work/$1/log.jsonl" | tail -n 1 | sed 's/.*: *//' | xargs printf '%.3f'; }
+# How long a step took: of a run the sum of its updates, since it may have gone on after a stop.
+minutes() {
+    local name=$1 log=$work/$1/log.jsonl batch
+    batch=$(sed -n '1s/.* --batch \([0-9]*\).*/\1/p' "$work/$name.done")
+    if [ -e "$log" ] && [ -n "$batch" ]; then
+        awk -F '"pictures_per_second":' -v batch="$batch" \
+            'NF > 1 { seconds += batch / ($2 + 0) } END { printf "%.1f", seconds / 60 }' "$log"
+    else
+        awk 'NR == 2 { printf "%.1f", $1 / 60 }' "$work/$name.done"
+    fi
+}
 size_of() { wc -c <"$model/$1"; }
 
 # The CLIP's own figures: of its training, or from the card that it came with.
@@ -66,7 +77,7 @@ for name in scenes unseen clip begin detector model; do
         continue
     fi
     command=$(head -n 1 "$work/$name.done" | sed "s|$work/||g; s|^run [a-z]* ||; s|[^ ]*lexmask |lexmask |")
-    echo "| $name | \`$command\` | $(awk 'NR == 2 { printf "%.1f", $1 / 60 }' "$work/$name.done") |"
+    echo "| $name | \`$command\` | $(minutes "$name") |"
 done
 cat <<CARD
 
