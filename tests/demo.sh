@@ -3,8 +3,8 @@
 # `make demo`: named things in the picture that the repository ships.
 set -eu
 cd "$(dirname "$0")/.."
-# The model that ships needs no naming; one box a thing.
-words=(--names-file demo/names.txt --score 0.15 --nms 0.3 --out build/demo)
+# The model that ships needs no naming.
+words=(--names-file demo/names.txt --score 0.25 --out build/demo)
 for picture in demo/pictures/*; do
     echo "\$ lexmask detect $picture ${words[*]}"
     "$1" detect "$picture" "${words[@]}"
