@@ -19,10 +19,10 @@ case $steps in
 full)
     scenes=(--count 8000 --pool base --most 20) validation=(--count 100) unseen=(--count 500)
     clip=(--optimizer muon --lr 2e-3 --warmup 200 --batch 160 --empty 16 --steps 5000)
-    learning=(--no-flip --batch 4 --regions 128 --optimizer muon)
+    learning=(--no-flip --batch 4 --regions 128 --optimizer muon --matmul bf16)
     # Most of it is learned from smaller pictures, at two thirds of the time an update.
     begin=(--lr 6e-3 --size 256 --steps 8500)
-    detector=(--lr 3e-3 --size 384 --steps 3300 --warmup 50 --val-every 3300)
+    detector=(--lr 3e-3 --size 384 --steps 7500 --warmup 50 --val-every 7500)
     model=(--size 512 --alpha 0.8 --beta 0.9 --objectness 0.6 --proposals 1000)
     ;;
 tiny)
