@@ -130,7 +130,9 @@ rm -rf "$out"
 cp -R "$work/model" "$out"
 echo
 echo "$out: $(du -sk "$out" | cut -f 1) KB; figures in $work/boxes.txt, masks.txt and named.txt"
-for name in scenes clip begin detector boxes; do
-    [ ! -e "$work/$name.done" ] || echo "  $name: $(tail -n 1 "$work/$name.done")"
+# As the card has it: what went on after a stop with all its sittings.
+for name in scenes clip begin detector; do
+    [ ! -e "$work/$name.done" ] || sed -n "s/^| $name | .* | \(.*\) |\$/  $name: \1 minutes/p" "$out/README.md"
 done
+echo "  boxes: $(tail -n 1 "$work/boxes.done")"
 echo "make model-ship puts it into demo/model"
