@@ -42,12 +42,12 @@ CFLAGS += -std=c17 -g1 $(OPT) -fPIC -fvisibility=hidden -ffp-contract=off -pthre
 LDLIBS += $(PKG_LIBS) -lm -pthread
 ifneq ($(SAN),)
 CFLAGS += -fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer
-# What fontconfig keeps is no leak (io/draw_plate.c): every program is to know, whatever it draws with.
+# What fontconfig keeps is no leak (draw/draw_plate.c): every program is to know, whatever it draws with.
 LDFLAGS += -fsanitize=$(SAN) -Wl,-u,__lsan_default_suppressions
 endif
 
-LIB_SRC := $(sort $(foreach d,tensor kernels kernels/ref kernels/cpu io nn models train eval api,$(wildcard $(d)/*.c)))
-TOOL_SRC := $(sort $(wildcard tools/*.c))
+LIB_SRC := $(sort $(shell find tensor kernels io draw nn models train eval api -name '*.c'))
+TOOL_SRC := $(sort $(shell find tools -name '*.c'))
 TEST_SRC := $(sort $(wildcard tests/test_*.c))
 TEST_LIB_SRC := $(sort $(filter-out $(TEST_SRC),$(wildcard tests/*.c)))
 LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/obj/%.o)
@@ -72,7 +72,7 @@ $(BUILD)/obj/kernels/cpu/%_avx2.o: CFLAGS += -mavx2 -mfma -mf16c -O3
 $(BUILD)/obj/kernels/cpu/%_avx512.o: CFLAGS += -mavx512f -mavx512bw -mavx512vl -mavx512dq -mfma -O3 -mprefer-vector-width=512
 endif
 $(BUILD)/obj/kernels/cpu/%.o: OPT := -O3
-$(BUILD)/obj/io/%.o $(BUILD)/obj/models/%.o $(BUILD)/obj/tools/%.o $(BUILD)/obj/tests/%.o $(BUILD)/obj/eval/%.o $(BUILD)/obj/train/%.o $(BUILD)/obj/api/%.o: CPPFLAGS += $(PKG_CFLAGS)
+$(BUILD)/obj/io/%.o $(BUILD)/obj/draw/%.o $(BUILD)/obj/models/%.o $(BUILD)/obj/tools/%.o $(BUILD)/obj/tests/%.o $(BUILD)/obj/eval/%.o $(BUILD)/obj/train/%.o $(BUILD)/obj/api/%.o: CPPFLAGS += $(PKG_CFLAGS)
 
 $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Naming boxes that are known already.
 #include "api/internal.h"
-#include "io/image.h"
+#include "io/image/image.h"
 
 #include <math.h>
 

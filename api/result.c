@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Results: what was found in one picture, with masks kept small until somebody wants them whole.
 #include "api/internal.h"
-#include "io/draw.h"
-#include "io/image.h"
-#include "io/rle.h"
+#include "draw/draw.h"
+#include "io/coco/rle.h"
+#include "io/image/image.h"
 
 #include <string.h>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Sessions: working memory and threads, and running a picture through the model.
 #include "api/internal.h"
-#include "io/image.h"
+#include "io/image/image.h"
 
 #include <string.h>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // One category in one picture: which result finds which truth, at every threshold and area range.
 #include "eval/coco_internal.h"
-#include "io/coco_rle.h"
+#include "io/coco/coco_rle.h"
 
 #include <math.h>
 #include <string.h>

@@ -4,7 +4,7 @@
 // as not matched; the area of a result is its box's where the file has boxes).
 #pragma once
 
-#include "io/coco.h"
+#include "io/coco/coco.h"
 #include "tensor/pool.h"
 
 enum {

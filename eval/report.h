@@ -3,7 +3,7 @@
 // the names? Figures and text as scikit-learn's classification_report has them.
 #pragma once
 
-#include "io/coco_named.h"
+#include "io/coco/coco_named.h"
 #include "tensor/pool.h"
 
 #define EV_LEFT_OUT (-2) // an annotation that plays no part, as crowds do

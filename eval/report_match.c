@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The names of true boxes from what a detector found there.
 #include "eval/report.h"
-#include "io/rle.h"
+#include "io/coco/rle.h"
 
 #include <stdlib.h>
 

@@ -4,7 +4,7 @@
 #pragma once
 
 #include "eval/cocoeval.h"
-#include "io/coco_split.h"
+#include "io/coco/coco_split.h"
 
 typedef struct ev_split {
     size_t base, novel, images; // names, and pictures that hold an object of one of them

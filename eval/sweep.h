@@ -3,8 +3,8 @@
 // suppression and choice as a model does them (models/fvlm.h), in a fraction of a second.
 #pragma once
 
-#include "io/coco.h"
-#include "io/scores.h"
+#include "io/coco/coco.h"
+#include "io/coco/scores.h"
 #include "tensor/pool.h"
 
 typedef struct ev_fusion {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A trained CLIP as Hugging Face's transformers keep it.
 #include "io/file.h"
-#include "io/safetensors.h"
+#include "io/weights/safetensors.h"
 #include "models/clip_names.h"
 #include "models/clip_parts.h"
 #include "models/clip_train.h"

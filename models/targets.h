@@ -5,7 +5,7 @@
 // What is returned comes from arena; scratch in it is given back.
 #pragma once
 
-#include "io/rle.h"
+#include "io/coco/rle.h"
 #include "models/box_codec.h"
 #include "models/matcher.h"
 #include "models/sampler.h"

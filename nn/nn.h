@@ -2,7 +2,7 @@
 // What every module is given to run: a backend, memory for the step, and where errors go.
 #pragma once
 
-#include "io/weights.h"
+#include "io/weights/weights.h"
 #include "kernels/kernels.h"
 
 typedef struct nn_tape nn_tape;     // nn/tape.h

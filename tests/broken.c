@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/broken.h"
 
-#include "io/weights.h"
+#include "io/weights/weights.h"
 #include "tests/test.h"
 
 #include <string.h>

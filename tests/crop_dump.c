@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/crop_dump.h"
 
-#include "io/image.h"
+#include "io/image/image.h"
 
 #include <string.h>
 

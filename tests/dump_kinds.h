@@ -3,7 +3,7 @@
 #pragma once
 
 #include "io/json.h"
-#include "io/weights.h"
+#include "io/weights/weights.h"
 #include "kernels/kernels.h"
 
 typedef struct dump {

@@ -6,7 +6,7 @@ set -eu
 cd "$(dirname "$0")/.."
 awk '
 BEGIN {
-    rank["tensor"] = 1; rank["kernels"] = 2; rank["io"] = 3; rank["nn"] = 4; rank["models"] = 5
+    rank["tensor"] = 1; rank["kernels"] = 2; rank["io"] = 2; rank["draw"] = 3; rank["nn"] = 4; rank["models"] = 5
     rank["train"] = 6; rank["eval"] = 6; rank["include"] = 0; rank["api"] = 7; rank["tools"] = 8
     rank["tests"] = 9
 }
@@ -19,4 +19,4 @@ BEGIN {
     if (!own && rank[to[1]] >= rank[from[1]]) { print FILENAME ":" FNR ": " from[1] "/ must not include " quoted[2]; bad++ }
 }
 END { if (!files) { print "no includes were checked"; exit 1 } if (bad) exit 1; print files " includes, all one way" }
-' $(find tensor kernels io nn models train eval api tools tests -name '*.[ch]' -o -name '*.inc' -o -name '*.cu' -o -name '*.cuh' 2>/dev/null)
+' $(find tensor kernels io draw nn models train eval api tools tests -name '*.[ch]' -o -name '*.inc' -o -name '*.cu' -o -name '*.cuh' 2>/dev/null)

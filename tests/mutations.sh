@@ -110,15 +110,15 @@ mutation "parameters: an adjoint is of what was staged last" nn/trained.c \
     's/= stage(cx->kn, t);/= t->staged.data ? \&t->staged : stage(cx->kn, t);/' \
     test_grad_modules
 mutation "batch norm: running variance is the biased one" nn/norm.c 's|n > 1 ? n / (n - 1) : 1|1|' test_grad_golden
-mutation "safetensors: gaps allowed" io/safetensors.c 's/if (at->from != end)/if (at->from < end)/' test_weights_broken
-mutation "safetensors: tensors may lie behind the end" io/safetensors.c \
+mutation "safetensors: gaps allowed" io/weights/safetensors.c 's/if (at->from != end)/if (at->from < end)/' test_weights_broken
+mutation "safetensors: tensors may lie behind the end" io/weights/safetensors.c \
     's/if (out->from > out->to || out->to > in->data_bytes)/if (out->from > out->to)/' test_weights_broken
-mutation "pickle: any global is nothing" io/pickle_build.c 's/^    return -1;/    return NOTHING;/' test_torch_broken
+mutation "pickle: any global is nothing" io/weights/pickle_build.c 's/^    return -1;/    return NOTHING;/' test_torch_broken
 mutation "JSON: keys may occur twice" io/json.c 's/JSON_REJECT_DUPLICATES/0/' test_json_npy
 mutation "npy: Fortran order ignored" io/npy.c 's/^    if (in->fortran)/    if (false)/' test_json_npy
-mutation "EXIF: orientation ignored" io/exif.c 's/? (int)value : 1;/? 1 : 1;/' test_image
+mutation "EXIF: orientation ignored" io/image/exif.c 's/? (int)value : 1;/? 1 : 1;/' test_image
 mutation "BPE: merges of one rank from the right" models/bpe.c 's/a->at < b->at/a->at > b->at/' test_bpe
-mutation "run-length text: wrong sign" io/rle.c 's/more = bits \& 16/more = bits \& 8/' test_rle
+mutation "run-length text: wrong sign" io/coco/rle.c 's/more = bits \& 16/more = bits \& 8/' test_rle
 mutation "matcher: equal overlaps go to the last" models/matcher.c 's/if (iou > most) most/if (iou >= most) most/' test_targets
 mutation "matcher: low quality takes one block's best" models/matcher.c 's/if (job.best\[b \* g + i\] > job.best\[i\])/if (false)/' \
     test_targets

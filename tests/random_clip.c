@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/random_clip.h"
 
-#include "io/safetensors.h"
+#include "io/weights/safetensors.h"
 #include "tensor/rng.h"
 #include "tests/test.h"
 

@@ -2,7 +2,7 @@
 #include "tests/scenes.h"
 
 #include "io/file.h"
-#include "io/image.h"
+#include "io/image/image.h"
 #include "tests/temporary.h"
 #include "tests/test.h"
 

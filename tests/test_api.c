@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The public C API with the pair of models that the repository ships.
-#include "io/image.h"
+#include "io/image/image.h"
 #include "lexmask.h"
 #include "tests/test.h"
 

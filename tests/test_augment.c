@@ -3,7 +3,7 @@
 // way through scale, mirror and crop; order and draws are functions of seed and position.
 #include "train/loader.h"
 
-#include "io/image.h"
+#include "io/image/image.h"
 #include "kernels/kernels.h"
 #include "tests/temporary.h"
 #include "tests/test.h"

@@ -3,7 +3,7 @@
 // is damaged, foreign or too much is computed anew.
 #include "train/cache.h"
 
-#include "io/safetensors.h"
+#include "io/weights/safetensors.h"
 #include "tensor/rng.h"
 #include "tests/levels.h"
 #include "tests/temporary.h"

@@ -2,7 +2,7 @@
 // The command as a user types it: what it finds in the demo's picture, what it writes, how it says
 // no. Many pictures: test_cli_many.c.
 #include "io/file.h"
-#include "io/image.h"
+#include "io/image/image.h"
 #include "io/json.h"
 #include "io/npy.h"
 #include "tests/program.h"

@@ -2,7 +2,7 @@
 // Files of CLIP: the published forms of one model give the same bits; settings from configuration,
 // options and the published shapes; files and configurations that are broken are refused with the
 // tensor's or the key's name.
-#include "io/safetensors.h"
+#include "io/weights/safetensors.h"
 #include "models/clip.h"
 #include "tests/broken.h"
 #include "tests/temporary.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // From a picture to CLIP's tensor: PIL's and torchvision's to the last bit on pictures of a formula
 // (golden hashes of tools/reference/dump_clip.py), and OpenAI's tensors of real photos.
-#include "io/image.h"
+#include "io/image/image.h"
 #include "io/json.h"
 #include "io/sha256.h"
 #include "models/clip.h"

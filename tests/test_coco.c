@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // COCO's files: what is read, what is refused and in which words, what is written.
-#include "io/coco.h"
+#include "io/coco/coco.h"
+#include "io/coco/rle.h"
 #include "io/number.h"
-#include "io/rle.h"
 #include "tensor/rng.h"
 #include "tests/golden.h"
 #include "tests/temporary.h"

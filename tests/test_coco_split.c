@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Base and novel categories: the built-in split, splits from files, and what is refused.
-#include "io/coco_split.h"
+#include "io/coco/coco_split.h"
 #include "tests/temporary.h"
 #include "tests/test.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What can be said of drawn pictures without looking at them.
-#include "io/draw.h"
-#include "io/draw_internal.h"
+#include "draw/draw.h"
+#include "draw/draw_internal.h"
 #include "tensor/rng.h"
 #include "tests/test.h"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // `lexmask eval` as a user types it: pycocotools' lines, JSON, tables, curves, and how it says no.
-#include "io/image.h"
+#include "io/image/image.h"
 #include "io/json.h"
 #include "tests/program.h"
 

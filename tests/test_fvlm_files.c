@@ -2,7 +2,7 @@
 // F-VLM model folders: what a configuration says is kept to the last bit, and whatever is wrong
 // with one is refused with file and key.
 #include "io/file.h"
-#include "io/safetensors.h"
+#include "io/weights/safetensors.h"
 #include "models/fvlm.h"
 #include "tests/broken.h"
 #include "tests/temporary.h"

@@ -2,7 +2,7 @@
 // The trainable parts of an F-VLM under a tape: small models of every pyramid, all losses' inputs
 // at once. In double against differences, and every level in float32 against double; every adapter
 // is reached, and CLIP is not changed.
-#include "io/safetensors.h"
+#include "io/weights/safetensors.h"
 #include "models/fvlm_parts.h"
 #include "nn/real.h"
 #include "nn/tape.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Pictures in: the same bytes as PIL (tools/reference/dump_images.py). Pictures out: what was
 // written comes back.
-#include "io/image.h"
+#include "io/image/image.h"
 #include "tests/golden.h"
 #include "tests/temporary.h"
 #include "tests/test.h"

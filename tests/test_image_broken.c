@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Pictures that are broken: each gives one sentence with name, place and what is wrong, at once,
 // and takes no memory for what a header merely claims.
-#include "io/image.h"
+#include "io/image/image.h"
 #include "tests/golden.h"
 #include "tests/test.h"
 

@@ -3,7 +3,7 @@
 // are left out, counted and named once; whatever happens ends in a status.
 #include "train/loader.h"
 
-#include "io/image.h"
+#include "io/image/image.h"
 #include "kernels/kernels.h"
 #include "tests/scenes.h"
 #include "tests/temporary.h"

@@ -3,7 +3,7 @@
 // float32, with any number of threads.
 #include "train/optimizer.h"
 
-#include "io/weights.h"
+#include "io/weights/weights.h"
 #include "tests/test.h"
 #include "train/muon.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Parameters: the flat buffers, initial values, files, and modules that are trained against the
 // same modules frozen.
-#include "io/safetensors.h"
+#include "io/weights/safetensors.h"
 #include "nn/block.h"
 #include "nn/conv_norm.h"
 #include "nn/deconv.h"

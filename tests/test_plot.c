@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Charts: the right size, ink where there are points, odd input without harm.
-#include "io/image.h"
-#include "io/plot.h"
+#include "draw/plot.h"
+#include "io/image/image.h"
 #include "tests/temporary.h"
 #include "tests/test.h"
 

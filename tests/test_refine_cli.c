@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // `lexmask refine` as a user types it: the loss falls, the text tower stays, it ends in the same
 // bits however often it is stopped, the result is a CLIP like any other, and what is wrong is said.
-#include "io/weights.h"
+#include "io/weights/weights.h"
 #include "tests/program.h"
 #include "tests/run_log.h"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // `lexmask report` as a user types it: from results, from names, from a model, and how it says no.
-#include "io/image.h"
+#include "io/image/image.h"
 #include "io/json.h"
 #include "tests/program.h"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Run-length masks against pycocotools (tools/reference/dump_rle.py), and what is refused.
-#include "io/rle.h"
+#include "io/coco/rle.h"
 #include "tests/golden.h"
 #include "tests/test.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Eight photographs learned by heart with each pyramid, on frozen CLIPs with random weights, by
 // `lexmask train` as a user types it. Not part of `make test`: `make test-slow`.
-#include "io/coco.h"
+#include "io/coco/coco.h"
 #include "models/fvlm.h"
 #include "tests/program.h"
 #include "tests/random_clip.h"

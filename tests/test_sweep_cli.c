@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // `lexmask eval --sweep` as a user types it.
-#include "io/coco.h"
-#include "io/image.h"
+#include "io/coco/coco.h"
+#include "io/coco/scores.h"
+#include "io/image/image.h"
 #include "io/json.h"
-#include "io/scores.h"
 #include "tests/program.h"
 
 #include <math.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The tape itself: what is recorded and what is not, views, sums, memory, and running out of it.
-#include "io/safetensors.h"
+#include "io/weights/safetensors.h"
 #include "nn/block.h"
 #include "nn/deconv.h"
 #include "nn/fpn.h"

@@ -3,7 +3,7 @@
 // (tools/reference/dump_targets.py), and what the sampler promises.
 #include "models/targets.h"
 
-#include "io/weights.h"
+#include "io/weights/weights.h"
 #include "tests/test.h"
 
 #include <math.h>

@@ -2,7 +2,7 @@
 // PyTorch's formats, broken: archives whose directory lies, pickles that try to construct
 // something, tensors that reach outside their storage, streams that end early.
 #include "io/region.h"
-#include "io/weights.h"
+#include "io/weights/weights.h"
 #include "io/zip.h"
 #include "tests/archive.h"
 #include "tests/broken.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // `lexmask train` as a user types it: it ends in the same bits however often it is stopped.
-#include "io/safetensors.h"
+#include "io/weights/safetensors.h"
 #include "tests/program.h"
 #include "tests/run_log.h"
 #include "tests/train_scene.h"

@@ -4,7 +4,7 @@
 #include "train/log.h"
 
 #include "io/file.h"
-#include "io/image.h"
+#include "io/image/image.h"
 #include "io/json.h"
 #include "tests/temporary.h"
 #include "tests/test.h"

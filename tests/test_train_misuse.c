@@ -2,7 +2,7 @@
 // `lexmask train` says plainly what is wrong: with what it was told, with the run that it is to go
 // on with, with pictures, and with numbers that are none.
 #include "io/file.h"
-#include "io/safetensors.h"
+#include "io/weights/safetensors.h"
 #include "tests/program.h"
 #include "tests/train_scene.h"
 

@@ -3,7 +3,7 @@
 // written by PyTorch (tools/reference/dump_weights.py), and what is in it.
 #include "io/file.h"
 #include "io/json.h"
-#include "io/safetensors.h"
+#include "io/weights/safetensors.h"
 #include "tests/temporary.h"
 #include "tests/test.h"
 

@@ -2,7 +2,7 @@
 // Broken safetensors, indices and folders; every format cut anywhere, with any byte changed, and
 // without memory. (Broken archives and pickles: test_torch_broken.c.)
 #include "io/file.h"
-#include "io/weights.h"
+#include "io/weights/weights.h"
 #include "tests/broken.h"
 #include "tests/temporary.h"
 #include "tests/test.h"

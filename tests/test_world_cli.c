@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // `lexmask scenes` as a user types it: the data set that it writes, the same bytes for the same
 // seed, and how it says no. What needs the font is skipped where it is not installed.
-#include "io/coco_rle.h"
-#include "io/coco_split.h"
-#include "io/image.h"
+#include "io/coco/coco_rle.h"
+#include "io/coco/coco_split.h"
+#include "io/image/image.h"
 #include "io/json.h"
 #include "tests/program.h"
 #include "train/glyphs.h"

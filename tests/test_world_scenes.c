@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Scenes and their truth.
-#include "io/image.h"
+#include "io/image/image.h"
 #include "tests/world.h"
 #include "train/scenes.h"
 

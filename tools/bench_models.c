@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // lexmask bench models: whole models at their real sizes with random weights, which take the same
 // time as trained ones where the work does not depend on what is found.
-#include "io/safetensors.h"
+#include "io/weights/safetensors.h"
 #include "models/clip.h"
 #include "models/mask_rcnn.h"
 #include "tensor/rng.h"

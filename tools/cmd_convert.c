@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // lexmask convert: any supported weight file to safetensors, names kept; a model's or a CLIP's
 // folder to one that needs nothing else.
-#include "io/safetensors.h"
-#include "io/weights.h"
+#include "io/weights/safetensors.h"
+#include "io/weights/weights.h"
 #include "models/fvlm.h"
 #include "models/published.h"
 #include "tools/commands.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // lexmask embed: pictures or texts as CLIP's unit vectors, in a .npy file.
-#include "io/image.h"
+#include "io/image/image.h"
 #include "io/npy.h"
 #include "models/text_batch.h"
 #include "tools/clip_options.h"

@@ -2,7 +2,7 @@
 // lexmask info: what a weight file or model folder is.
 #include "io/file.h"
 #include "io/sha256.h"
-#include "io/weights.h"
+#include "io/weights/weights.h"
 #include "models/clip.h"
 #include "models/fvlm.h"
 #include "models/mask_rcnn.h"

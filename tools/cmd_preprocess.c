@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // lexmask preprocess: the tensor that a model would see, so that anyone can compare.
-#include "io/image.h"
+#include "io/image/image.h"
 #include "io/npy.h"
 #include "models/mask_rcnn.h"
 #include "models/published.h"

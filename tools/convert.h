@@ -2,7 +2,7 @@
 // What `lexmask convert` makes of weight files and of folders.
 #pragma once
 
-#include "io/weights.h"
+#include "io/weights/weights.h"
 
 // What a model's folder is to say other than the one it is made from.
 typedef struct tool_model_changes {

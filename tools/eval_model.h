@@ -2,7 +2,7 @@
 // Running a model over the pictures of a data set, for evaluation.
 #pragma once
 
-#include "io/scores.h"
+#include "io/coco/scores.h"
 #include "tools/eval_output.h"
 #include "tools/model_choice.h"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Precision over recall, drawn.
-#include "io/plot.h"
+#include "draw/plot.h"
 #include "tools/eval_output.h"
 
 #include <ctype.h>

@@ -6,7 +6,7 @@
 
 typedef struct tool_sweep_options {
     bool wanted;
-    const char *scores; // folder: io/scores.h
+    const char *scores; // folder: io/coco/scores.h
     // Lists of numbers, separated by commas; NULL: a grid of weights, the rest as it was run.
     const char *alphas, *betas, *scales1, *scales2, *powers, *thresholds;
 } tool_sweep_options;

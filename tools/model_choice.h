@@ -3,7 +3,7 @@
 // public C API, so that every kind of model that it opens works here too.
 #pragma once
 
-#include "io/coco_split.h"
+#include "io/coco/coco_split.h"
 #include "lexmask.h"
 #include "models/fvlm_config.h"
 #include "tools/options.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/outputs.h"
 
-#include "io/image.h"
+#include "io/image/image.h"
 #include "tensor/alloc.h"
 
 #include <jansson.h>

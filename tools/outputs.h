@@ -3,7 +3,7 @@
 // beside its place and renamed, so none is ever seen half-written.
 #pragma once
 
-#include "io/coco.h"
+#include "io/coco/coco.h"
 #include "io/file.h"
 #include "lexmask.h"
 #include "tools/commands.h"

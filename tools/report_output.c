@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/report_output.h"
-#include "io/plot.h"
+#include "draw/plot.h"
 #include "tensor/alloc.h"
 
 #include <jansson.h>

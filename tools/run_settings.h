@@ -3,7 +3,7 @@
 // and hashes in this order, so a command always sets them in the same one.
 #pragma once
 
-#include "io/safetensors.h"
+#include "io/weights/safetensors.h"
 
 #define TOOL_RUN_SETTINGS 40
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/stages.h"
 
-#include "io/draw.h"
+#include "draw/draw.h"
 #include "io/file.h"
-#include "io/image.h"
+#include "io/image/image.h"
 #include "tensor/alloc.h"
 #include "tools/model_choice.h"
 #include "tools/outputs.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a sweep gave, as a table, as JSON, and as charts.
-#include "io/plot.h"
+#include "draw/plot.h"
 #include "tools/commands.h"
 #include "tools/sweep.h"
 

@@ -3,7 +3,7 @@
 #include "tools/train.h"
 
 #include "io/file.h"
-#include "io/safetensors.h"
+#include "io/weights/safetensors.h"
 #include "tools/commands.h"
 
 #include <limits.h>

@@ -2,7 +2,7 @@
 // What `lexmask train` is made of besides its options.
 #pragma once
 
-#include "io/coco_split.h"
+#include "io/coco/coco_split.h"
 #include "io/sha256.h"
 #include "models/bpe.h"
 #include "models/fvlm.h"

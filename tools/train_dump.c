@@ -2,7 +2,7 @@
 // --dump: what a step of training saw, chose and gave, for tools/reference/train_reference.py.
 #include "tools/train.h"
 
-#include "io/safetensors.h"
+#include "io/weights/safetensors.h"
 
 #include <limits.h>
 #include <stdio.h>

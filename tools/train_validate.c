@@ -2,8 +2,8 @@
 #include "tools/train.h"
 
 #include "eval/split.h"
-#include "io/image.h"
-#include "io/rle.h"
+#include "io/coco/rle.h"
+#include "io/image/image.h"
 #include "tools/commands.h"
 
 #include <limits.h>

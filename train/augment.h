@@ -4,7 +4,7 @@
 // copy-paste", CVPR 2021) as detectron2's ResizeScale and FixedSizeCrop do it.
 #pragma once
 
-#include "io/coco_rle.h"
+#include "io/coco/coco_rle.h"
 #include "tensor/rng.h"
 
 typedef enum tr_fit {

@@ -2,7 +2,7 @@
 #include "train/cache.h"
 
 #include "io/file.h"
-#include "io/safetensors.h"
+#include "io/weights/safetensors.h"
 
 #include <dirent.h>
 #include <limits.h>

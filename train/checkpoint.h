@@ -7,7 +7,7 @@
 // one before. Files are renamed into place, so that one of the two is whole at any moment.
 #pragma once
 
-#include "io/safetensors.h"
+#include "io/weights/safetensors.h"
 #include "tensor/tensor.h"
 
 // A tensor of the run, where it lives: "value/rpn.conv.weight", "m/…", "v/…", "average/…".

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "train/dataset.h"
 
-#include "io/coco_rle.h"
-#include "io/coco_split.h"
+#include "io/coco/coco_rle.h"
+#include "io/coco/coco_split.h"
 
 #include <math.h>
 #include <stdio.h>

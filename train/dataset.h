@@ -3,7 +3,7 @@
 // from is left out as torchvision's and detectron2's loaders leave it out, and counted.
 #pragma once
 
-#include "io/coco.h"
+#include "io/coco/coco.h"
 
 // What was there and what became of it. Pictures: used, or one of those after it; objects likewise
 // (the first reason that holds, in this order).

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "train/log.h"
 
+#include "draw/plot.h"
 #include "io/file.h"
 #include "io/json.h"
-#include "io/plot.h"
 
 #include <errno.h>
 #include <math.h>

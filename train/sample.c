@@ -2,7 +2,7 @@
 // One picture with its objects, as the network is shown it.
 #include "train/loader.h"
 
-#include "io/image.h"
+#include "io/image/image.h"
 #include "kernels/kernels.h"
 #include "train/order.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "train/scene_paint.h"
 
-#include "io/image.h"
+#include "io/image/image.h"
 
 #include <math.h>
 #include <string.h>

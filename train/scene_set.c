@@ -2,7 +2,7 @@
 #include "train/scene_set.h"
 
 #include "io/file.h"
-#include "io/image.h"
+#include "io/image/image.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

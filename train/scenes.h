@@ -4,7 +4,7 @@
 // on a screen). docs/scenes.md says what is in this world and what is not.
 #pragma once
 
-#include "io/rle.h"
+#include "io/coco/rle.h"
 #include "train/ground.h"
 
 #define TR_SCENE_MOST 128 // objects in one picture

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "train/wear.h"
 
-#include "io/image.h"
+#include "io/image/image.h"
 
 #include <math.h>
 #include <string.h>

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+// Python's pickle, as far as PyTorch's weight files need it. The machine knows a list of opcodes
+// and a list of globals; it builds values of the kinds below and calls nothing. All else is refused
+// with the opcode, its place, and the global. docs.python.org/3/library/pickletools.html names the
+// opcodes.
+#pragma once
+
+#include "io/region.h"
+#include "tensor/tensor.h"
+
+#define IO_PICKLE_MAX ((size_t)16 << 20) // bytes of one pickle; a thousand tensors take 0.2 MB
+
+typedef enum io_pickle_kind {
+    IO_PK_NONE,
+    IO_PK_BOOL,
+    IO_PK_INT,
+    IO_PK_REAL,
+    IO_PK_LONG, // an integer beyond 64 bits: text holds its bytes, lowest first
+    IO_PK_TEXT, // str and bytes
+    IO_PK_TUPLE,
+    IO_PK_LIST,
+    IO_PK_DICT, // items are key, value, key, value, …; also OrderedDict
+    IO_PK_GLOBAL,
+    IO_PK_STORAGE,
+    IO_PK_TENSOR,
+    IO_PK_OBJECT, // of a TorchScript class: items[0] is its state, once it has one
+    IO_PK_OPAQUE, // a device, a dtype: of no use here
+    IO_PK_MARK,
+} io_pickle_kind;
+
+typedef struct io_value io_value;
+
+// A reference to elements that are elsewhere in the file.
+typedef struct io_storage {
+    tn_dtype dtype;
+    io_value *key;         // IO_PK_TEXT
+    int64_t count;         // elements of the whole storage
+    int64_t from, visible; // the view of it: elements [from, from+visible), inside the storage
+} io_storage;
+
+// What _rebuild_tensor was given, not checked yet.
+typedef struct io_pickled_tensor {
+    const io_storage *storage;
+    int64_t offset;               // elements
+    const io_value *dim, *stride; // IO_PK_TUPLE
+} io_pickled_tensor;
+
+struct io_value {
+    io_pickle_kind kind;
+    int which; // of a global: which one
+    union {
+        struct { // the largest member, first, so that {0} clears all
+            io_value **items;
+            size_t count, room;
+        };
+        int64_t integer; // IO_PK_BOOL, IO_PK_INT
+        double real;
+        struct {
+            const char *text; // in the pickle, not ended by 0
+            size_t bytes;
+        };
+        io_storage *storage;
+        io_pickled_tensor *tensor;
+    };
+};
+
+typedef struct io_pickle {
+    const char *path, *part; // for errors: "PATH: PART: byte N: …"
+    const uint8_t *bytes;    // the stream, which must outlive the values
+    size_t count, at;        // at: where the next pickle starts
+    io_region *region;       // where values live
+    bool script;             // classes of __torch__ are known (TorchScript)
+    io_storage **storages;   // all that were seen
+    size_t storage_count, storage_room;
+    tn_error *err;
+    // of the pickle that is running:
+    size_t start, opcode; // where it, and the current opcode, start
+    io_value **stack, **memo;
+    size_t depth, stack_room, memo_count, memo_room, puts, work;
+} io_pickle;
+
+// Runs the pickle at in->at and leaves in->at behind its end. TN_EFORMAT, TN_EUNSUPPORTED,
+// TN_ENOMEM.
+tn_status io_pickle_run(io_pickle *in, io_value **out);
+
+bool io_value_is_text(const io_value *value, const char *text);
+const io_value *io_value_get(const io_value *dict, const char *key); // NULL if absent
+
+// Shared with io/weights/pickle_build.c.
+tn_status io_pickle_fail(const io_pickle *in, tn_status status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+io_value *io_pickle_new(io_pickle *in, io_pickle_kind kind); // NULL when memory is out
+tn_status io_pickle_no_memory(const io_pickle *in);
+bool io_pickle_append(io_pickle *in, io_value *list, io_value *item);
+// The value of a global. Refuses what is not on the list.
+tn_status io_pickle_global(io_pickle *in, const io_value *module, const io_value *name,
+                           io_value **out);
+tn_status io_pickle_reduce(io_pickle *in, const io_value *function, const io_value *arguments,
+                           io_value **out);
+tn_status io_pickle_newobj(io_pickle *in, const io_value *type, const io_value *arguments,
+                           io_value **out);
+tn_status io_pickle_persistent(io_pickle *in, const io_value *id, io_value **out);
+tn_status io_pickle_set_state(io_pickle *in, io_value *object, io_value *state);

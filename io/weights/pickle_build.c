@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: Apache-2.0
+// The globals that a weight file may name and what becomes of calls to them: tensors over storages,
+// ordered dictionaries, and in TorchScript the attributes of modules. Nothing is ever called.
+#include "io/weights/pickle.h"
+
+#include <string.h>
+
+#define MAX_PAIRS ((size_t)1 << 20) // in ordered dictionaries of one pickle
+
+enum {
+    TENSOR_V2,    // (storage, offset, size, stride, requires_grad, hooks[, metadata])
+    TENSOR,       // (storage, offset, size, stride), before PyTorch 0.4
+    PARAMETER,    // (tensor, requires_grad, hooks)
+    ORDERED_DICT, // () or a list of pairs
+    SIZE,         // (tuple)
+    SAME,         // the first argument, with a type that does not matter here
+    NOTHING,      // whatever the arguments: of no use here
+    SCRIPT_CLASS,
+    STORAGE, // + tn_dtype
+};
+
+static const struct {
+    const char *module, *name;
+    int which;
+} globals[] = {
+    {"torch._utils", "_rebuild_tensor_v2", TENSOR_V2},
+    {"torch._utils", "_rebuild_tensor", TENSOR},
+    {"torch._utils", "_rebuild_parameter", PARAMETER},
+    {"torch._utils", "_rebuild_parameter_with_state", PARAMETER},
+    {"collections", "OrderedDict", ORDERED_DICT},
+    {"torch", "Size", SIZE},
+    {"torch", "device", NOTHING},
+    {"torch.jit._pickle", "build_intlist", SAME},
+    {"torch.jit._pickle", "build_doublelist", SAME},
+    {"torch.jit._pickle", "build_boollist", SAME},
+    {"torch.jit._pickle", "build_tensorlist", SAME},
+    {"torch.jit._pickle", "restore_type_tag", SAME},
+};
+
+static const struct {
+    const char *name;
+    tn_dtype dtype;
+} storages[] = {
+    {"FloatStorage", TN_F32},     {"DoubleStorage", TN_F64}, {"HalfStorage", TN_F16},
+    {"BFloat16Storage", TN_BF16}, {"ByteStorage", TN_U8},    {"CharStorage", TN_I8},
+    {"ShortStorage", TN_I16},     {"IntStorage", TN_I32},    {"LongStorage", TN_I64},
+    {"BoolStorage", TN_BOOL},
+};
+
+// torch.float32 and its like, which occur as values in checkpoints of training runs.
+static const char *const dtypes[] = {
+    "float32", "float64", "float16", "bfloat16", "uint8", "int8", "int16",
+    "int32",   "int64",   "bool",    "float",    "half",  "long",
+};
+
+static bool starts_with(const io_value *text, const char *start) {
+    size_t length = strlen(start);
+    return text->bytes >= length && memcmp(text->text, start, length) == 0;
+}
+
+static bool ends_with(const io_value *text, const char *end) {
+    size_t length = strlen(end);
+    return text->bytes >= length && memcmp(text->text + text->bytes - length, end, length) == 0;
+}
+
+static int find_global(const io_pickle *in, const io_value *module, const io_value *name) {
+    for (size_t i = 0; i < sizeof globals / sizeof *globals; i++)
+        if (io_value_is_text(module, globals[i].module) && io_value_is_text(name, globals[i].name))
+            return globals[i].which;
+    bool torch = io_value_is_text(module, "torch");
+    if (torch || io_value_is_text(module, "torch.cuda")) // of a file saved on a GPU
+        for (size_t i = 0; i < sizeof storages / sizeof *storages; i++)
+            if (io_value_is_text(name, storages[i].name)) return STORAGE + (int)storages[i].dtype;
+    for (size_t i = 0; torch && i < sizeof dtypes / sizeof *dtypes; i++)
+        if (io_value_is_text(name, dtypes[i])) return NOTHING;
+    if (in->script && (io_value_is_text(module, "__torch__") || starts_with(module, "__torch__.")))
+        return SCRIPT_CLASS;
+    return -1;
+}
+
+// A name out of the file for an error text: its printable start.
+static const char *printable(const io_value *text, char out[65]) {
+    size_t n = 0;
+    for (; n < text->bytes && n < 64; n++)
+        out[n] = text->text[n] >= ' ' && text->text[n] <= '~' ? text->text[n] : '?';
+    out[n] = 0;
+    return out;
+}
+
+tn_status io_pickle_global(io_pickle *in, const io_value *module, const io_value *name,
+                           io_value **out) {
+    char module_text[65], name_text[65];
+    if (module->kind != IO_PK_TEXT || name->kind != IO_PK_TEXT)
+        return io_pickle_fail(in, TN_EFORMAT, "a global whose name is no text");
+    int which = find_global(in, module, name);
+    printable(module, module_text);
+    printable(name, name_text);
+    if (which < 0 && starts_with(module, "torch") && ends_with(name, "Storage"))
+        return io_pickle_fail(in, TN_EUNSUPPORTED, "elements of %s.%s are not read", module_text,
+                              name_text);
+    if (which < 0)
+        return io_pickle_fail(in, TN_EUNSUPPORTED,
+                              "%s.%s is refused: a weight file may hold tensors in dictionaries "
+                              "and nothing else (save the state_dict)",
+                              module_text, name_text);
+    *out = io_pickle_new(in, which == NOTHING ? IO_PK_OPAQUE : IO_PK_GLOBAL);
+    if (!*out) return io_pickle_no_memory(in);
+    (*out)->which = which;
+    return TN_OK;
+}
+
+static tn_status rebuild_tensor(io_pickle *in, const io_value *arguments, io_value **out) {
+    io_value **a = arguments->items;
+    if (arguments->count < 4 || a[0]->kind != IO_PK_STORAGE || a[1]->kind != IO_PK_INT ||
+        a[2]->kind != IO_PK_TUPLE || a[3]->kind != IO_PK_TUPLE)
+        return io_pickle_fail(in, TN_EFORMAT,
+                              "a tensor is not made of storage, offset, size and stride");
+    io_pickled_tensor *tensor = io_region_alloc(in->region, sizeof *tensor);
+    *out = io_pickle_new(in, IO_PK_TENSOR);
+    if (!tensor || !*out) return io_pickle_no_memory(in);
+    *tensor = (io_pickled_tensor){a[0]->storage, a[1]->integer, a[2], a[3]};
+    (*out)->tensor = tensor;
+    return TN_OK;
+}
+
+static tn_status rebuild_parameter(io_pickle *in, const io_value *arguments, io_value **out) {
+    if (arguments->count < 1 || arguments->items[0]->kind != IO_PK_TENSOR)
+        return io_pickle_fail(in, TN_EFORMAT, "a parameter without a tensor");
+    *out = arguments->items[0];
+    return TN_OK;
+}
+
+static tn_status ordered_dict(io_pickle *in, const io_value *arguments, io_value **out) {
+    *out = io_pickle_new(in, IO_PK_DICT);
+    if (!*out) return io_pickle_no_memory(in);
+    if (arguments->count == 0) return TN_OK;
+    const io_value *pairs = arguments->items[0];
+    if (arguments->count != 1 || pairs->kind != IO_PK_LIST)
+        return io_pickle_fail(in, TN_EFORMAT, "OrderedDict of something else than a list of pairs");
+    in->work += pairs->count;
+    if (in->work > MAX_PAIRS) // the same list again and again
+        return io_pickle_fail(in, TN_EFORMAT, "too many items of OrderedDict");
+    for (size_t i = 0; i < pairs->count; i++) {
+        const io_value *pair = pairs->items[i];
+        if ((pair->kind != IO_PK_LIST && pair->kind != IO_PK_TUPLE) || pair->count != 2)
+            return io_pickle_fail(in, TN_EFORMAT, "item %zu of an OrderedDict is no pair", i);
+        if (!io_pickle_append(in, *out, pair->items[0]) ||
+            !io_pickle_append(in, *out, pair->items[1]))
+            return io_pickle_no_memory(in);
+    }
+    return TN_OK;
+}
+
+static tn_status first_argument(io_pickle *in, const io_value *arguments, io_value **out) {
+    if (arguments->count < 1) return io_pickle_fail(in, TN_EFORMAT, "a call without its argument");
+    *out = arguments->items[0];
+    return TN_OK;
+}
+
+tn_status io_pickle_reduce(io_pickle *in, const io_value *function, const io_value *arguments,
+                           io_value **out) {
+    if (arguments->kind != IO_PK_TUPLE)
+        return io_pickle_fail(in, TN_EFORMAT, "REDUCE without a tuple of arguments");
+    if (function->kind == IO_PK_OPAQUE) {
+        *out = io_pickle_new(in, IO_PK_OPAQUE);
+        return *out ? TN_OK : io_pickle_no_memory(in);
+    }
+    switch (function->kind == IO_PK_GLOBAL ? function->which : -1) {
+    case TENSOR_V2:
+    case TENSOR:
+        return rebuild_tensor(in, arguments, out);
+    case PARAMETER:
+        return rebuild_parameter(in, arguments, out);
+    case ORDERED_DICT:
+        return ordered_dict(in, arguments, out);
+    case SIZE:
+    case SAME:
+        return first_argument(in, arguments, out);
+    default:
+        return io_pickle_fail(in, TN_EUNSUPPORTED, "REDUCE calls what is no function to be called");
+    }
+}
+
+tn_status io_pickle_newobj(io_pickle *in, const io_value *type, const io_value *arguments,
+                           io_value **out) {
+    if (type->kind != IO_PK_GLOBAL || type->which != SCRIPT_CLASS)
+        return io_pickle_fail(in, TN_EUNSUPPORTED, "NEWOBJ of what is no TorchScript class");
+    if (arguments->kind != IO_PK_TUPLE || arguments->count != 0)
+        return io_pickle_fail(in, TN_EFORMAT, "NEWOBJ with arguments, expected none");
+    *out = io_pickle_new(in, IO_PK_OBJECT);
+    return *out ? TN_OK : io_pickle_no_memory(in);
+}
+
+tn_status io_pickle_set_state(io_pickle *in, io_value *object, io_value *state) {
+    // A state dict carries versions of modules as an attribute: nothing to keep.
+    if (object->kind == IO_PK_DICT || object->kind == IO_PK_OPAQUE) return TN_OK;
+    if (object->kind != IO_PK_OBJECT || object->count)
+        return io_pickle_fail(in, TN_EUNSUPPORTED, "BUILD of what is no new object");
+    return io_pickle_append(in, object, state) ? TN_OK : io_pickle_no_memory(in);
+}
+
+// (view key, offset, size) in elements; None or absent means all of the storage.
+static tn_status read_view(io_pickle *in, const io_value *view, io_storage *storage) {
+    storage->from = 0;
+    storage->visible = storage->count;
+    if (view->kind == IO_PK_NONE) return TN_OK;
+    if (view->kind != IO_PK_TUPLE || view->count != 3 || view->items[1]->kind != IO_PK_INT ||
+        view->items[2]->kind != IO_PK_INT)
+        return io_pickle_fail(in, TN_EFORMAT, "a view of a storage is not key, offset and size");
+    int64_t from = view->items[1]->integer, visible = view->items[2]->integer;
+    if (from < 0 || visible < 0 || from > storage->count || visible > storage->count - from)
+        return io_pickle_fail(in, TN_EFORMAT,
+                              "a view of %lld elements from %lld of a storage of %lld",
+                              (long long)visible, (long long)from, (long long)storage->count);
+    storage->from = from;
+    storage->visible = visible;
+    return TN_OK;
+}
+
+static tn_status read_storage(io_pickle *in, const io_value *id, io_storage *storage) {
+    io_value **a = id->items;
+    if (a[1]->kind != IO_PK_GLOBAL || a[1]->which < STORAGE || a[2]->kind != IO_PK_TEXT ||
+        a[4]->kind != IO_PK_INT)
+        return io_pickle_fail(in, TN_EFORMAT,
+                              "a storage is not made of type, key, location and size");
+    if (a[4]->integer < 0)
+        return io_pickle_fail(in, TN_EFORMAT, "a storage of %lld elements",
+                              (long long)a[4]->integer);
+    *storage = (io_storage){
+        .dtype = (tn_dtype)(a[1]->which - STORAGE), .key = a[2], .count = a[4]->integer};
+    static const io_value none = {.kind = IO_PK_NONE};
+    return read_view(in, id->count > 5 ? a[5] : &none, storage);
+}
+
+tn_status io_pickle_persistent(io_pickle *in, const io_value *id, io_value **out) {
+    if (id->kind != IO_PK_TUPLE || id->count < 5 || id->count > 6 ||
+        !io_value_is_text(id->items[0], "storage"))
+        return io_pickle_fail(in, TN_EUNSUPPORTED, "BINPERSID of what is no storage");
+    io_storage *storage = io_region_alloc(in->region, sizeof *storage);
+    *out = io_pickle_new(in, IO_PK_STORAGE);
+    void *array = in->storages;
+    if (!storage || !*out ||
+        !io_region_grow(in->region, &array, in->storage_count, &in->storage_room, sizeof storage))
+        return io_pickle_no_memory(in);
+    in->storages = array;
+    TN_TRY(read_storage(in, id, storage));
+    (*out)->storage = storage;
+    in->storages[in->storage_count++] = storage;
+    return TN_OK;
+}

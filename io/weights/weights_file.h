@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the readers of the weight formats share; nobody else includes it.
+#pragma once
+
+#include "io/file.h"
+#include "io/region.h"
+#include "io/weights/weights.h"
+
+#define IO_MAX_TENSORS 1000000
+
+typedef struct io_kept_map io_kept_map;
+
+struct io_weights {
+    io_region region; // names, copies of what cannot be used in place, the path
+    io_kept_map *maps;
+    const char *path;
+    io_weights_format kind;
+    io_tensor *tensors;
+    size_t count, room;
+    struct io_meta {
+        const char *key, *value;
+    } * meta;
+    size_t meta_count, meta_room;
+    size_t mapped, copied; // bytes
+};
+
+// Maps a file for as long as the weights are open.
+tn_status io_weights_map(io_weights *file, const char *path, io_map *out, tn_error *err);
+// One tensor more, whose name (copied) may come from anywhere and whose data lies in a map or in
+// the region and holds every element. Data that is not aligned to its element is copied.
+tn_status io_weights_add(io_weights *file, const char *path, const io_tensor *tensor,
+                         tn_error *err);
+// Memory for a copy of elements. Copies may take 256 MiB and twice what the files hold: enough for
+// every file that was meant to be read, too little for tensors that claim one element many times.
+tn_status io_weights_copy_room(io_weights *file, const char *path, size_t bytes, void **out,
+                               tn_error *err);
+tn_status io_weights_add_meta(io_weights *file, const char *path, const char *key,
+                              const char *value, tn_error *err);
+tn_status io_out_of_memory(const char *path, tn_error *err);
+
+// The formats. Each adds to file what is in the map of path.
+tn_status io_safetensors_read(io_weights *file, const char *path, const io_map *map, tn_error *err);
+tn_status io_torch_zip_read(io_weights *file, const char *path, const io_map *map, tn_error *err);
+tn_status io_torch_legacy_read(io_weights *file, const char *path, const io_map *map,
+                               tn_error *err);
+
+// One file that is no index, of the format that its bytes tell.
+tn_status io_weights_read(io_weights *file, const char *path, tn_error *err);
+// The files that an index names; map is the text of the index.
+tn_status io_shards_read(io_weights *file, const char *path, const io_map *map, tn_error *err);
+// The weight file inside a folder into *out, from tn_alloc.
+tn_status io_weights_in_folder(const char *folder, char **out, tn_error *err);
