@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What to say of names that a model does not know.
 #include "api/internal.h"
-#include "models/known_names.h"
+#include "models/names/known_names.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -3,13 +3,13 @@
 #pragma once
 
 #include "lexmask.h"
-#include "models/bpe.h"
-#include "models/clip.h"
-#include "models/crop.h"
-#include "models/fvlm.h"
-#include "models/mask_rcnn.h"
-#include "models/prompts.h"
-#include "models/vocabulary.h"
+#include "models/clip/clip.h"
+#include "models/crop/crop.h"
+#include "models/detector/mask_rcnn.h"
+#include "models/fvlm/fvlm.h"
+#include "models/names/prompts.h"
+#include "models/names/vocabulary.h"
+#include "models/text/bpe.h"
 
 // Everything in a model is read-only once it is open.
 struct lexmask_model {

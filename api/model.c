@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Opening models: from a folder, from files, from names of pulled checkpoints.
 #include "api/internal.h"
-#include "models/published.h"
-#include "models/shipped.h"
+#include "io/published.h"
+#include "models/fvlm/shipped.h"
 
 #include <stdio.h>
 #include <string.h>

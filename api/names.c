@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What to look for: names from a list, a text or a file, turned into embeddings once.
 #include "api/internal.h"
-#include "models/fvlm_text.h"
-#include "models/known_names.h"
+#include "models/fvlm/fvlm_text.h"
+#include "models/names/known_names.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // From kept scores of boxes to detections, again and again with other weights: fusion, thresholds,
-// suppression and choice as a model does them (models/fvlm.h), in a fraction of a second.
+// suppression and choice as a model does them (models/fvlm/fvlm.h), in a fraction of a second.
 #pragma once
 
 #include "io/coco/coco.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The best pairs of a picture, as models/fvlm_choose.c chooses them: what lies over a better one of
-// its name goes, what is left fades by overlap, and parts of what is kept go. Only as much is
-// looked at as the best `top` need: pairs leave a heap, survive suppression and wait in a pool
+// The best pairs of a picture, as models/fvlm/fvlm_choose.c chooses them: what lies over a better
+// one of its name goes, what is left fades by overlap, and parts of what is kept go. Only as much
+// is looked at as the best `top` need: pairs leave a heap, survive suppression and wait in a pool
 // while they fade.
 #include "eval/sweep_picture.h"
 #include "kernels/rules.h"

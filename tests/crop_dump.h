@@ -3,7 +3,7 @@
 #pragma once
 
 #include "io/json.h"
-#include "models/crop.h"
+#include "models/crop/crop.h"
 #include "tests/test.h"
 
 typedef struct crop_dump {

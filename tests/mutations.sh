@@ -117,16 +117,16 @@ mutation "pickle: any global is nothing" io/weights/pickle_build.c 's/^    retur
 mutation "JSON: keys may occur twice" io/json.c 's/JSON_REJECT_DUPLICATES/0/' test_json_npy
 mutation "npy: Fortran order ignored" io/npy.c 's/^    if (in->fortran)/    if (false)/' test_json_npy
 mutation "EXIF: orientation ignored" io/image/exif.c 's/? (int)value : 1;/? 1 : 1;/' test_image
-mutation "BPE: merges of one rank from the right" models/bpe.c 's/a->at < b->at/a->at > b->at/' test_bpe
+mutation "BPE: merges of one rank from the right" models/text/bpe.c 's/a->at < b->at/a->at > b->at/' test_bpe
 mutation "run-length text: wrong sign" io/coco/rle.c 's/more = bits \& 16/more = bits \& 8/' test_rle
-mutation "matcher: equal overlaps go to the last" models/matcher.c 's/if (iou > most) most/if (iou >= most) most/' test_targets
-mutation "matcher: low quality takes one block's best" models/matcher.c 's/if (job.best\[b \* g + i\] > job.best\[i\])/if (false)/' \
+mutation "matcher: equal overlaps go to the last" models/detector/matcher.c 's/if (iou > most) most/if (iou >= most) most/' test_targets
+mutation "matcher: low quality takes one block's best" models/detector/matcher.c 's/if (job.best\[b \* g + i\] > job.best\[i\])/if (false)/' \
     test_targets
-mutation "sampler: the first negatives" models/sampler.c 's/shuffle_front(rng, list + positives, negatives, n);//' test_targets
-mutation "box encode: sizes not weighted" models/box_codec.c 's/(T)weights\[2\] \* LOG/LOG/' test_targets
-mutation "region targets: true boxes are no proposals" models/targets.c 's/TN_DIMS(r + g), err/TN_DIMS(r), err/; s/TN_DIMS(r + g, 4)/TN_DIMS(r, 4)/; s/if (g) memcpy/if (false) memcpy/' \
+mutation "sampler: the first negatives" models/detector/sampler.c 's/shuffle_front(rng, list + positives, negatives, n);//' test_targets
+mutation "box encode: sizes not weighted" models/detector/box_codec.c 's/(T)weights\[2\] \* LOG/LOG/' test_targets
+mutation "region targets: true boxes are no proposals" models/detector/targets.c 's/TN_DIMS(r + g), err/TN_DIMS(r), err/; s/TN_DIMS(r + g, 4)/TN_DIMS(r, 4)/; s/if (g) memcpy/if (false) memcpy/' \
     test_targets
-mutation "mask targets: samples at the edge of their cell" models/mask_targets.c 's/((double)i + 0\.5) \* s->bin/(double)i * s->bin/' \
+mutation "mask targets: samples at the edge of their cell" models/detector/mask_targets.c 's/((double)i + 0\.5) \* s->bin/(double)i * s->bin/' \
     test_targets
 mutation "augmentation: masks are not mirrored" train/augment.c 's/if (f->flip) column/if (false) column/' test_augment
 mutation "augmentation: cut boxes keep their cut" train/sample.c 's/if (tr_frame_cuts(frame, box))/if (false)/' test_augment
@@ -160,29 +160,29 @@ mutation "evaluation: sweep keeps parts" eval/sweep_choose.c \
     's/if (is_part(\&c, \&one)) continue;//' test_sweep
 mutation "F-VLM: the value path leaves out the MLP" nn/value_path.c \
     's/return nn_mlp_into(cx, &block->mlp, &normed, x, x);/return TN_OK;/' test_fvlm
-mutation "F-VLM: positions are stretched as Pillow would" models/clip_scene.c 's/-0\.75/-0.5/' test_fvlm
-mutation "F-VLM: a class token sees the patches beside its box" models/clip_boxes.c \
+mutation "F-VLM: positions are stretched as Pillow would" models/clip/clip_scene.c 's/-0\.75/-0.5/' test_fvlm
+mutation "F-VLM: a class token sees the patches beside its box" models/clip/clip_boxes.c \
     's|ceil(low / stride - 0\.5)|ceil(low / stride - 1.5)|' test_fvlm
-mutation "F-VLM: regions with the scene's positions lose the class token's" models/clip_boxes.c \
+mutation "F-VLM: regions with the scene's positions lose the class token's" models/clip/clip_boxes.c \
     's/own ? row\[k\] : row\[k\] + first\[k\]/row[k]/' test_fvlm
-mutation "F-VLM: the mean of keys is another place" models/clip_pool_regions.c \
+mutation "F-VLM: the mean of keys is another place" models/clip/clip_pool_regions.c \
     's/memcpy(to, tn_f32(&mean) + i \* wide/memcpy(to, tn_f32(\&pooled) + i * cells * wide/' test_fvlm
-mutation "F-VLM: anchors at the corner of their cell" models/anchors.c 's/middle = 0\.5/middle = 0/' test_fvlm
-mutation "F-VLM: alpha and beta change places" models/fvlm_fuse.c 's/? cfg->alpha : cfg->beta/? cfg->beta : cfg->alpha/' \
+mutation "F-VLM: anchors at the corner of their cell" models/detector/anchors.c 's/middle = 0\.5/middle = 0/' test_fvlm
+mutation "F-VLM: alpha and beta change places" models/fvlm/fvlm_fuse.c 's/? cfg->alpha : cfg->beta/? cfg->beta : cfg->alpha/' \
     test_fvlm
-mutation "F-VLM: windows are cut across rows" models/clip_scene.c 's|row % h \* w|row % h|' test_fvlm
-mutation "F-VLM: the box head sees the box alone" models/fvlm_heads.c 's/box_context > 1)/box_context > 99)/' test_fvlm
-mutation "contrast: what competes is given" models/fvlm_detect.c 's/vocabulary->classes - vocabulary->others/vocabulary->classes/' \
+mutation "F-VLM: windows are cut across rows" models/clip/clip_scene.c 's|row % h \* w|row % h|' test_fvlm
+mutation "F-VLM: the box head sees the box alone" models/fvlm/fvlm_heads.c 's/box_context > 1)/box_context > 99)/' test_fvlm
+mutation "contrast: what competes is given" models/fvlm/fvlm_detect.c 's/vocabulary->classes - vocabulary->others/vocabulary->classes/' \
     test_contrast
-mutation "contrast: what is asked for is doubled" models/known_names.c 's/if (left_out && left_out\[class\]) continue;//' \
+mutation "contrast: what is asked for is doubled" models/names/known_names.c 's/if (left_out && left_out\[class\]) continue;//' \
     test_known_names test_contrast
-mutation "names forgotten: boxes of two names do not meet" models/fvlm_detect.c 's/options->agnostic ? NULL : &p.name/\&p.name/' \
+mutation "names forgotten: boxes of two names do not meet" models/fvlm/fvlm_detect.c 's/options->agnostic ? NULL : &p.name/\&p.name/' \
     test_contrast
-mutation "likeness: by the first letters alone" models/known_names.c 's/a->value\[i\] == b->value\[k\]/a->value[i] >> 8 == b->value[k] >> 8/' \
+mutation "likeness: by the first letters alone" models/names/known_names.c 's/a->value\[i\] == b->value\[k\]/a->value[i] >> 8 == b->value[k] >> 8/' \
     test_known_names
-mutation "F-VLM: another CLIP is taken" models/fvlm_open.c 's/strcmp(hash, c->clip_sha256) != 0/false/' \
+mutation "F-VLM: another CLIP is taken" models/fvlm/fvlm_open.c 's/strcmp(hash, c->clip_sha256) != 0/false/' \
     test_fvlm_files
-mutation "vocabulary: all names of a batch have the first one's sentences" models/vocabulary.c \
+mutation "vocabulary: all names of a batch have the first one's sentences" models/names/vocabulary.c \
     's/tn_slice(&y, i \* each, each)/tn_slice(\&y, 0, each)/' test_vocabulary
 mutation "made-up pictures: everything may be mirrored" train/glyph_rules.c \
     's/return found < 0 || found == MIRRORED;/return found < RULES;/' test_world_glyphs
@@ -194,17 +194,17 @@ mutation "made-up pictures: pixels are not those of the JPEG" train/scene_paint.
     's/^ *memcpy(out->picture.data, decoded.data, tn_bytes(&decoded));//' test_world_scenes
 
 mutation "refine: keys in place of values" nn/value_path.c 's/3 \* i + 2)/3 * i + 1)/' test_refine
-mutation "refine: windows have the positions of the first" models/clip_scene_learn.c \
+mutation "refine: windows have the positions of the first" models/clip/clip_scene_learn.c \
     's/of_window ? place - 1 : row % cells/of_window ? place - 1 : place - 1/' test_refine
 mutation "refine: regions are told from the student's own" train/refine.c \
     's/scale, y, target, &p)/scale, y, y, \&p)/' test_refine
 mutation "CLIP's loss: of equal names one is right" train/clip_loss.c 's/l->name) right += e;/l->name) right = e;/' test_clip_train
 mutation "CLIP's text: the last block sees what follows the end" nn/attention.c 's/= j <= tn_i32(&s->place)\[i\];/= 1;/' \
     test_clip_train
-mutation "CLIP's patches that are left out: positions of the first" models/clip_vit.c \
+mutation "CLIP's patches that are left out: positions of the first" models/clip/clip_vit.c \
     's/\*place++ = (int32_t)(cell + 1)/*place++ = (int32_t)t/' test_clip_train
 mutation "Muon: no look ahead" train/muon.c 's/kn_axpby(cx, cfg->momentum, m, 1, &x);//' test_optimizer
-mutation "vocabulary: of equally frequent pairs the last" models/bpe_train.c 's/return order < 0;/return order > 0;/' test_bpe_train
+mutation "vocabulary: of equally frequent pairs the last" models/text/bpe_train.c 's/return order < 0;/return order > 0;/' test_bpe_train
 
 [ "${#names[@]}" -gt 0 ] || { echo "no mutation is called '$only'"; exit 1; }
 

@@ -2,7 +2,7 @@
 // The public C API with an F-VLM: a small one with random adapters on the CLIP that the repository
 // ships.
 #include "lexmask.h"
-#include "models/fvlm.h"
+#include "models/fvlm/fvlm.h"
 #include "tests/temporary.h"
 #include "tests/test.h"
 

@@ -2,7 +2,7 @@
 // Byte pair encoding: known tokens, kinds of files, long words, limits.
 #include "io/file.h"
 #include "io/json.h"
-#include "models/bpe.h"
+#include "models/text/bpe.h"
 #include "tensor/rng.h"
 #include "tests/broken.h"
 #include "tests/temporary.h"

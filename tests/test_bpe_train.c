@@ -2,8 +2,8 @@
 // Making a vocabulary: which pairs are merged and in which order, that any text comes back, that
 // the files are read as any other vocabulary, and what is refused.
 #include "io/file.h"
-#include "models/bpe.h"
-#include "models/bpe_train.h"
+#include "models/text/bpe.h"
+#include "models/text/bpe_train.h"
 #include "tests/temporary.h"
 #include "tests/test.h"
 

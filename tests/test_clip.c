@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // CLIP against OpenCLIP (and, behind it, transformers): every intermediate of small random towers
 // (golden dumps of tools/reference/dump_clip.py) at every level of the processor.
-#include "models/clip.h"
+#include "models/clip/clip.h"
 #include "tests/levels.h"
 #include "tests/test.h"
 

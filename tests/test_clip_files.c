@@ -3,7 +3,7 @@
 // options and the published shapes; files and configurations that are broken are refused with the
 // tensor's or the key's name.
 #include "io/weights/safetensors.h"
-#include "models/clip.h"
+#include "models/clip/clip.h"
 #include "tests/broken.h"
 #include "tests/temporary.h"
 #include "tests/test.h"

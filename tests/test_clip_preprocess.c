@@ -4,7 +4,7 @@
 #include "io/image/image.h"
 #include "io/json.h"
 #include "io/sha256.h"
-#include "models/clip.h"
+#include "models/clip/clip.h"
 #include "tests/levels.h"
 #include "tests/test.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Mask R-CNN against torchvision: every intermediate of two small random models (golden dumps of
 // tools/reference/dump_detector.py) and the result, at every level of the processor.
-#include "models/mask_rcnn_parts.h"
+#include "models/detector/mask_rcnn_parts.h"
 #include "tests/test.h"
 
 #include <math.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Files of a Mask R-CNN: older parameter names, settings in the metadata, batch norm's epsilon, and
 // files that are broken: each must be refused with the tensor's or the key's name.
-#include "models/mask_rcnn_parts.h"
+#include "models/detector/mask_rcnn_parts.h"
 #include "tests/broken.h"
 #include "tests/temporary.h"
 #include "tests/test.h"

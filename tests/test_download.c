@@ -3,8 +3,8 @@
 // ranges, a wrong hash, a full disk, a cancel.
 #include "io/download.h"
 #include "io/file.h"
+#include "io/published.h"
 #include "io/sha256.h"
-#include "models/published.h"
 #include "tests/temporary.h"
 #include "tests/test.h"
 

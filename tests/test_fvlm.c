@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // F-VLM against the same model in PyTorch (tools/reference/fvlm.py): small random models of every
 // pyramid, every intermediate of one picture, every score 2, at every level of the processor.
-#include "models/clip_scene.h"
-#include "models/fvlm_parts.h"
+#include "models/clip/clip_scene.h"
+#include "models/fvlm/fvlm_parts.h"
 #include "tests/levels.h"
 #include "tests/test.h"
 

@@ -2,7 +2,7 @@
 // The adapters as trainable parameters: the same results as frozen ones, gradients of all of them
 // at once against differences in double, and new models that can be saved and opened.
 #include "io/weights/safetensors.h"
-#include "models/fvlm_parts.h"
+#include "models/fvlm/fvlm_parts.h"
 #include "nn/tape.h"
 #include "tensor/rng.h"
 #include "tests/temporary.h"

@@ -6,8 +6,8 @@
 //   FOLDER unit.dense 200 boxes 1.2e-05       largest difference by largest value, after the mean
 //                                             over the boxes is subtracted from both
 //   FOLDER detections 93 of 93, scores 2e-06, boxes 3e-04
-#include "models/clip_scene.h"
-#include "models/fvlm_parts.h"
+#include "models/clip/clip_scene.h"
+#include "models/fvlm/fvlm_parts.h"
 #include "tests/test.h"
 
 #include <dirent.h>

@@ -3,7 +3,7 @@
 // with one is refused with file and key.
 #include "io/file.h"
 #include "io/weights/safetensors.h"
-#include "models/fvlm.h"
+#include "models/fvlm/fvlm.h"
 #include "tests/broken.h"
 #include "tests/temporary.h"
 #include "tests/test.h"

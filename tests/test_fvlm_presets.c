@@ -2,8 +2,8 @@
 // Every preset as it stands goes with the CLIP it is for (patch, depth, family; the width is less)
 // and finds things with random weights in each of its second scores; with another CLIP it is
 // refused, and the key is named. Heads are smaller, and where something is computed pictures are.
-#include "models/fvlm.h"
-#include "models/fvlm_text.h"
+#include "models/fvlm/fvlm.h"
+#include "models/fvlm/fvlm_text.h"
 #include "nn/params.h"
 #include "tensor/rng.h"
 #include "tests/random_clip.h"

@@ -3,7 +3,7 @@
 // at once. In double against differences, and every level in float32 against double; every adapter
 // is reached, and CLIP is not changed.
 #include "io/weights/safetensors.h"
-#include "models/fvlm_parts.h"
+#include "models/fvlm/fvlm_parts.h"
 #include "nn/real.h"
 #include "nn/tape.h"
 #include "tensor/rng.h"

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Gradients of modules against PyTorch's autograd (tools/reference/dump_grad.py): in double, and in
 // float32 at every level.
-#include "models/box_head.h"
-#include "models/mask_head.h"
-#include "models/rpn.h"
+#include "models/detector/box_head.h"
+#include "models/detector/mask_head.h"
+#include "models/detector/rpn.h"
 #include "nn/block.h"
 #include "nn/classifier.h"
 #include "nn/fpn.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Names that a model knows beside those that it is asked for.
-#include "models/known_names.h"
+#include "models/names/known_names.h"
 #include "tests/test.h"
 
 #include <string.h>

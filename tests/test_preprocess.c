@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // CLIP's preprocessing of pieces of a picture: cutting first or saying which box is one thing, for
 // tall, wide and square boxes.
-#include "models/clip.h"
+#include "models/clip/clip.h"
 #include "tensor/rng.h"
 #include "tests/test.h"
 

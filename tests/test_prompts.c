@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Names in plain words, lists and files of them, and the prompts that they go into.
-#include "models/prompts.h"
+#include "models/names/prompts.h"
 #include "tests/temporary.h"
 #include "tests/test.h"
 

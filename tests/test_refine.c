@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What lexmask refine teaches: the recorded dense map is inference's own; gradients of every
 // parameter against differences; the same bits for any number of threads; and which regions.
-#include "models/clip_train.h"
+#include "models/clip/clip_train.h"
 #include "nn/real.h"
 #include "nn/tape.h"
 #include "tensor/rng.h"

@@ -2,7 +2,7 @@
 // Eight photographs learned by heart with each pyramid, on frozen CLIPs with random weights, by
 // `lexmask train` as a user types it. Not part of `make test`: `make test-slow`.
 #include "io/coco/coco.h"
-#include "models/fvlm.h"
+#include "models/fvlm/fvlm.h"
 #include "tests/program.h"
 #include "tests/random_clip.h"
 #include "tests/run_log.h"

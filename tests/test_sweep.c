@@ -2,7 +2,7 @@
 // Kept scores: written and read, what is refused, and detections from them as a model makes them.
 #include "eval/sweep.h"
 #include "kernels/rules.h"
-#include "models/fvlm.h"
+#include "models/fvlm/fvlm.h"
 #include "tests/temporary.h"
 #include "tests/test.h"
 
@@ -130,7 +130,7 @@ static int64_t take_best(const ev_fusion *how, const float *boxes, const int32_t
     return count;
 }
 
-// One picture as models/fvlm.h does it: md_fuse, kn_nms within names, the best.
+// One picture as models/fvlm/fvlm.h does it: md_fuse, kn_nms within names, the best.
 static int64_t by_the_model(kn_ctx *kn, const io_scores *s, const ev_fusion *how, int64_t from,
                             int64_t count, int32_t *box_of, int32_t *name_of, float *score_of) {
     float fused[MOST * COLUMNS], boxes[MOST * T * 4], scores[MOST * T];

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Matching, sampling and targets against what torchvision makes of the same boxes and choices
 // (tools/reference/dump_targets.py), and what the sampler promises.
-#include "models/targets.h"
+#include "models/detector/targets.h"
 
 #include "io/weights/weights.h"
 #include "tests/test.h"

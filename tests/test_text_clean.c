@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Text cleaning and the splitting into words against Python's.
 #include "io/json.h"
-#include "models/text_clean.h"
+#include "models/text/text_clean.h"
 #include "tensor/rng.h"
 #include "tests/test.h"
 

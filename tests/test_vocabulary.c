@@ -2,7 +2,7 @@
 // Names turned into embeddings: averages, synonyms, the cache, ready embeddings.
 #include "io/file.h"
 #include "io/npy.h"
-#include "models/vocabulary.h"
+#include "models/names/vocabulary.h"
 #include "tests/program.h"
 
 #include <math.h>

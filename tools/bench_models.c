@@ -2,8 +2,8 @@
 // lexmask bench models: whole models at their real sizes with random weights, which take the same
 // time as trained ones where the work does not depend on what is found.
 #include "io/weights/safetensors.h"
-#include "models/clip.h"
-#include "models/mask_rcnn.h"
+#include "models/clip/clip.h"
+#include "models/detector/mask_rcnn.h"
 #include "tensor/rng.h"
 #include "tools/bench.h"
 #include "tools/commands.h"

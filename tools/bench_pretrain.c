@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Whole updates of a small CLIP that learns: forward, loss, backward, norm, AdamW, repacking.
-#include "models/clip_train.h"
+#include "models/clip/clip_train.h"
 #include "nn/tape.h"
 #include "tensor/rng.h"
 #include "tools/bench.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/clip_options.h"
 
-#include "models/published.h"
+#include "io/published.h"
 
 static tn_status open_all(const tool_clip_choice *choice, bool with_tokenizer, tool_clip *out,
                           tn_error *err) {

@@ -2,8 +2,8 @@
 // What the commands that open a CLIP by itself share: options, opening, closing.
 #pragma once
 
-#include "models/bpe.h"
-#include "models/clip.h"
+#include "models/clip/clip.h"
+#include "models/text/bpe.h"
 #include "tools/options.h"
 
 typedef struct tool_clip_choice {

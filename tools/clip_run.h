@@ -3,8 +3,8 @@
 // they are needed, and write it into their run's folder.
 #pragma once
 
-#include "models/bpe.h"
-#include "models/clip_train.h"
+#include "models/clip/clip_train.h"
+#include "models/text/bpe.h"
 #include "tools/train.h"
 
 typedef struct tool_clip_run {

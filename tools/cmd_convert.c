@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // lexmask convert: any supported weight file to safetensors, names kept; a model's or a CLIP's
 // folder to one that needs nothing else.
+#include "io/published.h"
 #include "io/weights/safetensors.h"
 #include "io/weights/weights.h"
-#include "models/fvlm.h"
-#include "models/published.h"
+#include "models/fvlm/fvlm.h"
 #include "tools/commands.h"
 #include "tools/convert.h"
 

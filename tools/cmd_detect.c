@@ -3,7 +3,7 @@
 // C API; this file reads options, walks over pictures and hands results to tools/outputs.h.
 #include "io/file.h"
 #include "lexmask.h"
-#include "models/fvlm_config.h"
+#include "models/fvlm/fvlm_config.h"
 #include "tensor/alloc.h"
 #include "tools/commands.h"
 #include "tools/model_choice.h"

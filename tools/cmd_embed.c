@@ -2,7 +2,7 @@
 // lexmask embed: pictures or texts as CLIP's unit vectors, in a .npy file.
 #include "io/image/image.h"
 #include "io/npy.h"
-#include "models/text_batch.h"
+#include "models/names/text_batch.h"
 #include "tools/clip_options.h"
 #include "tools/commands.h"
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // lexmask info: what a weight file or model folder is.
 #include "io/file.h"
+#include "io/published.h"
 #include "io/sha256.h"
 #include "io/weights/weights.h"
-#include "models/clip.h"
-#include "models/fvlm.h"
-#include "models/mask_rcnn.h"
-#include "models/published.h"
+#include "models/clip/clip.h"
+#include "models/detector/mask_rcnn.h"
+#include "models/fvlm/fvlm.h"
 #include "tools/commands.h"
 
 #include <jansson.h>

@@ -2,8 +2,8 @@
 // lexmask preprocess: the tensor that a model would see, so that anyone can compare.
 #include "io/image/image.h"
 #include "io/npy.h"
-#include "models/mask_rcnn.h"
-#include "models/published.h"
+#include "io/published.h"
+#include "models/detector/mask_rcnn.h"
 #include "tools/clip_options.h"
 #include "tools/commands.h"
 

@@ -4,7 +4,7 @@
 #include "tools/pretrain.h"
 #include "tools/run_options.h"
 
-#include "models/bpe_train.h"
+#include "models/text/bpe_train.h"
 
 #include <string.h>
 

@@ -2,7 +2,7 @@
 // lexmask pull: fetches a published checkpoint from its official address.
 #include "io/download.h"
 #include "io/file.h"
-#include "models/published.h"
+#include "io/published.h"
 #include "tools/commands.h"
 
 #include <string.h>

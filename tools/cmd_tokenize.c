@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // lexmask tokenize: what CLIP's text tower would be given, a JSON line each.
-#include "models/bpe.h"
+#include "models/text/bpe.h"
 #include "tools/commands.h"
 
 #include <jansson.h>

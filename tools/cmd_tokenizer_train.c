@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // lexmask tokenizer-train: a vocabulary of CLIP's form from the lines of texts.
 #include "io/file.h"
-#include "models/bpe_train.h"
+#include "models/text/bpe_train.h"
 #include "tools/commands.h"
 
 #include <string.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // lexmask train: trains the adapters of an F-VLM around a frozen CLIP.
-#include "models/fvlm_config.h"
+#include "models/fvlm/fvlm_config.h"
 #include "tools/commands.h"
 #include "tools/run_options.h"
 #include "tools/train.h"

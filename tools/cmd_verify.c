@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // lexmask verify: does this machine reproduce what a published checkpoint is known to say?
+#include "io/published.h"
 #include "io/sha256.h"
-#include "models/known_answers.h"
-#include "models/published.h"
+#include "models/clip/known_answers.h"
 #include "tools/clip_options.h"
 #include "tools/commands.h"
 

@@ -3,8 +3,8 @@
 #include "tools/convert.h"
 
 #include "io/file.h"
-#include "models/fvlm.h"
-#include "models/published.h"
+#include "io/published.h"
+#include "models/fvlm/fvlm.h"
 #include "tools/commands.h"
 
 #include <limits.h>

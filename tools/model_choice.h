@@ -5,7 +5,7 @@
 
 #include "io/coco/coco_split.h"
 #include "lexmask.h"
-#include "models/fvlm_config.h"
+#include "models/fvlm/fvlm_config.h"
 #include "tools/options.h"
 
 typedef struct tool_model_choice {

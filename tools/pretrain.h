@@ -2,7 +2,7 @@
 // What `lexmask pretrain` is made of besides its options.
 #pragma once
 
-#include "models/bpe.h"
+#include "models/text/bpe.h"
 #include "tools/clip_run.h"
 #include "tools/options.h"
 #include "train/clip_texts.h"

@@ -2,8 +2,8 @@
 // lexmask pretrain, until all is open: names, texts, vocabulary, model.
 #include "tools/pretrain.h"
 
-#include "models/bpe_train.h"
-#include "models/prompts.h"
+#include "models/names/prompts.h"
+#include "models/text/bpe_train.h"
 #include "tools/commands.h"
 
 #include <limits.h>

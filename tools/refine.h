@@ -2,8 +2,8 @@
 // What `lexmask refine` is made of besides its options.
 #pragma once
 
-#include "models/clip_train.h"
-#include "models/vocabulary.h"
+#include "models/clip/clip_train.h"
+#include "models/names/vocabulary.h"
 #include "tools/clip_run.h"
 #include "train/refine.h"
 

@@ -3,7 +3,7 @@
 #include "tools/commands.h"
 #include "tools/refine.h"
 
-#include "models/crop.h"
+#include "models/crop/crop.h"
 
 #include <string.h>
 

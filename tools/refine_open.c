@@ -2,7 +2,7 @@
 // lexmask refine, until all is open: both towers, scenes, names.
 #include "tools/refine.h"
 
-#include "models/published.h"
+#include "io/published.h"
 #include "tools/commands.h"
 
 #include <limits.h>

@@ -4,9 +4,9 @@
 
 #include "io/coco/coco_split.h"
 #include "io/sha256.h"
-#include "models/bpe.h"
-#include "models/fvlm.h"
-#include "models/vocabulary.h"
+#include "models/fvlm/fvlm.h"
+#include "models/names/vocabulary.h"
+#include "models/text/bpe.h"
 #include "tools/run_settings.h"
 #include "train/fvlm.h"
 #include "train/run.h"

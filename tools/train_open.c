@@ -3,7 +3,7 @@
 #include "tools/train.h"
 
 #include "io/file.h"
-#include "models/published.h"
+#include "io/published.h"
 #include "tools/commands.h"
 
 #include <limits.h>

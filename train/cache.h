@@ -9,7 +9,7 @@
 #pragma once
 
 #include "io/sha256.h"
-#include "models/fvlm.h"
+#include "models/fvlm/fvlm.h"
 
 typedef struct tr_cache tr_cache;
 

@@ -2,7 +2,7 @@
 // The training step of a CLIP: both towers forward, the loss, and back.
 #pragma once
 
-#include "models/clip_train.h"
+#include "models/clip/clip_train.h"
 #include "train/clip_loss.h"
 #include "train/losses.h"
 

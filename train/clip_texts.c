@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "train/clip_texts.h"
 
-#include "models/prompts.h"
+#include "models/names/prompts.h"
 #include "train/order.h"
 
 #include <string.h>

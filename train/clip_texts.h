@@ -3,8 +3,8 @@
 // object, tokenised once.
 #pragma once
 
-#include "models/bpe.h"
-#include "models/clip.h"
+#include "models/clip/clip.h"
+#include "models/text/bpe.h"
 #include "train/clip.h"
 
 typedef struct tr_clip_texts {

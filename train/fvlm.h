@@ -4,8 +4,8 @@
 // and sampling chose (Ren et al. 2015, He et al. 2017).
 #pragma once
 
-#include "models/fvlm.h"
-#include "models/rpn.h"
+#include "models/detector/rpn.h"
+#include "models/fvlm/fvlm.h"
 #include "nn/params.h"
 #include "train/cache.h"
 #include "train/loader.h"

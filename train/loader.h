@@ -3,7 +3,7 @@
 // any number of threads, and from any position on.
 #pragma once
 
-#include "models/targets.h"
+#include "models/detector/targets.h"
 #include "train/augment.h"
 #include "train/dataset.h"
 

@@ -4,7 +4,7 @@
 // one large batch gives.
 #pragma once
 
-#include "models/targets.h"
+#include "models/detector/targets.h"
 #include "nn/tape.h"
 
 typedef enum tr_loss {

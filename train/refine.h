@@ -9,7 +9,7 @@
 // the teacher's own row. What is common cancels in it.
 #pragma once
 
-#include "models/clip_scene.h"
+#include "models/clip/clip_scene.h"
 #include "train/losses.h"
 #include "train/scenes.h"
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""F-VLM in PyTorch, as models/fvlm.h has it: the same parameter names, the same detections.
+"""F-VLM in PyTorch, as models/fvlm/fvlm.h has it: the same parameter names, the same detections.
 
     model = Fvlm.open("MODEL_DIR")             config.json, adapters.safetensors and the CLIP it names
     model = Fvlm(config, clip)                 a new one; config as in docs/model-config.md

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Writes models/html5.c: the entities of HTML5, as Python's html.entities.html5 has them, and the
-names in capitals that ftfy takes besides. Usage: tools/reference/make_html5.py > models/html5.c"""
+"""Writes models/text/html5.c: the entities of HTML5, as Python's html.entities.html5 has them, and the
+names in capitals that ftfy takes besides. Usage: tools/reference/make_html5.py > models/text/html5.c"""
 import html
 import html.entities
 
@@ -38,7 +38,7 @@ for name, text in html5.items():
 print('// SPDX-License-Identifier: Apache-2.0')
 print('// Written by tools/reference/make_html5.py: do not edit.')
 print('// clang-format off')
-print('#include "models/text_runes.h"')
+print('#include "models/text/text_runes.h"')
 print()
 table('md_html5', html5)
 print()

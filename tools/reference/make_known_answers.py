@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Writes models/known_answers.c: what OpenAI's ViT-B/32 says of 20 names, for `lexmask verify`.
+"""Writes models/clip/known_answers.c: what OpenAI's ViT-B/32 says of 20 names, for `lexmask verify`.
 
-    make_known_answers.py coco_clip_a+cname.npy > models/known_answers.c
+    make_known_answers.py coco_clip_a+cname.npy > models/clip/known_answers.c
 
 The file is the one that Detic publishes (Apache-2.0): float16 features of "a {name}" for COCO's 80
 classes in the order of their ids, not normalised.
@@ -21,7 +21,7 @@ rows /= np.linalg.norm(rows, axis=1, keepdims=True)
 print("""// SPDX-License-Identifier: Apache-2.0
 // Made by tools/reference/make_known_answers.py from the text features of OpenAI's ViT-B/32 that
 // Detic publishes (Apache-2.0; see NOTICE).
-#include "models/known_answers.h"
+#include "models/clip/known_answers.h"
 
 const md_known_answer md_known_vitb32[MD_KNOWN_ANSWERS] = {""")
 for index, name in NAMES.items():

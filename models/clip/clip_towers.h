@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+// The three towers of CLIP as parts, for clip.c and for what cuts a tower in two. All weights lie
+// in the loader's arena, the arrays of blocks too.
+#pragma once
+
+#include "models/clip/clip.h"
+#include "nn/block.h"
+#include "nn/conv.h"
+#include "nn/table.h"
+
+static inline void md_clip_see(const md_clip_tap *tap, const char *name, const tn_tensor *value) {
+    if (tap) tap->see(tap->user, name, value);
+}
+// "block.7" and the like.
+void md_clip_see_number(const md_clip_tap *tap, const char *what, int64_t i,
+                        const tn_tensor *value);
+
+// `count` blocks called "prefix.0", …
+tn_status md_blocks_load(const nn_loader *load, const char *prefix, int64_t count,
+                         const nn_block_config *cfg, nn_block **out);
+// x [N,L,C] through blocks from … to-1, in place.
+tn_status md_blocks_run(nn_ctx *cx, const nn_block *block, int64_t from, int64_t to,
+                        const md_clip_tap *tap, tn_tensor *x);
+// A projection in either form: the bare matrix `name` [in,out] or "name.weight" [out,in].
+tn_status md_projection_load(const nn_loader *load, const char *name, int64_t in, int64_t out,
+                             nn_linear *linear);
+// The token at place (int32 [N], kept by a tape; NULL: the first) of each sequence behind all
+// `layers` blocks: x [N,L,C] -> y [N,C] from cx->step. The last block makes no other token, unless
+// tap is to see them. x becomes what goes into the last block, or comes out of it.
+tn_status md_blocks_token(nn_ctx *cx, const nn_block *block, int64_t layers, const tn_tensor *place,
+                          const md_clip_tap *tap, tn_tensor *x, tn_tensor *y);
+
+// ---- vision transformer (Dosovitskiy et al. 2021, with a norm before the blocks) ---------------
+
+typedef struct md_vit {
+    int64_t grid, width, layers;
+    nn_conv patch;      // kernel and stride are the patch size, no bias
+    nn_table class_row; // [1,C]
+    nn_table position;  // [1+grid²,C]: the class token's, then row by row
+    nn_layer_norm pre, post;
+    nn_block *block;
+    nn_linear projection; // [D,C]
+} md_vit;
+
+tn_status md_vit_load(const nn_loader *load, const md_clip_config *cfg, md_vit *vit);
+// All of it: x [N,S,S,3] -> y [N,D] of the caller, not normalised. keep: NULL or int32 [N,K], the
+// patches in [0,grid²) of each picture that are looked at, the others are left out (Li et al.,
+// "Scaling Language-Image Pre-training via Masking", CVPR 2023).
+tn_status md_vit_fwd(nn_ctx *cx, const md_vit *vit, const tn_tensor *x, const tn_tensor *keep,
+                     const md_clip_tap *tap, tn_tensor *y);
+
+// ---- ModifiedResNet (Radford et al. 2021: three-convolution stem, pooled strides, attention pool)
+
+typedef struct md_bottleneck {
+    nn_conv conv1, conv2, conv3; // 1x1, 3x3, 1x1, norms folded
+    nn_conv shortcut;            // 1x1; w.data is NULL where the shortcut is x itself
+    int pool;                    // average pooling in place of a stride: 1 or 2
+} md_bottleneck;
+
+typedef struct md_attention_pool {
+    tn_tensor position; // [1+grid²,C]
+    nn_linear query, key_value, projection;
+    int heads;
+} md_attention_pool;
+
+typedef struct md_clip_resnet {
+    nn_conv stem[3];
+    int64_t blocks[4];
+    md_bottleneck *stage[4];
+    md_attention_pool pool;
+} md_clip_resnet;
+
+tn_status md_clip_resnet_load(const nn_loader *load, const md_clip_config *cfg,
+                              md_clip_resnet *resnet);
+// x [N,H,W,C] -> y of the caller [N,H/4,W/4,width]: the stem with its pooling.
+tn_status md_clip_resnet_stem(nn_ctx *cx, const md_clip_resnet *resnet, const tn_tensor *x,
+                              const md_clip_tap *tap, tn_tensor *y);
+// Stage 0…3: x -> y from cx->step.
+tn_status md_clip_resnet_stage(nn_ctx *cx, const md_clip_resnet *resnet, int stage,
+                               const tn_tensor *x, const md_clip_tap *tap, tn_tensor *y);
+// x [N,grid,grid,C] -> y [N,D] of the caller.
+tn_status md_attention_pool_fwd(nn_ctx *cx, const md_attention_pool *pool, const tn_tensor *x,
+                                tn_tensor *y);
+// All of it: y [N,D] of the caller, not normalised.
+tn_status md_clip_resnet_fwd(nn_ctx *cx, const md_clip_resnet *resnet, const tn_tensor *x,
+                             const md_clip_tap *tap, tn_tensor *y);
+
+// ---- text --------------------------------------------------------------------------------------
+
+typedef struct md_text_tower {
+    int64_t width, layers;
+    nn_table token, position; // [vocabulary,C], [context,C]
+    nn_block *block;          // causal
+    nn_layer_norm final;
+    nn_linear projection; // [D,C]
+} md_text_tower;
+
+tn_status md_text_tower_load(const nn_loader *load, const md_clip_config *cfg,
+                             md_text_tower *tower);
+// ids int32 [N,L] -> y [N,D] of the caller, not normalised, taken at token place[i] of each row
+// (int32 [N]); what follows that token changes nothing. A tape keeps ids and place.
+tn_status md_text_tower_fwd(nn_ctx *cx, const md_text_tower *tower, const tn_tensor *ids,
+                            const tn_tensor *place, const md_clip_tap *tap, tn_tensor *y);

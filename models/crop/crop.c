@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "models/crop/crop.h"
+
+#include "models/detector/mask_rcnn_parts.h"
+#include "nn/pick.h"
+
+#include <math.h>
+#include <string.h>
+
+#define SMALLEST 1e-2f // pixels a side of a refined box
+
+md_crop_options md_crop_default_options(void) {
+    return (md_crop_options){.clip_batch = 64,
+                             .shape = MD_CROP_SQUARE,
+                             .context = 1.15,
+                             .objectness = 0.5,
+                             .limits = {.score = 0.05, .nms = 0.5, .top = 100}};
+}
+
+// ---- proposals ----------------------------------------------------------------------------------
+
+// What the detector makes of the picture, before anything has a name.
+typedef struct regions {
+    md_features features;
+    tn_tensor picture;    // [P,4] proposals in picture coordinates: what is cut out
+    tn_tensor objectness; // [P]
+    tn_tensor refined;    // [P,4] network coordinates, by the best class's deltas
+    tn_tensor labels;     // int32 [P] that class
+} regions;
+
+static tn_status copy_of(nn_ctx *cx, const tn_tensor *from, tn_tensor *to) {
+    TN_TRY(tn_new(cx->step, to, from->dtype, from->rank, from->dim, cx->err));
+    if (tn_bytes(from)) memcpy(to->data, from->data, tn_bytes(from));
+    return TN_OK;
+}
+
+// The detector's proposals, or the caller's; in network coordinates.
+static tn_status find_proposals(nn_ctx *cx, const md_mask_rcnn *detector,
+                                const md_crop_options *options, regions *r, tn_tensor *network) {
+    if (!options->boxes) {
+        TN_TRY(md_mask_rcnn_propose(cx, detector, &r->features, options->proposals, network,
+                                    &r->objectness));
+        TN_TRY(copy_of(cx, network, &r->picture));
+        md_frame_to_picture(&r->features.frame, &r->picture);
+        return TN_OK;
+    }
+    TN_CHECK(options->boxes->rank == 2 && options->boxes->dim[1] == 4, "boxes are [P,4]");
+    int64_t count = options->boxes->dim[0];
+    TN_TRY(copy_of(cx, options->boxes, &r->picture));
+    TN_TRY(copy_of(cx, options->boxes, network));
+    md_frame_to_network(&r->features.frame, network);
+    TN_TRY(tn_new(cx->step, &r->objectness, TN_F32, TN_DIMS(count), cx->err));
+    for (int64_t i = 0; i < count; i++) tn_f32(&r->objectness)[i] = 1;
+    return TN_OK;
+}
+
+// 1 - the softmax of the background, row by row.
+static float foreground(const float *logit, int64_t classes) {
+    double most = logit[0], sum = 0;
+    for (int64_t t = 1; t < classes; t++)
+        if (logit[t] > most) most = logit[t];
+    for (int64_t t = 0; t < classes; t++) sum += exp(logit[t] - most);
+    return (float)(1 - exp(logit[0] - most) / sum);
+}
+
+// Of each region the class that the detector itself prefers, the first of equals, and its box.
+static tn_status refine(nn_ctx *cx, const md_mask_rcnn *detector, const tn_tensor *network,
+                        md_objectness source, regions *r) {
+    int64_t count = network->dim[0], classes = md_mask_rcnn_settings(detector)->classes;
+    bool of_head = source == MD_OBJECTNESS_HEAD || (source == MD_OBJECTNESS_AUTO && classes == 2);
+    tn_tensor logits, boxes;
+    TN_TRY(tn_new(cx->step, &r->refined, TN_F32, TN_DIMS(count, 4), cx->err));
+    TN_TRY(tn_new(cx->step, &r->labels, TN_I32, TN_DIMS(count), cx->err));
+    size_t mark = tn_arena_mark(cx->step);
+    TN_TRY(md_mask_rcnn_boxes(cx, detector, &r->features, network, &logits, &boxes));
+    for (int64_t i = 0; i < count; i++) {
+        const float *logit = tn_f32(&logits) + i * classes;
+        int64_t best = 1;
+        for (int64_t t = 2; t < classes; t++)
+            if (logit[t] > logit[best]) best = t;
+        tn_i32(&r->labels)[i] = (int32_t)best;
+        if (of_head) tn_f32(&r->objectness)[i] = foreground(logit, classes);
+        memcpy(tn_f32(&r->refined) + 4 * i, tn_f32(&boxes) + 4 * (i * classes + best),
+               4 * sizeof(float));
+    }
+    tn_arena_reset(cx->step, mark);
+    return TN_OK;
+}
+
+static tn_status find_regions(nn_ctx *cx, const md_mask_rcnn *detector, const tn_tensor *image,
+                              const md_crop_options *options, regions *r) {
+    tn_tensor network;
+    TN_TRY(md_mask_rcnn_features(cx, detector, image, &r->features));
+    TN_TRY(find_proposals(cx, detector, options, r, &network));
+    return refine(cx, detector, &network, options->source, r);
+}
+
+// ---- naming -------------------------------------------------------------------------------------
+
+// What CLIP says of each proposal.
+typedef struct naming {
+    tn_tensor names, scores;     // int32 [P], [P]; -1: background
+    tn_tensor fused;             // [P]: with the objectness
+    tn_tensor best, best_scores; // int32 [P,5], [P,5]
+} naming;
+
+static tn_status new_naming(nn_ctx *cx, int64_t count, naming *out) {
+    TN_TRY(tn_new(cx->step, &out->names, TN_I32, TN_DIMS(count), cx->err));
+    TN_TRY(tn_new(cx->step, &out->scores, TN_F32, TN_DIMS(count), cx->err));
+    TN_TRY(tn_new(cx->step, &out->best, TN_I32, TN_DIMS(count, MD_CROP_BEST), cx->err));
+    return tn_new(cx->step, &out->best_scores, TN_F32, TN_DIMS(count, MD_CROP_BEST), cx->err);
+}
+
+static void name_one(const float *p, const md_vocabulary *vocabulary, int64_t i, naming *out) {
+    int32_t *best = tn_i32(&out->best) + i * MD_CROP_BEST;
+    float *scores = tn_f32(&out->best_scores) + i * MD_CROP_BEST;
+    md_pick_best(p, vocabulary->classes, MD_CROP_BEST, best, scores);
+    tn_i32(&out->names)[i] = best[0];
+    tn_f32(&out->scores)[i] = scores[0];
+    if (vocabulary->background && p[vocabulary->classes] > scores[0]) {
+        tn_i32(&out->names)[i] = -1;
+        tn_f32(&out->scores)[i] = p[vocabulary->classes];
+    }
+}
+
+// Proposals [from, from+count): cut, encoded, matched. Nothing here grows with their number.
+static tn_status name_batch(nn_ctx *cx, const md_clip *clip, const md_vocabulary *vocabulary,
+                            const tn_tensor *image, const md_crop_options *options,
+                            const tn_tensor *boxes, int64_t from, int64_t count, naming *out) {
+    const md_clip_config *config = md_clip_settings(clip);
+    const double scale = options->logit_scale > 0 ? options->logit_scale : config->logit_scale;
+    int64_t side = config->image_size, columns = md_vocabulary_columns(vocabulary);
+    size_t mark = tn_arena_mark(cx->step);
+    tn_tensor x, unit, p;
+    TN_TRY(tn_new(cx->step, &unit, TN_F32, TN_DIMS(count, config->embed_dim), cx->err));
+    TN_TRY(tn_new(cx->step, &x, TN_F32, TN_DIMS(count, side, side, 3), cx->err));
+    for (int64_t i = 0; i < count; i++) {
+        int64_t edges[4];
+        tn_tensor row = tn_slice(&x, i, 1);
+        row = tn_reshape(&row, TN_DIMS(side, side, 3));
+        md_crop_edges(options->shape, options->context, tn_f32(boxes) + 4 * (from + i),
+                      image->dim[0], image->dim[1], edges);
+        TN_TRY(md_clip_preprocess(cx, clip, image, edges, &row));
+    }
+    TN_TRY(md_clip_encode_images(cx, clip, &x, &unit));
+    TN_TRY(tn_new(cx->step, &p, TN_F32, TN_DIMS(count, columns), cx->err));
+    TN_TRY(md_vocabulary_match(cx, vocabulary, &unit, &p));
+    kn_softmax_fwd(cx->kn, scale, &p, &p);
+    for (int64_t i = 0; i < count; i++)
+        name_one(tn_f32(&p) + i * columns, vocabulary, from + i, out);
+    tn_arena_reset(cx->step, mark);
+    return TN_OK;
+}
+
+static tn_status name_all(nn_ctx *cx, const md_clip *clip, const md_vocabulary *vocabulary,
+                          const tn_tensor *image, const md_crop_options *options,
+                          const tn_tensor *boxes, naming *out) {
+    int64_t count = boxes->dim[0], batch = options->clip_batch > 0 ? options->clip_batch : 1;
+    TN_TRY(new_naming(cx, count, out));
+    for (int64_t from = 0; from < count; from += batch) {
+        if (options->go_on && !options->go_on(options->user, (double)from / (double)count))
+            return tn_fail(cx->err, TN_ECANCELLED, "cancelled");
+        TN_TRY(name_batch(cx, clip, vocabulary, image, options, boxes, from,
+                          count - from < batch ? count - from : batch, out));
+    }
+    return TN_OK;
+}
+
+tn_status md_crop_name(nn_ctx *cx, const md_clip *clip, const md_vocabulary *vocabulary,
+                       const tn_tensor *image, const tn_tensor *boxes,
+                       const md_crop_options *options, tn_tensor *names, tn_tensor *scores) {
+    TN_CHECK(boxes->rank == 2 && boxes->dim[1] == 4 && names->dim[0] == boxes->dim[0] &&
+                 scores->dim[0] == boxes->dim[0],
+             "boxes are [P,4], names and scores [P]");
+    md_crop_options own = md_crop_default_options();
+    naming named;
+    size_t mark = tn_arena_mark(cx->step);
+    tn_status status =
+        name_all(cx, clip, vocabulary, image, options ? options : &own, boxes, &named);
+    if (status == TN_OK && boxes->dim[0]) {
+        memcpy(names->data, named.names.data, tn_bytes(&named.names));
+        memcpy(scores->data, named.scores.data, tn_bytes(&named.scores));
+    }
+    tn_arena_reset(cx->step, mark);
+    return status;
+}
+
+// p^(1-w) o^w: F-VLM's geometric mean (Kuo et al. 2022, section 3.3) of what CLIP and the detector
+// say.
+static tn_status fuse(nn_ctx *cx, const tn_tensor *objectness, double weight, naming *out) {
+    const float *o = tn_f32(objectness), *p = tn_f32(&out->scores);
+    int64_t count = out->scores.dim[0];
+    TN_TRY(tn_new(cx->step, &out->fused, TN_F32, TN_DIMS(count), cx->err));
+    for (int64_t i = 0; i < count; i++)
+        tn_f32(&out->fused)[i] =
+            weight > 0 ? (float)(pow(p[i], 1 - weight) * pow(o[i], weight)) : p[i];
+    return TN_OK;
+}
+
+// ---- choosing -----------------------------------------------------------------------------------
+
+// The proposals that may stay: index int32 [kept], in the order of the proposals.
+static tn_status candidates(nn_ctx *cx, const regions *r, const naming *named, double least,
+                            tn_tensor *index) {
+    int64_t count = r->refined.dim[0], kept = 0;
+    TN_TRY(tn_new(cx->step, index, TN_I32, TN_DIMS(count), cx->err));
+    for (int64_t i = 0; i < count; i++) {
+        const float *box = tn_f32(&r->refined) + 4 * i;
+        if (tn_i32(&named->names)[i] >= 0 && tn_f32(&named->fused)[i] > (float)least &&
+            box[2] - box[0] >= SMALLEST && box[3] - box[1] >= SMALLEST)
+            tn_i32(index)[kept++] = (int32_t)i;
+    }
+    *index = tn_slice(index, 0, kept);
+    return TN_OK;
+}
+
+// Suppression within each name, in network coordinates; index int32 [R], best first.
+static tn_status suppress(nn_ctx *cx, const regions *r, const naming *named,
+                          const md_thresholds *limits, tn_tensor *index) {
+    tn_tensor may, boxes, scores, names, keep;
+    TN_TRY(candidates(cx, r, named, limits->score, &may));
+    TN_TRY(md_pick_rows(cx, &r->refined, &may, &boxes));
+    TN_TRY(md_pick_rows(cx, &named->fused, &may, &scores));
+    TN_TRY(md_pick_rows(cx, &named->names, &may, &names));
+    TN_TRY(tn_new(cx->step, &keep, TN_I32, TN_DIMS(may.dim[0]), cx->err));
+    int64_t kept = kn_nms(cx->kn, limits->nms, &boxes, &scores, &names, &keep);
+    keep = tn_slice(&keep, 0, kept < limits->top ? kept : limits->top);
+    return md_pick_rows(cx, &may, &keep, index);
+}
+
+static tn_status choose(nn_ctx *cx, const md_mask_rcnn *detector, const regions *r,
+                        const naming *named, const md_thresholds *limits, md_crop_result *out) {
+    tn_tensor index, labels;
+    TN_TRY(suppress(cx, r, named, limits, &index));
+    TN_TRY(md_pick_rows(cx, &r->labels, &index, &labels));
+    TN_TRY(md_pick_rows(cx, &r->refined, &index, &out->boxes));
+    TN_TRY(md_pick_rows(cx, &named->fused, &index, &out->scores));
+    TN_TRY(md_pick_rows(cx, &named->names, &index, &out->names));
+    TN_TRY(md_pick_rows(cx, &r->objectness, &index, &out->objectness));
+    TN_TRY(md_pick_rows(cx, &named->best, &index, &out->best));
+    TN_TRY(md_pick_rows(cx, &named->best_scores, &index, &out->best_scores));
+    TN_TRY(md_mask_rcnn_masks(cx, detector, &r->features, &out->boxes, &labels, &out->masks));
+    out->count = index.dim[0];
+    md_frame_to_picture(&r->features.frame, &out->boxes);
+    return TN_OK;
+}
+
+tn_status md_crop_detect(nn_ctx *cx, const md_mask_rcnn *detector, const md_clip *clip,
+                         const md_vocabulary *vocabulary, const tn_tensor *image,
+                         const md_crop_options *options, md_crop_result *out) {
+    md_crop_options own = md_crop_default_options();
+    regions r;
+    naming named;
+    if (!options) options = &own;
+    size_t mark = tn_arena_mark(cx->step);
+    *out = (md_crop_result){.height = image->dim[0], .width = image->dim[1]};
+    TN_TRY(find_regions(cx, detector, image, options, &r));
+    TN_TRY(name_all(cx, clip, vocabulary, image, options, &r.picture, &named));
+    TN_TRY(fuse(cx, &r.objectness, options->objectness, &named));
+    TN_TRY(choose(cx, detector, &r, &named, &options->limits, out));
+    out->proposals = r.picture;
+    out->proposal_names = named.names, out->proposal_scores = named.scores;
+    // In the order in which they were made.
+    tn_tensor *const made[] = {&out->proposals,  &out->proposal_names, &out->proposal_scores,
+                               &out->boxes,      &out->scores,         &out->names,
+                               &out->objectness, &out->best,           &out->best_scores,
+                               &out->masks};
+    return md_keep(cx->step, mark, made, (int)(sizeof made / sizeof *made), cx->err);
+}

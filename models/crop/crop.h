@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+// The crop way of finding named things, without training: a Mask R-CNN proposes regions, each is
+// cut out of the picture and named by CLIP, the detector's heads refine box and mask.
+//
+// A proposal takes the best of all names and the background, by softmax over the scaled cosines;
+// one that the background takes is dropped. Where the detector's heads are class-specific, its own
+// best foreground class decides which box and which mask.
+#pragma once
+
+#include "models/clip/clip.h"
+#include "models/detector/mask_rcnn.h"
+#include "models/names/vocabulary.h"
+
+typedef enum md_crop_shape {
+    MD_CROP_TIGHT,  // the proposal itself; CLIP's centre crop then cuts the ends off a long one
+    MD_CROP_SQUARE, // a square around its centre, which keeps them where the picture goes on
+} md_crop_shape;
+
+// Whose word is taken for how much a region is an object at all.
+typedef enum md_objectness {
+    MD_OBJECTNESS_AUTO, // the head's where it is class-agnostic, else the RPN's
+    MD_OBJECTNESS_HEAD, // the box head's, 1 - background: knows parts of objects from whole ones
+    MD_OBJECTNESS_RPN,  // the proposal's own: not tied to classes that the head was trained on
+} md_objectness;
+
+typedef struct md_crop_options {
+    int64_t proposals;  // the best N; 0: all that the detector keeps
+    int64_t clip_batch; // crops encoded at a time; does not change the result
+    md_crop_shape shape;
+    double context;         // side of the square in longer sides of the proposal (tight: not used)
+    double objectness;      // weight w of the proposal's objectness o beside the probability p of
+                            // its name: the score is p^(1-w) o^w. 0: the probability alone
+    md_objectness source;   // which objectness
+    md_thresholds limits;   // of the result: score, overlap within a name, number
+    double logit_scale;     // what cosines are multiplied with; 0: the CLIP's own
+    const tn_tensor *boxes; // proposals given by the caller, [P,4] picture coordinates, in place of
+                            // the detector's; 1 is their RPN's objectness. NULL: the
+                            // detector's
+    // Called before each batch with the share that is done; false cancels. NULL: never.
+    bool (*go_on)(void *user, double done);
+    void *user;
+} md_crop_options;
+// 64 crops at a time, square with context 1.15, objectness 0.5, score 0.05, nms 0.5, top 100.
+md_crop_options md_crop_default_options(void);
+
+#define MD_CROP_BEST 5 // names kept of each detection
+
+// Best first; memory of the step arena.
+typedef struct md_crop_result {
+    int64_t count;         // R, may be 0
+    int64_t height, width; // of the picture
+    tn_tensor boxes;       // [R,4] picture
+    tn_tensor scores;      // [R] probability of the name, weighed with the objectness
+    tn_tensor names;       // int32 [R] 0..T-1
+    tn_tensor objectness;  // [R] from the chosen source
+    tn_tensor best;        // int32 [R,5] the names of highest probability; -1 where there are fewer
+    tn_tensor best_scores; // [R,5] their probabilities
+    tn_tensor masks;       // [R,M,M] probabilities inside the box, for md_mask_paste
+    // Every proposal, whether it became a detection or not, for reports and comparisons.
+    tn_tensor proposals;       // [P,4] picture
+    tn_tensor proposal_names;  // int32 [P]; -1: the background's
+    tn_tensor proposal_scores; // [P] probability of what it was named
+} md_crop_result;
+
+// image: uint8 [H,W,3] RGB. The three models are shared and read-only; detector and clip are of
+// cx->kn's backend. options may be NULL. TN_ECANCELLED when go_on said so; TN_ENOMEM.
+tn_status md_crop_detect(nn_ctx *cx, const md_mask_rcnn *detector, const md_clip *clip,
+                         const md_vocabulary *vocabulary, const tn_tensor *image,
+                         const md_crop_options *options, md_crop_result *out);
+
+// Names boxes that are given: boxes [P,4] of the picture -> names int32 [P] (-1: the background's)
+// and scores [P], the probability of what it was named; both of the caller. Of the options those
+// about the cutting out, clip_batch, logit_scale and go_on are used; NULL: the defaults.
+tn_status md_crop_name(nn_ctx *cx, const md_clip *clip, const md_vocabulary *vocabulary,
+                       const tn_tensor *image, const tn_tensor *boxes,
+                       const md_crop_options *options, tn_tensor *names, tn_tensor *scores);
+
+// The pixels that are cut out for a box of the picture: edges rounded half to even, clipped to the
+// picture, at least one pixel a side. edges: left, top, right, bottom. A square that leaves the
+// picture is cut off at its border, nothing is filled in.
+void md_crop_edges(md_crop_shape shape, double context, const float box[4], int64_t height,
+                   int64_t width, int64_t edges[4]);

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "models/detector/mask_rcnn_parts.h"
+
+#include <math.h>
+#include <string.h>
+
+#define REGIONS_AT_ONCE 512 // so that memory does not grow with the number of proposals
+
+tn_status md_mask_rcnn_features(nn_ctx *cx, const md_mask_rcnn *model, const tn_tensor *image,
+                                md_features *out) {
+    const md_mask_rcnn_config *config = &model->config;
+    TN_CHECK(image->rank == 3 && image->dim[2] == 3, "a picture is uint8 [H,W,3]");
+    size_t mark = tn_arena_mark(cx->step);
+    tn_tensor input, stage[MD_RESNET_STAGES], *level[MD_LEVELS];
+    out->frame = md_frame_of(image->dim[0], image->dim[1], config->min_size, config->max_size);
+    out->levels = model->fpn.levels + 1;
+    for (int i = 0; i < out->levels; i++) level[i] = &out->level[i];
+    TN_TRY(md_frame_input(cx, &out->frame, config->image_mean, config->image_std, image, &input));
+    TN_TRY(md_resnet_fwd(cx, &model->body, &input, stage));
+    TN_TRY(nn_fpn_fwd(cx, &model->fpn, stage, out->level));
+    return md_keep(cx->step, mark, level, out->levels, cx->err);
+}
+
+tn_status md_mask_rcnn_propose(nn_ctx *cx, const md_mask_rcnn *model, const md_features *features,
+                               int64_t top, tn_tensor *boxes, tn_tensor *scores) {
+    const md_mask_rcnn_config *config = &model->config;
+    const md_frame *frame = &features->frame;
+    md_rpn_limits limits = {.before = config->rpn_pre_nms_top_n,
+                            .after = top > 0 ? top : config->rpn_post_nms_top_n,
+                            .nms = config->rpn_nms_thresh,
+                            .score = config->rpn_score_thresh};
+    return md_rpn_propose(cx, &model->rpn, &config->anchors, &limits, features->level,
+                          frame->net_height, frame->net_width, frame->pad_height, frame->pad_width,
+                          boxes, scores);
+}
+
+static tn_status box_piece(nn_ctx *cx, const md_mask_rcnn *model, const md_features *features,
+                           const tn_tensor *regions, tn_tensor *logits, tn_tensor *boxes) {
+    static const double weights[4] = {10, 10, 5, 5};
+    size_t mark = tn_arena_mark(cx->step);
+    tn_tensor pooled, deltas;
+    TN_TRY(nn_roi_pool_fwd(cx, &model->pool, features->level, regions, NULL, model->box.size,
+                           &pooled));
+    TN_TRY(tn_new(cx->step, &deltas, TN_F32, TN_DIMS(regions->dim[0], 4 * model->box.classes),
+                  cx->err));
+    TN_TRY(md_box_head_fwd(cx, &model->box, &pooled, logits, &deltas));
+    kn_box_decode_fwd(cx->kn, weights, log(1000.0 / 16), regions, &deltas, boxes);
+    tn_arena_reset(cx->step, mark);
+    return TN_OK;
+}
+
+tn_status md_mask_rcnn_boxes(nn_ctx *cx, const md_mask_rcnn *model, const md_features *features,
+                             const tn_tensor *regions, tn_tensor *logits, tn_tensor *boxes) {
+    int64_t count = regions->dim[0], classes = model->box.classes;
+    TN_TRY(tn_new(cx->step, logits, TN_F32, TN_DIMS(count, classes), cx->err));
+    TN_TRY(tn_new(cx->step, boxes, TN_F32, TN_DIMS(count, 4 * classes), cx->err));
+    for (int64_t from = 0; from < count; from += REGIONS_AT_ONCE) {
+        int64_t n = count - from < REGIONS_AT_ONCE ? count - from : REGIONS_AT_ONCE;
+        tn_tensor some = tn_slice(regions, from, n), some_logits = tn_slice(logits, from, n),
+                  some_boxes = tn_slice(boxes, from, n);
+        TN_TRY(box_piece(cx, model, features, &some, &some_logits, &some_boxes));
+    }
+    tn_tensor rows = tn_reshape(boxes, TN_DIMS(count * classes, 4));
+    kn_box_clip(cx->kn, (double)features->frame.net_height, (double)features->frame.net_width,
+                &rows);
+    *boxes = tn_reshape(boxes, TN_DIMS(count, classes, 4));
+    return TN_OK;
+}
+
+tn_status md_mask_rcnn_masks(nn_ctx *cx, const md_mask_rcnn *model, const md_features *features,
+                             const tn_tensor *regions, const tn_tensor *labels, tn_tensor *masks) {
+    int64_t count = regions->dim[0], side = model->config.mask_size;
+    const int64_t at_once = REGIONS_AT_ONCE / 4; // a region has four times the bins here
+    TN_TRY(tn_new(cx->step, masks, TN_F32, TN_DIMS(count, side, side), cx->err));
+    for (int64_t from = 0; from < count; from += at_once) {
+        int64_t n = count - from < at_once ? count - from : at_once;
+        size_t mark = tn_arena_mark(cx->step);
+        tn_tensor some = tn_slice(regions, from, n), some_labels = tn_slice(labels, from, n),
+                  some_masks = tn_slice(masks, from, n), pooled;
+        TN_TRY(
+            nn_roi_pool_fwd(cx, &model->pool, features->level, &some, NULL, MD_MASK_ROI, &pooled));
+        TN_TRY(md_mask_head_fwd(cx, &model->mask, &pooled, &some_labels, &some_masks));
+        tn_arena_reset(cx->step, mark);
+    }
+    return TN_OK;
+}
+
+md_thresholds md_mask_rcnn_thresholds(const md_mask_rcnn *model) {
+    return (md_thresholds){.score = model->config.box_score_thresh,
+                           .nms = model->config.box_nms_thresh,
+                           .top = model->config.box_detections_per_img};
+}
+
+tn_status md_mask_rcnn_detect(nn_ctx *cx, const md_mask_rcnn *model, const tn_tensor *image,
+                              const md_thresholds *limits, md_detections *out) {
+    md_thresholds own = md_mask_rcnn_thresholds(model);
+    md_features features;
+    tn_tensor regions, scores, logits, boxes;
+    size_t mark = tn_arena_mark(cx->step);
+    *out = (md_detections){.height = image->dim[0], .width = image->dim[1]};
+    TN_TRY(md_mask_rcnn_features(cx, model, image, &features));
+    TN_TRY(md_mask_rcnn_propose(cx, model, &features, 0, &regions, &scores));
+    TN_TRY(md_mask_rcnn_boxes(cx, model, &features, &regions, &logits, &boxes));
+    TN_TRY(md_select_detections(cx, limits ? limits : &own, &logits, &boxes, &out->boxes,
+                                &out->scores, &out->labels));
+    TN_TRY(md_mask_rcnn_masks(cx, model, &features, &out->boxes, &out->labels, &out->masks));
+    tn_tensor *const kept[] = {&out->boxes, &out->scores, &out->labels, &out->masks};
+    TN_TRY(md_keep(cx->step, mark, kept, 4, cx->err));
+    md_frame_to_picture(&features.frame, &out->boxes);
+    out->count = out->boxes.dim[0];
+    return TN_OK;
+}
+
+void md_mask_paste(kn_ctx *kn, double threshold, const tn_tensor *masks, const tn_tensor *boxes,
+                   int64_t index, tn_tensor *y) {
+    tn_tensor mask = tn_slice(masks, index, 1), box = tn_slice(boxes, index, 1);
+    tn_tensor one = tn_reshape(y, TN_DIMS(1, y->dim[0], y->dim[1]));
+    kn_mask_paste_fwd(kn, threshold, &mask, &box, &one);
+}
+
+tn_status md_keep(tn_arena *step, size_t mark, tn_tensor *const *tensors, int count,
+                  tn_error *err) {
+    const char *low = step->base + mark;
+    for (int i = 0; i < count; i++) {
+        TN_CHECK((char *)tensors[i]->data >= low, "tensor %d lies before what is kept", i);
+        low = (char *)tensors[i]->data + tn_bytes(tensors[i]);
+    }
+    // Bytes above a reset mark stay as they are until they are given out again, and every tensor
+    // moves down, so none is overwritten before it was moved.
+    tn_arena_reset(step, mark);
+    for (int i = 0; i < count; i++) {
+        size_t bytes = tn_bytes(tensors[i]);
+        void *to = tn_arena_alloc(step, bytes);
+        if (!to) return tn_fail(err, TN_ENOMEM, "out of memory for %zu bytes", bytes);
+        if (bytes) memmove(to, tensors[i]->data, bytes);
+        tensors[i]->data = to;
+    }
+    return TN_OK;
+}

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+// Mask R-CNN (He et al., "Mask R-CNN", ICCV 2017) with a ResNet and a feature pyramid, as
+// torchvision builds it: maskrcnn_resnet50_fpn, maskrcnn_resnet50_fpn_v2 and everything of that
+// form. Depth, widths, number of classes and kind of heads are told from the names and shapes in
+// the file. Results are torchvision's up to float32 rounding.
+//
+// Two coordinate systems: "picture" is pixels of the picture as it came; "network" is pixels after
+// resizing, before padding. A box is x1,y1,x2,y2.
+#pragma once
+
+#include "models/detector/anchors.h"
+#include "nn/nn.h"
+
+typedef struct md_mask_rcnn md_mask_rcnn;
+
+#define MD_CATEGORY 64 // longest category name, with its end
+
+// torchvision's keyword arguments, with torchvision's defaults. A safetensors file may say
+// otherwise: its metadata key "lexmask.maskrcnn" is a JSON object with these names (each optional),
+// as text.
+typedef struct md_mask_rcnn_config {
+    int64_t min_size, max_size; // 800, 1333: the shorter side becomes min_size, unless the longer
+                                // would pass max_size
+    float image_mean[3], image_std[3];
+    md_anchors anchors;                            // anchor_sizes, aspect_ratios
+    int64_t rpn_pre_nms_top_n, rpn_post_nms_top_n; // "..._test" in the metadata; 1000, 1000
+    double rpn_nms_thresh, rpn_score_thresh;       // 0.7, 0.0
+    double box_score_thresh, box_nms_thresh;       // 0.05, 0.5
+    int64_t box_detections_per_img;                // 100
+    int roi_sampling_ratio;                        // 2
+    double canonical_scale;                        // 224: a region of this side...
+    int canonical_level;                           // ...is pooled from level 4 (stride 16)
+    double bn_eps; // negative: each batch norm's own, see md_mask_rcnn_options
+
+    // Told by the file.
+    char backbone[64];                   // "ResNet-50", or "ResNet (basic blocks 2,2,2,2)"
+    int64_t pyramid_channels;            // 256
+    int64_t classes;                     // T, background (0) included
+    int64_t mask_size;                   // 28
+    int64_t weight_bytes;                // packed
+    const char (*category)[MD_CATEGORY]; // [classes]: from the metadata; else COCO's names where
+                                         // T is 91; else "0", "1", …
+} md_mask_rcnn_config;
+
+typedef struct md_mask_rcnn_options {
+    // Batch norm's epsilon. Negative (the default): the metadata's bn_eps; without one 1e-5 for
+    // batch norm that counts batches (num_batches_tracked is in the file), 0 for one that does not
+    // (torchvision's published v1 weights).
+    double bn_eps;
+} md_mask_rcnn_options;
+md_mask_rcnn_options md_mask_rcnn_default_options(void);
+
+// Loads and packs for kn's backend, then makes the weights read-only. The model does not keep kn:
+// any context of the same backend (kn_level) may run it, several at once. options may be NULL.
+// TN_EIO, TN_EFORMAT (file, tensor, shape found and expected), TN_EUNSUPPORTED (grouped
+// convolutions, a pyramid that skips a stage), TN_ENOMEM.
+tn_status md_mask_rcnn_open(const char *path, const md_mask_rcnn_options *options, kn_ctx *kn,
+                            md_mask_rcnn **out, tn_error *err);
+void md_mask_rcnn_close(md_mask_rcnn *model); // NULL is fine
+const md_mask_rcnn_config *md_mask_rcnn_settings(const md_mask_rcnn *model);
+// True when the names in the file are those of a Mask R-CNN: for telling files apart.
+bool md_mask_rcnn_is(const io_weights *file);
+
+// ---- the whole ------------------------------------------------------------------------------
+
+typedef struct md_thresholds {
+    double score, nms; // kept when above; suppressed when the overlap is above
+    int64_t top;       // detections at most
+} md_thresholds;
+md_thresholds md_mask_rcnn_thresholds(const md_mask_rcnn *model); // the model's own
+
+// Best score first; memory of the step arena.
+typedef struct md_detections {
+    int64_t count;         // R, may be 0
+    int64_t height, width; // of the picture
+    tn_tensor boxes;       // [R,4] picture
+    tn_tensor scores;      // [R]
+    tn_tensor labels;      // int32 [R], 1..T-1
+    tn_tensor masks;       // [R,M,M] probabilities inside the box
+} md_detections;
+
+// image: uint8 [H,W,3] RGB. limits: NULL for the model's own. Exactly torchvision's
+// model([to_tensor(image)])[0]. Everything but the result is released from cx->step again.
+// TN_ENOMEM when the step arena is too small: 1 GiB is enough for a ResNet-50 at 800x1333.
+tn_status md_mask_rcnn_detect(nn_ctx *cx, const md_mask_rcnn *model, const tn_tensor *image,
+                              const md_thresholds *limits, md_detections *out);
+
+// One mask at the size of the picture, so that no more than one is ever held: y uint8 [H,W] 0/1,
+// probability > threshold (0.5 in torchvision's examples). masks [R,M,M], boxes [R,4] picture.
+void md_mask_paste(kn_ctx *kn, double threshold, const tn_tensor *masks, const tn_tensor *boxes,
+                   int64_t index, tn_tensor *y);
+
+// ---- its steps, for what uses a part of it ----------------------------------------------------
+
+// How a picture became the network's input.
+typedef struct md_frame {
+    int64_t height, width;         // picture
+    int64_t net_height, net_width; // resized
+    int64_t pad_height, pad_width; // padded to whole multiples of 32
+} md_frame;
+
+// The sizes of torchvision's GeneralizedRCNNTransform (its double arithmetic included, so a side
+// may come out one less than min_size).
+md_frame md_frame_of(int64_t height, int64_t width, int64_t min_size, int64_t max_size);
+// boxes [R,4] from network to picture coordinates and back, in place, in float32.
+void md_frame_to_picture(const md_frame *frame, tn_tensor *boxes);
+void md_frame_to_network(const md_frame *frame, tn_tensor *boxes);
+// image uint8 [H,W,3] -> y float32 [1,pad_height,pad_width,3] from cx->step: (x/255 - mean)/std,
+// bilinear without antialias, zeros beyond the picture. TN_ENOMEM.
+tn_status md_frame_input(nn_ctx *cx, const md_frame *frame, const float mean[3], const float std[3],
+                         const tn_tensor *image, tn_tensor *y);
+
+typedef struct md_features {
+    md_frame frame;
+    int levels;                 // 5: strides 4, 8, 16, 32, 64
+    tn_tensor level[MD_LEVELS]; // [1,h,w,C]; regions are pooled from all but the last
+} md_features;
+
+// Picture -> pyramid.
+tn_status md_mask_rcnn_features(nn_ctx *cx, const md_mask_rcnn *model, const tn_tensor *image,
+                                md_features *out);
+// Pyramid -> proposals, best first: boxes [R,4] network, scores [R] (sigmoid of the objectness),
+// R <= top. top: 0 for the model's own rpn_post_nms_top_n.
+tn_status md_mask_rcnn_propose(nn_ctx *cx, const md_mask_rcnn *model, const md_features *features,
+                               int64_t top, tn_tensor *boxes, tn_tensor *scores);
+// Regions -> logits [R,T] and boxes [R,T,4] network, decoded with each class's own deltas and
+// clipped to the picture. regions [R,4] network.
+tn_status md_mask_rcnn_boxes(nn_ctx *cx, const md_mask_rcnn *model, const md_features *features,
+                             const tn_tensor *regions, tn_tensor *logits, tn_tensor *boxes);
+// Regions -> probabilities [R,M,M] of the class in labels (int32 [R]). regions [R,4] network.
+tn_status md_mask_rcnn_masks(nn_ctx *cx, const md_mask_rcnn *model, const md_features *features,
+                             const tn_tensor *regions, const tn_tensor *labels, tn_tensor *masks);

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a Mask R-CNN consists of: for the files that make it and for tests of its intermediates.
+#pragma once
+
+#include "models/detector/box_head.h"
+#include "models/detector/mask_head.h"
+#include "models/detector/mask_rcnn.h"
+#include "models/detector/resnet.h"
+#include "models/detector/rpn.h"
+#include "nn/fpn.h"
+#include "nn/roi_pool.h"
+
+struct md_mask_rcnn {
+    md_mask_rcnn_config config;
+    tn_arena weights; // frozen
+    md_resnet body;
+    nn_fpn fpn;
+    md_rpn rpn;
+    md_box_head box;
+    md_mask_head mask;
+    nn_roi_pool pool;
+};
+
+// torchvision's postprocess_detections: logits [R,T], boxes [R,T,4] network -> the detections that
+// are left after threshold and suppression, best first, from cx->step: boxes [D,4] network,
+// scores [D], labels int32 [D].
+tn_status md_select_detections(nn_ctx *cx, const md_thresholds *limits, const tn_tensor *logits,
+                               const tn_tensor *boxes, tn_tensor *out_boxes, tn_tensor *out_scores,
+                               tn_tensor *out_labels);
+
+// Moves tensors that lie above mark (given in the order in which they lie) down to the mark and
+// frees the rest: for results whose size is known only after temporaries were needed. TN_ENOMEM.
+tn_status md_keep(tn_arena *step, size_t mark, tn_tensor *const *tensors, int count, tn_error *err);
