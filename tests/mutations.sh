@@ -184,13 +184,13 @@ mutation "F-VLM: another CLIP is taken" models/fvlm/fvlm_open.c 's/strcmp(hash, 
     test_fvlm_files
 mutation "vocabulary: all names of a batch have the first one's sentences" models/names/vocabulary.c \
     's/tn_slice(&y, i \* each, each)/tn_slice(\&y, 0, each)/' test_vocabulary
-mutation "made-up pictures: everything may be mirrored" train/glyph_rules.c \
+mutation "made-up pictures: everything may be mirrored" train/world/glyph_rules.c \
     's/return found < 0 || found == MIRRORED;/return found < RULES;/' test_world_glyphs
-mutation "made-up pictures: masks hold what lies over them" train/scene_paint.c \
+mutation "made-up pictures: masks hold what lies over them" train/world/scene_paint.c \
     's/p->canvas.owner\[i\] == object + 1/p->canvas.owner[i] >= object + 1/' test_world_scenes
-mutation "made-up pictures: crops depend on the batch" train/crops.c \
+mutation "made-up pictures: crops depend on the batch" train/world/crops.c \
     's/(uint64_t)(j->first + task)/(uint64_t)task/' test_world_crops
-mutation "made-up pictures: pixels are not those of the JPEG" train/scene_paint.c \
+mutation "made-up pictures: pixels are not those of the JPEG" train/world/scene_paint.c \
     's/^ *memcpy(out->picture.data, decoded.data, tn_bytes(&decoded));//' test_world_scenes
 
 mutation "refine: keys in place of values" nn/value_path.c 's/3 \* i + 2)/3 * i + 1)/' test_refine

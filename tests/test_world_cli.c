@@ -6,7 +6,7 @@
 #include "io/image/image.h"
 #include "io/json.h"
 #include "tests/program.h"
-#include "train/glyphs.h"
+#include "train/world/glyphs.h"
 
 #include <math.h>
 #include <string.h>

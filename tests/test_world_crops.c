@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Crops of made-up pictures, as contrastive training sees them.
 #include "tests/world.h"
-#include "train/crops.h"
+#include "train/world/crops.h"
 
 #include <math.h>
 #include <string.h>

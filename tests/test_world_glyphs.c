@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Glyphs: their list, their levels, and what may be done to them.
 #include "tests/world.h"
-#include "train/canvas.h"
+#include "train/world/canvas.h"
 
 #include <math.h>
 #include <string.h>

@@ -2,7 +2,7 @@
 // Scenes and their truth.
 #include "io/image/image.h"
 #include "tests/world.h"
-#include "train/scenes.h"
+#include "train/world/scenes.h"
 
 #include <math.h>
 #include <string.h>

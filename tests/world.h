@@ -3,7 +3,7 @@
 #pragma once
 
 #include "tests/test.h"
-#include "train/glyphs.h"
+#include "train/world/glyphs.h"
 
 // NULL where the font or the list of names is not installed; opened by world_open.
 extern tr_glyphs *glyphs;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // lexmask scenes: made-up pictures with exact boxes, masks and names.
 #include "tools/commands.h"
-#include "train/scene_set.h"
+#include "train/world/scene_set.h"
 
 #include <stdio.h>
 #include <string.h>

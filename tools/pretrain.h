@@ -6,8 +6,8 @@
 #include "tools/clip_run.h"
 #include "tools/options.h"
 #include "train/clip_texts.h"
-#include "train/crops.h"
 #include "train/order.h"
+#include "train/world/crops.h"
 
 // The options; what was not given is 0, NULL or negative.
 typedef struct tool_pretrain_options {

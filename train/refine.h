@@ -11,7 +11,7 @@
 
 #include "models/clip/clip_scene.h"
 #include "train/losses.h"
-#include "train/scenes.h"
+#include "train/world/scenes.h"
 
 typedef struct tr_refine_batch {
     tn_tensor pixels;       // float32 [N,S,S,3], as the tower is given them

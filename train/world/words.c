@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "train/words.h"
+#include "train/world/words.h"
 
 #include <ctype.h>
 #include <stdio.h>

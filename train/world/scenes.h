@@ -5,7 +5,7 @@
 #pragma once
 
 #include "io/coco/rle.h"
-#include "train/ground.h"
+#include "train/world/ground.h"
 
 #define TR_SCENE_MOST 128 // objects in one picture
 

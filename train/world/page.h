@@ -3,7 +3,7 @@
 // left free by pango and painted from our glyphs afterwards, so that their masks are exact.
 #pragma once
 
-#include "train/scene_paint.h"
+#include "train/world/scene_paint.h"
 
 #include <pango/pangocairo.h>
 
@@ -92,6 +92,6 @@ void tr_page_disc(tr_page *g, double x, double y, double radius, tr_ink ink);
 tr_ink tr_ink_mix(tr_ink a, tr_ink b, double t);
 tr_ink tr_ink_draw(tr_page *g); // a colour that is neither dark nor pale
 
-// Whole pages, from the top to the bottom: train/page_chat.c, train/page_web.c.
+// Whole pages, from the top to the bottom: train/world/page_chat.c, train/world/page_web.c.
 void tr_page_chat(tr_page *g);
 void tr_page_web(tr_page *g);

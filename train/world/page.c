@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "train/page.h"
+#include "train/world/page.h"
 
-#include "train/words.h"
+#include "train/world/words.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "train/canvas.h"
+#include "train/world/canvas.h"
 
 #include <math.h>
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A page of the web: blocks under each other, each of a kind of its own.
-#include "train/page.h"
+#include "train/world/page.h"
 
-#include "train/words.h"
+#include "train/world/words.h"
 
 #include <math.h>
 #include <stdio.h>

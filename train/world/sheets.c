@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "train/sheets.h"
+#include "train/world/sheets.h"
 
-#include "train/words.h"
+#include "train/world/words.h"
 
 #include <string.h>
 

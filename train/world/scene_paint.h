@@ -2,8 +2,8 @@
 // What the two kinds of made-up pictures share.
 #pragma once
 
-#include "train/scenes.h"
-#include "train/wear.h"
+#include "train/world/scenes.h"
+#include "train/world/wear.h"
 
 typedef struct tr_painting {
     const tr_scene_maker *maker;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "train/glyphs.h"
+#include "train/world/glyphs.h"
 
 #include "io/file.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Shapes without a name, as distances to their edge (negative inside), in units of half their
 // square's side.
-#include "train/canvas.h"
+#include "train/world/canvas.h"
 
 #include <math.h>
 

@@ -2,9 +2,9 @@
 // A crop is thought of in units of its object: the glyph's square spans -1..1. What CLIP's
 // preprocessing leaves of a region is a square window: of a tight box the middle square of the
 // shorter side, of a square box with context all of it.
-#include "train/crops.h"
+#include "train/world/crops.h"
 
-#include "train/wear.h"
+#include "train/world/wear.h"
 
 #include <math.h>
 #include <stdatomic.h>

@@ -2,7 +2,7 @@
 // What may be done to a glyph without making its name wrong. The rules read names alone: a part of
 // a name stands for all that contain it. Where in doubt a thing keeps its orientation: a mirror
 // image too few costs nothing, a wrong name does.
-#include "train/glyphs.h"
+#include "train/world/glyphs.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "train/wear.h"
+#include "train/world/wear.h"
 
 #include "io/image/image.h"
 

@@ -6,7 +6,7 @@
 #pragma once
 
 #include "tensor/pool.h"
-#include "train/scenes.h"
+#include "train/world/scenes.h"
 
 typedef struct tr_scene_set {
     const char *folder;

@@ -2,7 +2,7 @@
 // Sheets of text, set once with pango, for text in the background of made-up pictures.
 #pragma once
 
-#include "train/canvas.h"
+#include "train/world/canvas.h"
 
 #define TR_SHEETS 10
 #define TR_SHEET_SIDE 512

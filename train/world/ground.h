@@ -2,7 +2,7 @@
 // What lies behind and between the things of a made-up picture.
 #pragma once
 
-#include "train/sheets.h"
+#include "train/world/sheets.h"
 
 // Fills the canvas: plain, gradients, noise of several kinds, patterns, panels, a landscape. unit:
 // pixels that are about a thing's size, so that patterns are neither dust nor plain.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "train/scene_set.h"
+#include "train/world/scene_set.h"
 
 #include "io/file.h"
 #include "io/image/image.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "train/scene_paint.h"
+#include "train/world/scene_paint.h"
 
 #include "io/image/image.h"
 

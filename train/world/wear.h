@@ -3,7 +3,7 @@
 // noise, JPEG. None of it moves anything, so boxes and masks stay true.
 #pragma once
 
-#include "train/canvas.h"
+#include "train/world/canvas.h"
 
 typedef struct tr_wear {
     float contrast, lift, tint[3], saturation;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A phone: a conversation, or a list of settings, contacts or notes.
-#include "train/page.h"
+#include "train/world/page.h"
 
-#include "train/words.h"
+#include "train/world/words.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -17,7 +17,7 @@
 typedef struct tr_glyph {
     const char *name; // typographic quotes made straight, as people type them
     uint32_t code;
-    bool mirrors; // means the same in a mirror: train/glyph_rules.c
+    bool mirrors; // means the same in a mirror: train/world/glyph_rules.c
     bool turns;   // and when it leans by more than a few degrees
     bool novel;   // by a hash of the name, a quarter of all
     // Premultiplied RGBA [side,side,4] on a square canvas, of sides 136, 68, 34, 17.

@@ -5,7 +5,7 @@
 
 #include "tensor/pool.h"
 #include "tensor/tensor.h"
-#include "train/ground.h"
+#include "train/world/ground.h"
 
 typedef struct tr_crop_maker {
     const tr_glyphs *glyphs; // of the caller, who keeps it open

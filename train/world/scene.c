@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Scenes: things of all sizes on all kinds of ground, scattered, in rows or in a heap.
-#include "train/scene_paint.h"
+#include "train/world/scene_paint.h"
 
 #include <math.h>
 #include <string.h>

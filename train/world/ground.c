@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "train/ground.h"
+#include "train/world/ground.h"
 
 #include <math.h>
 

@@ -4,7 +4,7 @@
 #pragma once
 
 #include "tensor/rng.h"
-#include "train/glyphs.h"
+#include "train/world/glyphs.h"
 
 // Colours are 0..1. owner tells for each pixel whose it is (scenes make masks from it): the painter
 // of a thing sets it where the thing is solid.
