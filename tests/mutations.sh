@@ -158,7 +158,7 @@ mutation "evaluation: sweep fades only what waits" eval/sweep_choose.c \
     's/for (int64_t k = 0; k < c->kept; k++) fade/for (int64_t k = 0; k < 0; k++) fade/' test_sweep
 mutation "evaluation: sweep keeps parts" eval/sweep_choose.c \
     's/if (is_part(\&c, \&one)) continue;//' test_sweep
-mutation "F-VLM: the value path leaves out the MLP" nn/value_path.c \
+mutation "F-VLM: the value path leaves out the MLP" nn/blocks/value_path.c \
     's/return nn_mlp_into(cx, &block->mlp, &normed, x, x);/return TN_OK;/' test_fvlm
 mutation "F-VLM: positions are stretched as Pillow would" models/clip/clip_scene.c 's/-0\.75/-0.5/' test_fvlm
 mutation "F-VLM: a class token sees the patches beside its box" models/clip/clip_boxes.c \
@@ -193,13 +193,13 @@ mutation "made-up pictures: crops depend on the batch" train/world/crops.c \
 mutation "made-up pictures: pixels are not those of the JPEG" train/world/scene_paint.c \
     's/^ *memcpy(out->picture.data, decoded.data, tn_bytes(&decoded));//' test_world_scenes
 
-mutation "refine: keys in place of values" nn/value_path.c 's/3 \* i + 2)/3 * i + 1)/' test_refine
+mutation "refine: keys in place of values" nn/blocks/value_path.c 's/3 \* i + 2)/3 * i + 1)/' test_refine
 mutation "refine: windows have the positions of the first" models/clip/clip_scene_learn.c \
     's/of_window ? place - 1 : row % cells/of_window ? place - 1 : place - 1/' test_refine
 mutation "refine: regions are told from the student's own" train/refine.c \
     's/scale, y, target, &p)/scale, y, y, \&p)/' test_refine
 mutation "CLIP's loss: of equal names one is right" train/clip_loss.c 's/l->name) right += e;/l->name) right = e;/' test_clip_train
-mutation "CLIP's text: the last block sees what follows the end" nn/attention.c 's/= j <= tn_i32(&s->place)\[i\];/= 1;/' \
+mutation "CLIP's text: the last block sees what follows the end" nn/blocks/attention.c 's/= j <= tn_i32(&s->place)\[i\];/= 1;/' \
     test_clip_train
 mutation "CLIP's patches that are left out: positions of the first" models/clip/clip_vit.c \
     's/\*place++ = (int32_t)(cell + 1)/*place++ = (int32_t)t/' test_clip_train

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // The gradients of every module and of every recorded operation.
-#include "nn/block.h"
-#include "nn/classifier.h"
-#include "nn/conv_norm.h"
+#include "nn/blocks/block.h"
+#include "nn/blocks/classifier.h"
+#include "nn/blocks/conv_norm.h"
+#include "nn/blocks/fpn.h"
+#include "nn/blocks/roi_pool.h"
 #include "nn/deconv.h"
-#include "nn/fpn.h"
 #include "nn/ops.h"
-#include "nn/roi_pool.h"
 #include "tests/module_grads.h"
 #include "tests/ops.h"
 

@@ -2,8 +2,8 @@
 // Parameters: the flat buffers, initial values, files, and modules that are trained against the
 // same modules frozen.
 #include "io/weights/safetensors.h"
-#include "nn/block.h"
-#include "nn/conv_norm.h"
+#include "nn/blocks/block.h"
+#include "nn/blocks/conv_norm.h"
 #include "nn/deconv.h"
 #include "nn/params.h"
 #include "nn/real.h"

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // The tape itself: what is recorded and what is not, views, sums, memory, and running out of it.
 #include "io/weights/safetensors.h"
-#include "nn/block.h"
+#include "nn/blocks/block.h"
+#include "nn/blocks/fpn.h"
+#include "nn/blocks/roi_pool.h"
 #include "nn/deconv.h"
-#include "nn/fpn.h"
 #include "nn/ops.h"
-#include "nn/roi_pool.h"
 #include "nn/tape.h"
 #include "tests/levels.h"
 #include "tests/temporary.h"

@@ -2,7 +2,7 @@
 // Stage 1: a picture through a ViT.
 #include "models/clip/clip_scene.h"
 
-#include "nn/value_path.h"
+#include "nn/blocks/value_path.h"
 
 #include <string.h>
 

@@ -2,10 +2,10 @@
 // Stage 1 under a tape: what lexmask refine teaches.
 #include "models/clip/clip_scene.h"
 
+#include "nn/blocks/roi_pool.h"
+#include "nn/blocks/value_path.h"
 #include "nn/ops.h"
-#include "nn/roi_pool.h"
 #include "nn/tape.h"
-#include "nn/value_path.h"
 
 #define UNIT_EPS 1e-12
 

@@ -4,7 +4,7 @@
 #pragma once
 
 #include "models/clip/clip.h"
-#include "nn/block.h"
+#include "nn/blocks/block.h"
 #include "nn/conv.h"
 #include "nn/table.h"
 

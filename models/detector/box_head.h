@@ -3,7 +3,7 @@
 // (convolutions with batch norm, then linear layers), then FastRCNNPredictor.
 #pragma once
 
-#include "nn/conv_norm.h"
+#include "nn/blocks/conv_norm.h"
 #include "nn/linear.h"
 
 #define MD_BOX_LAYERS 8

@@ -3,7 +3,7 @@
 // MaskRCNNPredictor.
 #pragma once
 
-#include "nn/conv_norm.h"
+#include "nn/blocks/conv_norm.h"
 #include "nn/deconv.h"
 
 #define MD_MASK_CONVS 8

@@ -7,8 +7,8 @@
 #include "models/detector/mask_rcnn.h"
 #include "models/detector/resnet.h"
 #include "models/detector/rpn.h"
-#include "nn/fpn.h"
-#include "nn/roi_pool.h"
+#include "nn/blocks/fpn.h"
+#include "nn/blocks/roi_pool.h"
 
 struct md_mask_rcnn {
     md_mask_rcnn_config config;

@@ -4,7 +4,7 @@
 // stride of a bottleneck is on its 3x3 convolution.
 #pragma once
 
-#include "nn/conv_norm.h"
+#include "nn/blocks/conv_norm.h"
 
 #define MD_RESNET_STAGES 4
 

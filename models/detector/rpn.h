@@ -4,7 +4,7 @@
 #pragma once
 
 #include "models/detector/anchors.h"
-#include "nn/conv_norm.h"
+#include "nn/blocks/conv_norm.h"
 
 #define MD_RPN_CONVS 8
 

@@ -5,12 +5,12 @@
 #include "models/clip/clip_scene.h"
 #include "models/detector/rpn.h"
 #include "models/fvlm/fvlm.h"
-#include "nn/classifier.h"
-#include "nn/conv_norm.h"
+#include "nn/blocks/classifier.h"
+#include "nn/blocks/conv_norm.h"
+#include "nn/blocks/fpn.h"
+#include "nn/blocks/roi_pool.h"
 #include "nn/deconv.h"
-#include "nn/fpn.h"
 #include "nn/linear.h"
-#include "nn/roi_pool.h"
 
 #define MD_FVLM_CONVS 8
 #define MD_FVLM_FCS 4

@@ -2,9 +2,9 @@
 // The transformer block with norms in front: x += attention(norm1(x)); x += mlp(norm2(x)).
 #pragma once
 
-#include "nn/attention.h"
+#include "nn/blocks/attention.h"
+#include "nn/blocks/mlp.h"
 #include "nn/layer_norm.h"
-#include "nn/mlp.h"
 
 typedef struct nn_block {
     nn_layer_norm norm1, norm2;

@@ -4,7 +4,7 @@
 // as F-ViT has it. It keeps what a patch shows where attention would mix it with all others.
 #pragma once
 
-#include "nn/block.h"
+#include "nn/blocks/block.h"
 
 // x [N,L,C] becomes x += out(v(norm1(x))); x += mlp(norm2(x)), in place. What it needs between is
 // taken from cx->step and given back. Where the block is recorded, x becomes another tensor

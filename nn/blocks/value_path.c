@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "nn/value_path.h"
+#include "nn/blocks/value_path.h"
 
 #include "nn/ops.h"
 #include "nn/tape.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "nn/mlp.h"
+#include "nn/blocks/mlp.h"
 
 tn_status nn_mlp_load(const nn_loader *load, const char *up, const char *down, int64_t channels,
                       kn_act act, nn_mlp *mlp) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "nn/fpn.h"
+#include "nn/blocks/fpn.h"
 
 #include "nn/ops.h"
 

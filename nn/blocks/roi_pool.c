@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "nn/roi_pool.h"
+#include "nn/blocks/roi_pool.h"
 
 #include "kernels/train.h"
 #include "nn/tape.h"

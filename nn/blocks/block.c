@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "nn/block.h"
+#include "nn/blocks/block.h"
 
 #include "nn/ops.h"
 #include "nn/tape.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "nn/conv_norm.h"
+#include "nn/blocks/conv_norm.h"
 
 tn_status nn_conv_norm_load(const nn_loader *load, const char *prefix, double bn_eps,
                             const int64_t *dim, kn_conv cfg, kn_act act, nn_conv *out) {

@@ -3,7 +3,7 @@
 // 2017), torchvision's FeaturePyramidNetwork with LastLevelMaxPool.
 #pragma once
 
-#include "nn/conv_norm.h"
+#include "nn/blocks/conv_norm.h"
 
 #define NN_FPN_LEVELS 7 // of the body, at most
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "nn/attention.h"
+#include "nn/blocks/attention.h"
 
 #include "kernels/train.h"
 #include "nn/tape.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "nn/classifier.h"
+#include "nn/blocks/classifier.h"
 
 #include "kernels/train.h"
 #include "nn/ops.h"
