@@ -128,7 +128,7 @@ test-sanitized: ## The tests with AddressSanitizer and UndefinedBehaviorSanitize
 	@$(MAKE) --no-print-directory SAN=address,undefined BUILD=$(BUILD)/sanitized OPT=-O1 test-fast
 
 demo: $(PROGRAM) ## Find named things in the picture that comes with this repository
-	@tests/demo.sh $(BUILD)/lexmask
+	@tools/scripts/demo.sh $(BUILD)/lexmask
 
 install: all ## Install under DESTDIR and PREFIX (/usr/local)
 	@install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(PREFIX)/lib/pkgconfig \
@@ -148,7 +148,7 @@ install: all ## Install under DESTDIR and PREFIX (/usr/local)
 	@install -m 644 demo/model/clip/* $(DESTDIR)$(PREFIX)/share/lexmask/model/clip
 
 model: all ## Train the model that ships, from nothing, in hours; goes on where it was (SEED=1, STEPS=tiny, CLIP=FOLDER)
-	@BUILD=$(BUILD) SEED="$(or $(SEED),1)" STEPS="$(or $(STEPS),full)" CLIP="$(CLIP)" tools/model.sh
+	@BUILD=$(BUILD) SEED="$(or $(SEED),1)" STEPS="$(or $(STEPS),full)" CLIP="$(CLIP)" tools/scripts/model.sh
 
 model-ship: # what `make model` made becomes demo/model
 	@test -f $(BUILD)/model/config.json || { echo "$(BUILD)/model: not there; run make model"; exit 1; }
@@ -161,10 +161,10 @@ test-mutations: all tests ## Break kernels and parsers in turn: every time the t
 	@BUILD=$(BUILD) tests/mutations.sh
 
 deps: ## Install what building, testing and running need (Debian 12; root or sudo)
-	@tests/deps.sh $(DEPS)
+	@tools/scripts/deps.sh $(DEPS)
 
 deps-dev: ## Install what `make lint` and the sanitizer builds need besides
-	@tests/deps.sh $(DEPS_DEV)
+	@tools/scripts/deps.sh $(DEPS_DEV)
 
 C_FILES = $(shell git ls-files -co --exclude-standard "*.c" "*.h" "*.inc" 2>/dev/null)
 format: ## Format the code
@@ -172,10 +172,10 @@ format: ## Format the code
 
 lint: ## Formatting, licence lines, a second compiler's warnings
 	@clang-format --dry-run -Werror $(C_FILES)
-	@tests/lint.sh
+	@tools/scripts/lint.sh
 
 layers: ## Prove that includes go one way
-	@tests/layers.sh
+	@tools/scripts/layers.sh
 
 clean: ## Remove everything built
 	@rm -rf $(BUILD)

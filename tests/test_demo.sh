@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.."
 export XDG_CACHE_HOME=$root/cache
 things="airplane,bicycle,birthday cake,flying saucer,guitar,penguin,pizza,rainbow,rocket,T-Rex,unicorn,watermelon"
 things+=",anchor,crab,lobster,octopus,sailboat,shark,spiral shell,spouting whale,sun,tropical fish,turtle"
-demo() { tests/demo.sh "${BUILD:-build}/lexmask" | tee "$root/out"; }
+demo() { tools/scripts/demo.sh "${BUILD:-build}/lexmask" | tee "$root/out"; }
 check "the demo runs" demo
 tr , '\n' <<<"$things" | sort >"$root/there"
 sed -nE 's/^([A-Za-z -]*[A-Za-z]) +[01]\.[0-9]{3} .*/\1/p' "$root/out" | sort -u >"$root/named"

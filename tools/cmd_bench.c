@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // lexmask bench: how fast kernels, whole models and the reading of data are on this machine.
-#include "tools/bench.h"
+#include "tools/bench/bench.h"
 #include "tools/commands.h"
 
 #include <string.h>

@@ -2,8 +2,8 @@
 // lexmask eval: COCO's twelve figures of a results file or of a model, LVIS's, base and novel
 // names, recall.
 #include "tools/commands.h"
-#include "tools/eval_model.h"
-#include "tools/eval_sweep.h"
+#include "tools/eval/eval_model.h"
+#include "tools/eval/eval_sweep.h"
 
 #include <string.h>
 

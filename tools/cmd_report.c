@@ -2,8 +2,8 @@
 // lexmask report: how true boxes are named, class by class.
 #include "tensor/alloc.h"
 #include "tools/commands.h"
-#include "tools/eval_output.h"
-#include "tools/report_output.h"
+#include "tools/eval/eval_output.h"
+#include "tools/eval/report_output.h"
 
 #include <string.h>
 

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "io/coco/scores.h"
-#include "tools/eval_output.h"
+#include "tools/eval/eval_output.h"
 #include "tools/model_choice.h"
 
 typedef struct tool_eval_run {

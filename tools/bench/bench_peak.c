@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "tools/bench.h"
+#include "tools/bench/bench.h"
 #include "tools/commands.h"
 
 #include <string.h>

@@ -5,9 +5,9 @@
 # half precision in $BUILD/model. Every step that is finished is skipped, one that was stopped goes
 # on where it was: run it again. SEED=N chooses another run, STEPS=tiny a toy that takes seconds,
 # CLIP=FOLDER (demo/model/clip, say) trains the detector alone.
-# Usage: BUILD=build SEED=1 STEPS=full WORK=build/model.work/full-1 OUT=build/model tools/model.sh
+# Usage: BUILD=build SEED=1 STEPS=full WORK=build/model.work/full-1 OUT=build/model tools/scripts/model.sh
 set -euo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/../.."
 build=${BUILD:-build} seed=${SEED:-1} steps=${STEPS:-full}
 lexmask=$build/lexmask out=${OUT:-$build/model}
 work=${WORK:-$build/model.work/$steps-$seed}
@@ -124,7 +124,7 @@ step masks say "$work/masks.txt" "$lexmask" eval "${unseen[@]}" --results "$work
 step named say "$work/named.txt" "$lexmask" report "${unseen[@]}" "${of_model[@]}" --digits 3 \
     "${split[@]}" --named-out "$work/named.json"
 
-tools/model_card.sh "$work" "$work/model" >"$work/README.part"
+tools/scripts/model_card.sh "$work" "$work/model" >"$work/README.part"
 mv "$work/README.part" "$work/model/README.md"
 rm -rf "$out"
 cp -R "$work/model" "$out"

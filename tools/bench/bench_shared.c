@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the benchmarks of single kernels share: tensors to work on, and the time they take.
-#include "tools/bench.h"
+#include "tools/bench/bench.h"
 #include "tools/commands.h"
 
 #include <stdio.h>

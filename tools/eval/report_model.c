@@ -2,7 +2,7 @@
 // Every true box of a data set, named by a model.
 #include "tensor/alloc.h"
 #include "tools/commands.h"
-#include "tools/report_output.h"
+#include "tools/eval/report_output.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -2,7 +2,7 @@
 // `lexmask eval --sweep`: kept scores of boxes put together in many ways, each evaluated.
 #pragma once
 
-#include "tools/eval_output.h"
+#include "tools/eval/eval_output.h"
 
 typedef struct tool_sweep_options {
     bool wanted;

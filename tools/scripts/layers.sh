@@ -3,7 +3,7 @@
 # Proves that includes go one way: a file includes headers of its own folder and of folders of
 # a lower rank. Ends with an error and the offending lines otherwise.
 set -eu
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/../.."
 awk '
 BEGIN {
     rank["tensor"] = 1; rank["kernels"] = 2; rank["io"] = 2; rank["draw"] = 3; rank["nn"] = 4; rank["models"] = 5

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# The card of a model that tools/model.sh made: what it is, how it came about, what was measured, all
-# of it from the files that the steps left. Usage: tools/model_card.sh WORK MODEL >README.md
+# The card of a model that tools/scripts/model.sh made: what it is, how it came about, what was measured, all
+# of it from the files that the steps left. Usage: tools/scripts/model_card.sh WORK MODEL >README.md
 set -euo pipefail
 work=$1 model=$2
 clip_card=$work/clip-f16/README.md # of a CLIP that was trained before

@@ -5,7 +5,7 @@
 #include "models/clip/clip.h"
 #include "models/detector/mask_rcnn.h"
 #include "tensor/rng.h"
-#include "tools/bench.h"
+#include "tools/bench/bench.h"
 #include "tools/commands.h"
 
 #include <math.h>

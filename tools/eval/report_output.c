@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "tools/report_output.h"
+#include "tools/eval/report_output.h"
 #include "draw/plot.h"
 #include "tensor/alloc.h"
 

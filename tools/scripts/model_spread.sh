@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # The figures of several runs of `make model` beside each other, with their mean and standard deviation,
-# as a table. Usage: tools/model_spread.sh build/model.work/full-{1,2,3}/model/README.md
+# as a table. Usage: tools/scripts/model_spread.sh build/model.work/full-{1,2,3}/model/README.md
 set -euo pipefail
-[ $# -ge 2 ] || { echo "usage: tools/model_spread.sh README.md README.md...: cards of two or more runs" >&2; exit 2; }
+[ $# -ge 2 ] || { echo "usage: tools/scripts/model_spread.sh README.md README.md...: cards of two or more runs" >&2; exit 2; }
 
 awk -F ' *[|] *' '
     FNR == 1 { card[++runs] = FILENAME; inside = 0 }
@@ -26,7 +26,7 @@ awk -F ' *[|] *' '
         return text
     }
     END {
-        if (!rows) fail(card[1] ": no figures: expected a card that tools/model_card.sh made")
+        if (!rows) fail(card[1] ": no figures: expected a card that tools/scripts/model_card.sh made")
         for (i = 1; i <= rows; i++)
             for (r = 2; r <= runs; r++)
                 if (!((what[i], r) in figures)) fail(card[r] ": no figure \"" what[i] "\", which " card[1] " has")

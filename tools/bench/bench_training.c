@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Gradients, norms over a batch, losses and the optimizer at the shapes of two presets.
 #include "kernels/train.h"
-#include "tools/bench.h"
+#include "tools/bench/bench.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What `lexmask eval` computes, of a file's results or of a model's.
-#include "tools/eval_output.h"
+#include "tools/eval/eval_output.h"
 #include "tools/options.h"
 
 #include <string.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "tools/eval_sweep.h"
+#include "tools/eval/eval_sweep.h"
 
 #include "tools/commands.h"
-#include "tools/sweep.h"
+#include "tools/eval/sweep.h"
 
 #include <math.h>
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # `make demo`: named things in the picture that the repository ships.
 set -eu
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/../.."
 # The model that ships needs no naming.
 words=(--names-file demo/names.txt --score 0.25 --out build/demo)
 for picture in demo/pictures/*; do

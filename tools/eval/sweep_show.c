@@ -2,7 +2,7 @@
 // What a sweep gave, as a table, as JSON, and as charts.
 #include "draw/plot.h"
 #include "tools/commands.h"
-#include "tools/sweep.h"
+#include "tools/eval/sweep.h"
 
 #include <jansson.h>
 #include <math.h>

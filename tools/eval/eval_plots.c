@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Precision over recall, drawn.
 #include "draw/plot.h"
-#include "tools/eval_output.h"
+#include "tools/eval/eval_output.h"
 
 #include <ctype.h>
 #include <math.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "tools/eval_model.h"
+#include "tools/eval/eval_model.h"
 
 #include "tensor/alloc.h"
 #include "tools/commands.h"

@@ -3,7 +3,7 @@
 #include "models/clip/clip_train.h"
 #include "nn/tape.h"
 #include "tensor/rng.h"
-#include "tools/bench.h"
+#include "tools/bench/bench.h"
 #include "train/clip_loss.h"
 #include "train/state.h"
 

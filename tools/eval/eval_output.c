@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "tools/eval_output.h"
+#include "tools/eval/eval_output.h"
 
 #include "io/file.h"
 #include "tensor/alloc.h"

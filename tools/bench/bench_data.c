@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // How fast training's data comes: annotations into memory, pictures into batches.
-#include "tools/bench.h"
+#include "tools/bench/bench.h"
 #include "tools/commands.h"
 #include "train/loader.h"
 

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "eval/sweep.h"
-#include "tools/eval_sweep.h"
+#include "tools/eval/eval_sweep.h"
 
 enum tool_sweep_kind {
     TOOL_SWEEP_ALPHA,
