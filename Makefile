@@ -49,7 +49,7 @@ endif
 LIB_SRC := $(sort $(shell find tensor kernels io draw nn models train eval api -name '*.c'))
 TOOL_SRC := $(sort $(shell find tools -name '*.c'))
 TEST_SRC := $(sort $(wildcard tests/test_*.c))
-TEST_LIB_SRC := $(sort $(filter-out $(TEST_SRC),$(wildcard tests/*.c)))
+TEST_LIB_SRC := $(sort $(wildcard tests/support/*.c))
 LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/obj/%.o)
 TOOL_OBJ := $(TOOL_SRC:%.c=$(BUILD)/obj/%.o)
 TEST_LIB_OBJ := $(TEST_LIB_SRC:%.c=$(BUILD)/obj/%.o)

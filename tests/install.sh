@@ -5,7 +5,7 @@
 # versioned and all named lexmask_*. Ends with "N passed, N failed".
 set -u
 cd "$(dirname "$0")/.."
-. tests/check.sh
+. tests/support/check.sh
 
 check "make install" make -s install DESTDIR="$root/stage" PREFIX=/usr
 usr=$root/stage/usr

@@ -2,7 +2,7 @@
 // The public C API with the pair of models that the repository ships.
 #include "io/image/image.h"
 #include "lexmask.h"
-#include "tests/test.h"
+#include "tests/support/test.h"
 
 #include <glob.h>
 #include <math.h>

@@ -3,8 +3,8 @@
 // ships.
 #include "lexmask.h"
 #include "models/fvlm/fvlm.h"
-#include "tests/temporary.h"
-#include "tests/test.h"
+#include "tests/support/temporary.h"
+#include "tests/support/test.h"
 
 #include <glob.h>
 #include <math.h>

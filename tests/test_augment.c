@@ -5,8 +5,8 @@
 
 #include "io/image/image.h"
 #include "kernels/kernels.h"
-#include "tests/temporary.h"
-#include "tests/test.h"
+#include "tests/support/temporary.h"
+#include "tests/support/test.h"
 #include "train/order.h"
 
 #include <math.h>

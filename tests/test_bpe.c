@@ -4,9 +4,9 @@
 #include "io/json.h"
 #include "models/text/bpe.h"
 #include "tensor/rng.h"
-#include "tests/broken.h"
-#include "tests/temporary.h"
-#include "tests/test.h"
+#include "tests/support/broken.h"
+#include "tests/support/temporary.h"
+#include "tests/support/test.h"
 
 #include <string.h>
 #include <sys/stat.h>

@@ -4,8 +4,8 @@
 #include "io/file.h"
 #include "models/text/bpe.h"
 #include "models/text/bpe_train.h"
-#include "tests/temporary.h"
-#include "tests/test.h"
+#include "tests/support/temporary.h"
+#include "tests/support/test.h"
 
 #include <stdlib.h>
 #include <string.h>

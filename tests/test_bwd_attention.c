@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Gradients of attention: with masks, causal, with q, k and v as slices of one tensor.
-#include "tests/grads.h"
+#include "tests/support/grads.h"
 
 #include <math.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Gradients of pictures: pooling, resizing, the top-down step, RoIAlign.
-#include "tests/grads.h"
+#include "tests/support/grads.h"
 
 #include "tensor/rng.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Gradients of linear layers and convolutions, the products a^T b and a b, sums of rows; weights
 // that change.
-#include "tests/grads.h"
+#include "tests/support/grads.h"
 
 #include <string.h>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Gradients of rows and elements: norms, softmax, activations, table rows.
-#include "tests/grads.h"
+#include "tests/support/grads.h"
 
 #include <math.h>
 #include <string.h>

@@ -5,9 +5,9 @@
 
 #include "io/weights/safetensors.h"
 #include "tensor/rng.h"
-#include "tests/levels.h"
-#include "tests/temporary.h"
-#include "tests/test.h"
+#include "tests/support/levels.h"
+#include "tests/support/temporary.h"
+#include "tests/support/test.h"
 
 #include <dirent.h>
 #include <string.h>

@@ -4,9 +4,9 @@
 #include "train/checkpoint.h"
 
 #include "io/file.h"
-#include "tests/broken.h"
-#include "tests/temporary.h"
-#include "tests/test.h"
+#include "tests/support/broken.h"
+#include "tests/support/temporary.h"
+#include "tests/support/test.h"
 
 #include <stdlib.h>
 #include <string.h>

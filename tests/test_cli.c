@@ -5,7 +5,7 @@
 #include "io/image/image.h"
 #include "io/json.h"
 #include "io/npy.h"
-#include "tests/program.h"
+#include "tests/support/program.h"
 
 #include <glob.h>
 #include <math.h>

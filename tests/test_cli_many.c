@@ -3,7 +3,7 @@
 // must not overwrite each other or what is read.
 #include "io/file.h"
 #include "io/json.h"
-#include "tests/program.h"
+#include "tests/support/program.h"
 
 #include <stdlib.h>
 #include <string.h>

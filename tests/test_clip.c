@@ -2,8 +2,8 @@
 // CLIP against OpenCLIP (and, behind it, transformers): every intermediate of small random towers
 // (golden dumps of tools/reference/dump_clip.py) at every level of the processor.
 #include "models/clip/clip.h"
-#include "tests/levels.h"
-#include "tests/test.h"
+#include "tests/support/levels.h"
+#include "tests/support/test.h"
 
 #include <stdlib.h>
 #include <string.h>

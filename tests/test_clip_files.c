@@ -4,9 +4,9 @@
 // tensor's or the key's name.
 #include "io/weights/safetensors.h"
 #include "models/clip/clip.h"
-#include "tests/broken.h"
-#include "tests/temporary.h"
-#include "tests/test.h"
+#include "tests/support/broken.h"
+#include "tests/support/temporary.h"
+#include "tests/support/test.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -5,8 +5,8 @@
 #include "io/json.h"
 #include "io/sha256.h"
 #include "models/clip/clip.h"
-#include "tests/levels.h"
-#include "tests/test.h"
+#include "tests/support/levels.h"
+#include "tests/support/test.h"
 
 #include <jansson.h>
 #include <math.h>

@@ -7,9 +7,9 @@
 #include "nn/real.h"
 #include "nn/tape.h"
 #include "tensor/rng.h"
-#include "tests/levels.h"
-#include "tests/temporary.h"
-#include "tests/test.h"
+#include "tests/support/levels.h"
+#include "tests/support/temporary.h"
+#include "tests/support/test.h"
 #include "train/clip_loss.h"
 
 #include <math.h>

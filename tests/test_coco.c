@@ -4,9 +4,9 @@
 #include "io/coco/rle.h"
 #include "io/number.h"
 #include "tensor/rng.h"
-#include "tests/golden.h"
-#include "tests/temporary.h"
-#include "tests/test.h"
+#include "tests/support/golden.h"
+#include "tests/support/temporary.h"
+#include "tests/support/test.h"
 
 #include <locale.h>
 #include <math.h>

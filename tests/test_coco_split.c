@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Base and novel categories: the built-in split, splits from files, and what is refused.
 #include "io/coco/coco_split.h"
-#include "tests/temporary.h"
-#include "tests/test.h"
+#include "tests/support/temporary.h"
+#include "tests/support/test.h"
 
 #include <string.h>
 #include <unistd.h>

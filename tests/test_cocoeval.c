@@ -2,8 +2,8 @@
 // COCO's evaluation against pycocotools: random sets (tools/reference/dump_cocoeval.py) and the
 // figures that were published with the COCO API.
 #include "eval/cocoeval.h"
-#include "tests/golden.h"
-#include "tests/test.h"
+#include "tests/support/golden.h"
+#include "tests/support/test.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Contexts: devices, levels, scratch, and that misuse aborts with the shapes in the message.
 #include "kernels/table.h"
-#include "tests/test.h"
+#include "tests/support/test.h"
 
 #include <signal.h>
 #include <stdlib.h>

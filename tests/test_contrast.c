@@ -2,9 +2,9 @@
 // A model that knows which names it was trained on, through the C API: those compete with what it
 // is asked for, it says when it is asked for others, and it is opened without being named.
 #include "lexmask.h"
-#include "tests/contrast_model.h"
-#include "tests/temporary.h"
-#include "tests/test.h"
+#include "tests/support/contrast_model.h"
+#include "tests/support/temporary.h"
+#include "tests/support/test.h"
 
 #include <math.h>
 #include <string.h>

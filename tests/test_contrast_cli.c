@@ -2,8 +2,8 @@
 // A model that is found without being named, says when it is asked for names that it does not know,
 // and can be packed.
 #include "tensor/alloc.h"
-#include "tests/contrast_model.h"
-#include "tests/program.h"
+#include "tests/support/contrast_model.h"
+#include "tests/support/program.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The crop way: what is cut out (golden tables of tools/reference/dump_detector.py), and names,
 // boxes and scores against the same steps in PyTorch (tools/reference/parity_crop.py).
-#include "tests/crop_dump.h"
+#include "tests/support/crop_dump.h"
 
 #include <dirent.h>
 #include <math.h>

@@ -2,9 +2,9 @@
 // What can be learned from in COCO annotations, and what is left out for which reason.
 #include "train/dataset.h"
 
-#include "tests/broken.h"
-#include "tests/temporary.h"
-#include "tests/test.h"
+#include "tests/support/broken.h"
+#include "tests/support/temporary.h"
+#include "tests/support/test.h"
 
 #include <string.h>
 

@@ -5,7 +5,7 @@
 # Ends with "N passed, N failed".
 set -uo pipefail
 cd "$(dirname "$0")/.."
-. tests/check.sh
+. tests/support/check.sh
 export XDG_CACHE_HOME=$root/cache
 things="airplane,bicycle,birthday cake,flying saucer,guitar,penguin,pizza,rainbow,rocket,T-Rex,unicorn,watermelon"
 things+=",anchor,crab,lobster,octopus,sailboat,shark,spiral shell,spouting whale,sun,tropical fish,turtle"

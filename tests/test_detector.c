@@ -2,7 +2,7 @@
 // Mask R-CNN against torchvision: every intermediate of two small random models (golden dumps of
 // tools/reference/dump_detector.py) and the result, at every level of the processor.
 #include "models/detector/mask_rcnn_parts.h"
-#include "tests/test.h"
+#include "tests/support/test.h"
 
 #include <math.h>
 #include <stdlib.h>

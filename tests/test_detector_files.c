@@ -2,9 +2,9 @@
 // Files of a Mask R-CNN: older parameter names, settings in the metadata, batch norm's epsilon, and
 // files that are broken: each must be refused with the tensor's or the key's name.
 #include "models/detector/mask_rcnn_parts.h"
-#include "tests/broken.h"
-#include "tests/temporary.h"
-#include "tests/test.h"
+#include "tests/support/broken.h"
+#include "tests/support/temporary.h"
+#include "tests/support/test.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -5,8 +5,8 @@
 #include "io/file.h"
 #include "io/published.h"
 #include "io/sha256.h"
-#include "tests/temporary.h"
-#include "tests/test.h"
+#include "tests/support/temporary.h"
+#include "tests/support/test.h"
 
 #include <arpa/inet.h>
 #include <pthread.h>

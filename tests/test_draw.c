@@ -3,7 +3,7 @@
 #include "draw/draw.h"
 #include "draw/draw_internal.h"
 #include "tensor/rng.h"
-#include "tests/test.h"
+#include "tests/support/test.h"
 
 #include <limits.h>
 #include <math.h>

@@ -2,9 +2,9 @@
 // Every layer kind against what PyTorch, torchvision and PIL made of the same input: the cases of
 // tests/golden/ops and tests/golden/bwd, and those of the folder that LEXMASK_DUMPS names (make
 // test DUMPS=DIR). A file is a test, run at every level.
-#include "tests/dump_kinds.h"
-#include "tests/levels.h"
-#include "tests/test.h"
+#include "tests/support/dump_kinds.h"
+#include "tests/support/levels.h"
+#include "tests/support/test.h"
 
 #include <dirent.h>
 #include <stdlib.h>

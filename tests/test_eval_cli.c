@@ -2,7 +2,7 @@
 // `lexmask eval` as a user types it: pycocotools' lines, JSON, tables, curves, and how it says no.
 #include "io/image/image.h"
 #include "io/json.h"
-#include "tests/program.h"
+#include "tests/support/program.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Files are there whole or not at all; links are followed; devices stay devices.
 #include "io/file.h"
-#include "tests/program.h"
+#include "tests/support/program.h"
 
 #include <stdlib.h>
 #include <string.h>

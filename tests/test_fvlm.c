@@ -3,8 +3,8 @@
 // pyramid, every intermediate of one picture, every score 2, at every level of the processor.
 #include "models/clip/clip_scene.h"
 #include "models/fvlm/fvlm_parts.h"
-#include "tests/levels.h"
-#include "tests/test.h"
+#include "tests/support/levels.h"
+#include "tests/support/test.h"
 
 #include <math.h>
 #include <stdlib.h>

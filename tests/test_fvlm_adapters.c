@@ -5,8 +5,8 @@
 #include "models/fvlm/fvlm_parts.h"
 #include "nn/tape.h"
 #include "tensor/rng.h"
-#include "tests/temporary.h"
-#include "tests/test.h"
+#include "tests/support/temporary.h"
+#include "tests/support/test.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -8,7 +8,7 @@
 //   FOLDER detections 93 of 93, scores 2e-06, boxes 3e-04
 #include "models/clip/clip_scene.h"
 #include "models/fvlm/fvlm_parts.h"
-#include "tests/test.h"
+#include "tests/support/test.h"
 
 #include <dirent.h>
 #include <math.h>

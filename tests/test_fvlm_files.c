@@ -4,9 +4,9 @@
 #include "io/file.h"
 #include "io/weights/safetensors.h"
 #include "models/fvlm/fvlm.h"
-#include "tests/broken.h"
-#include "tests/temporary.h"
-#include "tests/test.h"
+#include "tests/support/broken.h"
+#include "tests/support/temporary.h"
+#include "tests/support/test.h"
 
 #include <jansson.h>
 #include <stdlib.h>

@@ -6,9 +6,9 @@
 #include "models/fvlm/fvlm_text.h"
 #include "nn/params.h"
 #include "tensor/rng.h"
-#include "tests/random_clip.h"
-#include "tests/temporary.h"
-#include "tests/test.h"
+#include "tests/support/random_clip.h"
+#include "tests/support/temporary.h"
+#include "tests/support/test.h"
 
 #include <math.h>
 #include <string.h>

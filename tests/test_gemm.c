@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The packed product at the edges of its register tiles, panels, blocks of K and tasks, with every
 // epilogue; and equal bits whatever is computed beside a row.
-#include "tests/ops.h"
+#include "tests/support/ops.h"
 
 #include <string.h>
 

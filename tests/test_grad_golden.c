@@ -10,8 +10,8 @@
 #include "nn/ops.h"
 #include "nn/real.h"
 #include "nn/tape.h"
-#include "tests/levels.h"
-#include "tests/test.h"
+#include "tests/support/levels.h"
+#include "tests/support/test.h"
 
 #include <math.h>
 #include <string.h>

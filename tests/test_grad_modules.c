@@ -7,8 +7,8 @@
 #include "nn/blocks/roi_pool.h"
 #include "nn/deconv.h"
 #include "nn/ops.h"
-#include "tests/module_grads.h"
-#include "tests/ops.h"
+#include "tests/support/module_grads.h"
+#include "tests/support/ops.h"
 
 #include <string.h>
 

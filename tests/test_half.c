@@ -3,7 +3,7 @@
 // to the last bit, at every edge of tiles, panels and blocks; other numbers what `ref` gives for
 // the rounded ones; any number of threads the same bits.
 #include "kernels/train.h"
-#include "tests/ops.h"
+#include "tests/support/ops.h"
 
 #include <math.h>
 #include <string.h>

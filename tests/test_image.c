@@ -2,9 +2,9 @@
 // Pictures in: the same bytes as PIL (tools/reference/dump_images.py). Pictures out: what was
 // written comes back.
 #include "io/image/image.h"
-#include "tests/golden.h"
-#include "tests/temporary.h"
-#include "tests/test.h"
+#include "tests/support/golden.h"
+#include "tests/support/temporary.h"
+#include "tests/support/test.h"
 
 #include <signal.h>
 #include <stdlib.h>

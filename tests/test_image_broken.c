@@ -2,8 +2,8 @@
 // Pictures that are broken: each gives one sentence with name, place and what is wrong, at once,
 // and takes no memory for what a header merely claims.
 #include "io/image/image.h"
-#include "tests/golden.h"
-#include "tests/test.h"
+#include "tests/support/golden.h"
+#include "tests/support/test.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -4,9 +4,9 @@
 #include "io/json.h"
 #include "io/npy.h"
 #include "io/sha256.h"
-#include "tests/broken.h"
-#include "tests/temporary.h"
-#include "tests/test.h"
+#include "tests/support/broken.h"
+#include "tests/support/temporary.h"
+#include "tests/support/test.h"
 
 #include <math.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Names that a model knows beside those that it is asked for.
 #include "models/names/known_names.h"
-#include "tests/test.h"
+#include "tests/support/test.h"
 
 #include <string.h>
 

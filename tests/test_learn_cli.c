@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // `lexmask train` as a user types it learns two pictures by heart and leaves the CLIP as it was.
-#include "tests/program.h"
-#include "tests/run_log.h"
-#include "tests/test.h"
-#include "tests/train_scene.h"
+#include "tests/support/program.h"
+#include "tests/support/run_log.h"
+#include "tests/support/test.h"
+#include "tests/support/train_scene.h"
 
 #include <string.h>
 #include <unistd.h>

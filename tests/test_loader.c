@@ -5,9 +5,9 @@
 
 #include "io/image/image.h"
 #include "kernels/kernels.h"
-#include "tests/scenes.h"
-#include "tests/temporary.h"
-#include "tests/test.h"
+#include "tests/support/scenes.h"
+#include "tests/support/temporary.h"
+#include "tests/support/test.h"
 
 #include <string.h>
 #include <unistd.h>

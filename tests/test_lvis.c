@@ -2,8 +2,8 @@
 // LVIS's figures against the lvis package: random sets (tools/reference/dump_lvis.py), and what
 // is refused.
 #include "eval/lvis.h"
-#include "tests/golden.h"
-#include "tests/test.h"
+#include "tests/support/golden.h"
+#include "tests/support/test.h"
 
 #include <math.h>
 #include <string.h>

@@ -5,7 +5,7 @@
 # Ends with "N passed, N failed".
 set -u
 cd "$(dirname "$0")/.."
-. tests/check.sh
+. tests/support/check.sh
 build=${BUILD:-build}
 make_model() { STEPS=tiny BUILD=$build WORK=$root/$1 OUT=$root/$1.model tools/scripts/model.sh; }
 export XDG_CACHE_HOME=$root/cache

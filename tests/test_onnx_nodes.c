@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The ONNX project's node cases (../shared/data/onnx_node) at every level. What the kernels do not
 // offer is listed with counts.
-#include "tests/levels.h"
-#include "tests/onnx_node.h"
-#include "tests/test.h"
+#include "tests/support/levels.h"
+#include "tests/support/onnx_node.h"
+#include "tests/support/test.h"
 
 #include "io/npy.h"
 

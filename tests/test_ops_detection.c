@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Detection: RoIAlign, suppression, box codec, selection, pasted masks.
-#include "tests/ops.h"
+#include "tests/support/ops.h"
 
 #include "tensor/rng.h"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Pictures: pooling, resizing, normalisation.
-#include "tests/ops.h"
+#include "tests/support/ops.h"
 
 #include <math.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Products: linear, convolutions, matmul, attention.
-#include "tests/ops.h"
+#include "tests/support/ops.h"
 
 #include <math.h>
 #include <string.h>

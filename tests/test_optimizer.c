@@ -4,7 +4,7 @@
 #include "train/optimizer.h"
 
 #include "io/weights/weights.h"
-#include "tests/test.h"
+#include "tests/support/test.h"
 #include "train/muon.h"
 
 #include <math.h>

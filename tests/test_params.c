@@ -7,9 +7,9 @@
 #include "nn/deconv.h"
 #include "nn/params.h"
 #include "nn/real.h"
-#include "tests/levels.h"
-#include "tests/temporary.h"
-#include "tests/test.h"
+#include "tests/support/levels.h"
+#include "tests/support/temporary.h"
+#include "tests/support/test.h"
 
 #include <math.h>
 #include <string.h>

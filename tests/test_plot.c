@@ -2,8 +2,8 @@
 // Charts: the right size, ink where there are points, odd input without harm.
 #include "draw/plot.h"
 #include "io/image/image.h"
-#include "tests/temporary.h"
-#include "tests/test.h"
+#include "tests/support/temporary.h"
+#include "tests/support/test.h"
 
 #include <math.h>
 

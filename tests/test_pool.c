@@ -3,7 +3,7 @@
 #include "io/file.h"
 #include "tensor/pool.h"
 #include "tensor/processors.h"
-#include "tests/program.h"
+#include "tests/support/program.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>

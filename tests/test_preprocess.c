@@ -3,7 +3,7 @@
 // tall, wide and square boxes.
 #include "models/clip/clip.h"
 #include "tensor/rng.h"
-#include "tests/test.h"
+#include "tests/support/test.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // `lexmask pretrain` as a user types it: a tiny CLIP learns four names by heart, ends in the same
 // bits however often it is stopped, is a model like any other, and what is wrong is said plainly.
-#include "tests/program.h"
-#include "tests/run_log.h"
+#include "tests/support/program.h"
+#include "tests/support/run_log.h"
 
 #include <string.h>
 #include <unistd.h>

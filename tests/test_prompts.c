@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Names in plain words, lists and files of them, and the prompts that they go into.
 #include "models/names/prompts.h"
-#include "tests/temporary.h"
-#include "tests/test.h"
+#include "tests/support/temporary.h"
+#include "tests/support/test.h"
 
 #include <string.h>
 

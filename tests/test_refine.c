@@ -5,8 +5,8 @@
 #include "nn/real.h"
 #include "nn/tape.h"
 #include "tensor/rng.h"
-#include "tests/levels.h"
-#include "tests/test.h"
+#include "tests/support/levels.h"
+#include "tests/support/test.h"
 #include "train/refine.h"
 
 #include <math.h>

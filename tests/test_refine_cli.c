@@ -2,8 +2,8 @@
 // `lexmask refine` as a user types it: the loss falls, the text tower stays, it ends in the same
 // bits however often it is stopped, the result is a CLIP like any other, and what is wrong is said.
 #include "io/weights/weights.h"
-#include "tests/program.h"
-#include "tests/run_log.h"
+#include "tests/support/program.h"
+#include "tests/support/run_log.h"
 
 #include <string.h>
 

@@ -2,9 +2,9 @@
 // The classification report against scikit-learn's (tools/reference/dump_report.py), the names that
 // results give to boxes, and what is refused.
 #include "eval/report.h"
-#include "tests/golden.h"
-#include "tests/temporary.h"
-#include "tests/test.h"
+#include "tests/support/golden.h"
+#include "tests/support/temporary.h"
+#include "tests/support/test.h"
 
 #include <math.h>
 #include <string.h>

@@ -2,7 +2,7 @@
 // `lexmask report` as a user types it: from results, from names, from a model, and how it says no.
 #include "io/image/image.h"
 #include "io/json.h"
-#include "tests/program.h"
+#include "tests/support/program.h"
 
 #include <math.h>
 #include <string.h>

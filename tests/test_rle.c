@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Run-length masks against pycocotools (tools/reference/dump_rle.py), and what is refused.
 #include "io/coco/rle.h"
-#include "tests/golden.h"
-#include "tests/test.h"
+#include "tests/support/golden.h"
+#include "tests/support/test.h"
 
 #include <string.h>
 

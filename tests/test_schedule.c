@@ -2,7 +2,7 @@
 // The learning rate: equal to PyTorch's schedulers, step by step.
 #include "train/schedule.h"
 
-#include "tests/test.h"
+#include "tests/support/test.h"
 
 #include <math.h>
 #include <string.h>

@@ -3,9 +3,9 @@
 // `lexmask train` as a user types it. Not part of `make test`: `make test-slow`.
 #include "io/coco/coco.h"
 #include "models/fvlm/fvlm.h"
-#include "tests/program.h"
-#include "tests/random_clip.h"
-#include "tests/run_log.h"
+#include "tests/support/program.h"
+#include "tests/support/random_clip.h"
+#include "tests/support/run_log.h"
 
 #include <stdlib.h>
 #include <string.h>

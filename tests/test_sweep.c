@@ -3,8 +3,8 @@
 #include "eval/sweep.h"
 #include "kernels/rules.h"
 #include "models/fvlm/fvlm.h"
-#include "tests/temporary.h"
-#include "tests/test.h"
+#include "tests/support/temporary.h"
+#include "tests/support/test.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -4,7 +4,7 @@
 #include "io/coco/scores.h"
 #include "io/image/image.h"
 #include "io/json.h"
-#include "tests/program.h"
+#include "tests/support/program.h"
 
 #include <math.h>
 #include <string.h>

@@ -4,7 +4,7 @@
 #include "models/detector/targets.h"
 
 #include "io/weights/weights.h"
-#include "tests/test.h"
+#include "tests/support/test.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -3,7 +3,7 @@
 #include "tensor/pool.h"
 #include "tensor/rng.h"
 #include "tensor/tensor.h"
-#include "tests/test.h"
+#include "tests/support/test.h"
 
 #include <math.h>
 #include <signal.h>

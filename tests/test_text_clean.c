@@ -3,7 +3,7 @@
 #include "io/json.h"
 #include "models/text/text_clean.h"
 #include "tensor/rng.h"
-#include "tests/test.h"
+#include "tests/support/test.h"
 
 #include <string.h>
 #include <zlib.h>

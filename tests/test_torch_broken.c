@@ -4,10 +4,10 @@
 #include "io/region.h"
 #include "io/weights/weights.h"
 #include "io/zip.h"
-#include "tests/archive.h"
-#include "tests/broken.h"
-#include "tests/temporary.h"
-#include "tests/test.h"
+#include "tests/support/archive.h"
+#include "tests/support/broken.h"
+#include "tests/support/temporary.h"
+#include "tests/support/test.h"
 
 #include <string.h>
 

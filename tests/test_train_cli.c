@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // `lexmask train` as a user types it: it ends in the same bits however often it is stopped.
 #include "io/weights/safetensors.h"
-#include "tests/program.h"
-#include "tests/run_log.h"
-#include "tests/train_scene.h"
+#include "tests/support/program.h"
+#include "tests/support/run_log.h"
+#include "tests/support/train_scene.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -6,8 +6,8 @@
 #include "io/file.h"
 #include "io/image/image.h"
 #include "io/json.h"
-#include "tests/temporary.h"
-#include "tests/test.h"
+#include "tests/support/temporary.h"
+#include "tests/support/test.h"
 
 #include <math.h>
 #include <string.h>

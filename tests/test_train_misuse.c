@@ -3,8 +3,8 @@
 // on with, with pictures, and with numbers that are none.
 #include "io/file.h"
 #include "io/weights/safetensors.h"
-#include "tests/program.h"
-#include "tests/train_scene.h"
+#include "tests/support/program.h"
+#include "tests/support/train_scene.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -6,8 +6,8 @@
 #include "io/file.h"
 #include "kernels/train.h"
 #include "tensor/rng.h"
-#include "tests/temporary.h"
-#include "tests/test.h"
+#include "tests/support/temporary.h"
+#include "tests/support/test.h"
 
 #include <limits.h>
 #include <math.h>

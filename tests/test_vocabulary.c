@@ -3,7 +3,7 @@
 #include "io/file.h"
 #include "io/npy.h"
 #include "models/names/vocabulary.h"
-#include "tests/program.h"
+#include "tests/support/program.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -4,8 +4,8 @@
 #include "io/file.h"
 #include "io/json.h"
 #include "io/weights/safetensors.h"
-#include "tests/temporary.h"
-#include "tests/test.h"
+#include "tests/support/temporary.h"
+#include "tests/support/test.h"
 
 #include <math.h>
 #include <signal.h>

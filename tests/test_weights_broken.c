@@ -3,9 +3,9 @@
 // without memory. (Broken archives and pickles: test_torch_broken.c.)
 #include "io/file.h"
 #include "io/weights/weights.h"
-#include "tests/broken.h"
-#include "tests/temporary.h"
-#include "tests/test.h"
+#include "tests/support/broken.h"
+#include "tests/support/temporary.h"
+#include "tests/support/test.h"
 
 #include <fcntl.h>
 #include <stdlib.h>

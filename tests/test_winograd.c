@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // 3x3 convolutions that are large enough for the form with fewer multiplications: within the same
 // tolerance as a direct sum of as many terms, on every border, with every epilogue.
-#include "tests/ops.h"
+#include "tests/support/ops.h"
 
 #include <math.h>
 #include <string.h>

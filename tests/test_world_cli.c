@@ -5,7 +5,7 @@
 #include "io/coco/coco_split.h"
 #include "io/image/image.h"
 #include "io/json.h"
-#include "tests/program.h"
+#include "tests/support/program.h"
 #include "train/world/glyphs.h"
 
 #include <math.h>

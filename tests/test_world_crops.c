@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Crops of made-up pictures, as contrastive training sees them.
-#include "tests/world.h"
+#include "tests/support/world.h"
 #include "train/world/crops.h"
 
 #include <math.h>

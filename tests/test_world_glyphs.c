@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Glyphs: their list, their levels, and what may be done to them.
-#include "tests/world.h"
+#include "tests/support/world.h"
 #include "train/world/canvas.h"
 
 #include <math.h>

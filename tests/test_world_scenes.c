@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Scenes and their truth.
 #include "io/image/image.h"
-#include "tests/world.h"
+#include "tests/support/world.h"
 #include "train/world/scenes.h"
 
 #include <math.h>

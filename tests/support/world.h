@@ -2,7 +2,7 @@
 // The font and the names that made-up pictures are made of, for the tests of each of their parts.
 #pragma once
 
-#include "tests/test.h"
+#include "tests/support/test.h"
 #include "train/world/glyphs.h"
 
 // NULL where the font or the list of names is not installed; opened by world_open.

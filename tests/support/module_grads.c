@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "tests/module_grads.h"
+#include "tests/support/module_grads.h"
 
 #include "kernels/train.h"
 #include "nn/real.h"

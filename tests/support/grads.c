@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "tests/grads.h"
+#include "tests/support/grads.h"
 
 #include "tensor/rng.h"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "tests/program.h"
+#include "tests/support/program.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "tests/golden.h"
+#include "tests/support/golden.h"
 
-#include "tests/test.h"
+#include "tests/support/test.h"
 
 #include <string.h>
 

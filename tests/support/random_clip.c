@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "tests/random_clip.h"
+#include "tests/support/random_clip.h"
 
 #include "io/weights/safetensors.h"
 #include "tensor/rng.h"
-#include "tests/test.h"
+#include "tests/support/test.h"
 
 #include <math.h>
 #include <stdarg.h>

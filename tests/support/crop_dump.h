@@ -4,7 +4,7 @@
 
 #include "io/json.h"
 #include "models/crop/crop.h"
-#include "tests/test.h"
+#include "tests/support/test.h"
 
 typedef struct crop_dump {
     io_weights *file;

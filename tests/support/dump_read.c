@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "tests/dump_read.h"
+#include "tests/support/dump_read.h"
 
 #include <math.h>
 #include <string.h>

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "tests/run_log.h"
+#include "tests/support/run_log.h"
 
 #include "io/file.h"
 #include "io/json.h"
-#include "tests/test.h"
+#include "tests/support/test.h"
 
 #include <math.h>
 #include <string.h>

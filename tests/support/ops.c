@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "tests/ops.h"
+#include "tests/support/ops.h"
 
 #include "tensor/rng.h"
 

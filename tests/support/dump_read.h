@@ -3,9 +3,9 @@
 // Everything that is not as it should be fails the test with the file's name and the level.
 #pragma once
 
-#include "tests/dump_kinds.h"
-#include "tests/levels.h"
-#include "tests/test.h"
+#include "tests/support/dump_kinds.h"
+#include "tests/support/levels.h"
+#include "tests/support/test.h"
 
 #define DUMP_BAR 1e-5       // max|difference| / max|expected| in float32
 #define DUMP_BAR_WIDE 1e-12 // and in float64

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // One test of a program: LEXMASK_TEST='stem' build/tests/test_slow_learn; * and ? stand for any
 // letters and for one.
-#include "tests/test.h"
+#include "tests/support/test.h"
 
 #include <stdlib.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "tests/test.h"
+#include "tests/support/test.h"
 
 #include "io/file.h"
 

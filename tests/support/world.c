@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "tests/world.h"
+#include "tests/support/world.h"
 
 #include <unistd.h>
 

@@ -5,8 +5,8 @@
 
 #include "nn/params.h"
 #include "nn/tape.h"
-#include "tests/levels.h"
-#include "tests/test.h"
+#include "tests/support/levels.h"
+#include "tests/support/test.h"
 
 #define MODULE_INPUTS 4
 #define MODULE_OUTPUTS 6

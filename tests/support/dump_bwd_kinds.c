@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The kinds of training: gradients, losses with theirs, AdamW.
 #include "kernels/train.h"
-#include "tests/dump_read.h"
+#include "tests/support/dump_read.h"
 
 #include <math.h>
 #include <string.h>

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "tests/scenes.h"
+#include "tests/support/scenes.h"
 
 #include "io/file.h"
 #include "io/image/image.h"
-#include "tests/temporary.h"
-#include "tests/test.h"
+#include "tests/support/temporary.h"
+#include "tests/support/test.h"
 
 #include <string.h>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "tests/temporary.h"
+#include "tests/support/temporary.h"
 
-#include "tests/test.h"
+#include "tests/support/test.h"
 
 #include <dirent.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "tests/archive.h"
+#include "tests/support/archive.h"
 
-#include "tests/test.h"
+#include "tests/support/test.h"
 
 #include <string.h>
 

@@ -4,7 +4,7 @@
 #pragma once
 
 #include "kernels/train.h"
-#include "tests/ops.h"
+#include "tests/support/ops.h"
 
 #define GRAD_INPUTS 4
 

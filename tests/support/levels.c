@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "tests/levels.h"
+#include "tests/support/levels.h"
 
 #include "tensor/rng.h"
-#include "tests/test.h"
+#include "tests/support/test.h"
 
 #include <stdlib.h>
 #include <string.h>

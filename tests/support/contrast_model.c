@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "tests/contrast_model.h"
+#include "tests/support/contrast_model.h"
 
 #include "io/file.h"
-#include "tests/test.h"
+#include "tests/support/test.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -2,8 +2,8 @@
 // Running the built program as a user would, and looking at what it said.
 #pragma once
 
-#include "tests/temporary.h"
-#include "tests/test.h"
+#include "tests/support/temporary.h"
+#include "tests/support/test.h"
 
 typedef struct test_run {
     int code;        // exit code; 128 + n when signal n ended it

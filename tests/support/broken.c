@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "tests/broken.h"
+#include "tests/support/broken.h"
 
 #include "io/weights/weights.h"
-#include "tests/test.h"
+#include "tests/support/test.h"
 
 #include <string.h>
 #include <time.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "tests/crop_dump.h"
+#include "tests/support/crop_dump.h"
 
 #include "io/image/image.h"
 

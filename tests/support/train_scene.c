@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "tests/train_scene.h"
+#include "tests/support/train_scene.h"
 
-#include "tests/program.h"
+#include "tests/support/program.h"
 
 #include <math.h>
 #include <string.h>

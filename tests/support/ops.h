@@ -2,8 +2,8 @@
 // One case of one operation, run at every level and compared with `ref` in float64.
 #pragma once
 
-#include "tests/levels.h"
-#include "tests/test.h"
+#include "tests/support/levels.h"
+#include "tests/support/test.h"
 
 #define OP_INPUTS 6
 #define EPS 0x1p-23 // float32: the distance from 1 to the next number
