@@ -154,12 +154,14 @@ tn_status kn_set_products(kn_ctx *cx, tn_dtype type, tn_error *err) {
     if (type == TN_BF16 && !strcmp(cx->table->name, "ref"))
         return tn_fail(err, TN_EDEVICE,
                        "products in bfloat16: not at level ref, which rounds nothing");
-    cx->half = type == TN_F32 ? KN_WHOLE : multiplies_pairs(cx) ? KN_PAIRS : KN_ROUNDED;
+    cx->bf16 = type == TN_F32         ? KN_BF16_OFF
+               : multiplies_pairs(cx) ? KN_BF16_PAIRS
+                                      : KN_BF16_ROUNDED;
     return TN_OK;
 }
 
 tn_dtype kn_products(const kn_ctx *cx) {
-    return cx->half == KN_WHOLE ? TN_F32 : TN_BF16;
+    return cx->bf16 == KN_BF16_OFF ? TN_F32 : TN_BF16;
 }
 
 int kn_threads(const kn_ctx *cx) {

@@ -128,11 +128,11 @@ const kn_table *kn_avx512_table(void);   // AVX-512 F, BW, VL, DQ
 
 // How products round what they multiply: not at all; to bfloat16, kept as floats; to pairs of
 // bfloat16, which the processor multiplies as they are.
-typedef enum kn_half { KN_WHOLE, KN_ROUNDED, KN_PAIRS } kn_half;
+typedef enum kn_bf16_mode { KN_BF16_OFF, KN_BF16_ROUNDED, KN_BF16_PAIRS } kn_bf16_mode;
 
 struct kn_ctx {
     const kn_table *table;
-    kn_half half;
+    kn_bf16_mode bf16;
     tn_pool *pool;
     tn_arena *scratch; // [workers]
 };

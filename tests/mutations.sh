@@ -23,9 +23,9 @@ mutation() {
     programs+=("$*")
 }
 
-mutation "RoIAlign: samples at the edge of their cell" kernels/cpu/bins.c \
+mutation "RoIAlign: samples at the edge of their cell" kernels/cpu/roi_align_axis.c \
     's/((float)i + 0\.5f) \* s\.bin/(float)i * s.bin/' test_ops_detection
-mutation "RoIAlign: aligned ignored" kernels/cpu/bins.c 's/cfg->aligned ? 0\.5f : 0/0/' \
+mutation "RoIAlign: aligned ignored" kernels/cpu/roi_align_axis.c 's/cfg->aligned ? 0\.5f : 0/0/' \
     test_ops_detection
 mutation "RoIAlign in ref: no least size of a region" kernels/ref/roi_align.inc \
     's/if (!cfg->aligned && size < 1) size = 1;//' test_dumps
@@ -56,7 +56,7 @@ mutation "convolution in ref: dilation across ignored" kernels/ref/products.inc 
     test_dumps
 mutation "attention: sees one token too many" kernels/cpu/attention.inc \
     's/i0 + i + 1 < a->keys ? i0 + i + 1 : a->keys/i0 + i + 2 < a->keys ? i0 + i + 2 : a->keys/' test_ops_products
-mutation "gradient of weights: the last part of the rows left out" kernels/cpu/across.inc \
+mutation "gradient of weights: the last part of the rows left out" kernels/cpu/gemm_tn.inc \
     's/part < g->parts; part++/part < g->parts - 1 + (g->parts == 1); part++/' test_bwd_products
 mutation "gradient of a convolution: taps not turned" kernels/cpu/products.inc \
     's/w->adjoint ? taps - 1 - tap : tap/tap/' test_bwd_products
@@ -64,10 +64,10 @@ mutation "gradient of a convolution in ref: between two strides" kernels/ref/bwd
     's/place % stride == 0 \&\& //' test_bwd_products
 mutation "gradient of weights: tiles of one chunk only" kernels/cpu/winograd_bwd.inc \
     's/bool add = g->first + from > 0/bool add = from > 0/' test_bwd_products
-mutation "bfloat16: halves are cut off, not rounded" kernels/cpu/half.inc \
-    's/bits + 0x7fffu + (bits >> 16 \& 1)/bits/' test_half
-mutation "bfloat16: gradients of weights in float32" kernels/cpu/across.inc \
-    's/halve_rows(half, block, rows, count);//' test_half
+mutation "bfloat16: halves are cut off, not rounded" kernels/cpu/bf16.inc \
+    's/bits + 0x7fffu + (bits >> 16 \& 1)/bits/' test_bf16
+mutation "bfloat16: gradients of weights in float32" kernels/cpu/gemm_tn.inc \
+    's/bf16_rows(half, block, rows, count);//' test_bf16
 mutation "gradient of attention: y dy not subtracted" kernels/cpu/attention_bwd.inc \
     's/(vf_load(change + j) - mean)/vf_load(change + j)/' test_bwd_attention
 mutation "layer norm: no eps" kernels/cpu/rows.inc 's/variance + r->number/variance/' test_ops_rows
@@ -84,7 +84,7 @@ mutation "resize: nearest rounds" kernels/rules.h 's/floorf(/roundf(/' test_ops_
 mutation "resize: centres rounded twice" kernels/rules.h 's/return fused ? /return false ? /' test_dumps
 mutation "resize: centres rounded once" kernels/rules.h 's/return fused ? /return true ? /' test_dumps
 mutation "resize of bytes: no rounding" kernels/cpu/resize_u8.inc 's/1 << (FRACTION - 1)/0/g' test_ops_pictures
-mutation "resize of bytes: weights cut off" kernels/cpu/axes.c 's/w < 0 ? w - 0\.5 : w + 0\.5/w/' test_dumps
+mutation "resize of bytes: weights cut off" kernels/cpu/resize_axis.c 's/w < 0 ? w - 0\.5 : w + 0\.5/w/' test_dumps
 mutation "resize of bytes: never down first" kernels/rules.h 's/return h > to_h \&\&/return false \&\&/' test_clip_preprocess
 mutation "layer norm backward: mean of the gradient not taken out" kernels/cpu/bwd_rows.inc \
     's/vf_load_some(dy + i, n - i) - along;/vf_load_some(dy + i, n - i);/' test_bwd_rows
@@ -161,11 +161,11 @@ mutation "evaluation: sweep keeps parts" eval/sweep_choose.c \
 mutation "F-VLM: the value path leaves out the MLP" nn/blocks/value_path.c \
     's/return nn_mlp_into(cx, &block->mlp, &normed, x, x);/return TN_OK;/' test_fvlm
 mutation "F-VLM: positions are stretched as Pillow would" models/clip/clip_scene.c 's/-0\.75/-0.5/' test_fvlm
-mutation "F-VLM: a class token sees the patches beside its box" models/clip/clip_boxes.c \
+mutation "F-VLM: a class token sees the patches beside its box" models/clip/clip_embed_maskcls.c \
     's|ceil(low / stride - 0\.5)|ceil(low / stride - 1.5)|' test_fvlm
-mutation "F-VLM: regions with the scene's positions lose the class token's" models/clip/clip_boxes.c \
+mutation "F-VLM: regions with the scene's positions lose the class token's" models/clip/clip_embed_maskcls.c \
     's/own ? row\[k\] : row\[k\] + first\[k\]/row[k]/' test_fvlm
-mutation "F-VLM: the mean of keys is another place" models/clip/clip_pool_regions.c \
+mutation "F-VLM: the mean of keys is another place" models/clip/clip_attnpool.c \
     's/memcpy(to, tn_f32(&mean) + i \* wide/memcpy(to, tn_f32(\&pooled) + i * cells * wide/' test_fvlm
 mutation "F-VLM: anchors at the corner of their cell" models/detector/anchors.c 's/middle = 0\.5/middle = 0/' test_fvlm
 mutation "F-VLM: alpha and beta change places" models/fvlm/fvlm_fuse.c 's/? cfg->alpha : cfg->beta/? cfg->beta : cfg->alpha/' \
@@ -196,7 +196,7 @@ mutation "made-up pictures: pixels are not those of the JPEG" train/world/scene_
 mutation "refine: keys in place of values" nn/blocks/value_path.c 's/3 \* i + 2)/3 * i + 1)/' test_refine
 mutation "refine: windows have the positions of the first" models/clip/clip_scene_learn.c \
     's/of_window ? place - 1 : row % cells/of_window ? place - 1 : place - 1/' test_refine
-mutation "refine: regions are told from the student's own" train/refine.c \
+mutation "refine: regions are told from the student's own" train/refine_step.c \
     's/scale, y, target, &p)/scale, y, y, \&p)/' test_refine
 mutation "CLIP's loss: of equal names one is right" train/clip_loss.c 's/l->name) right += e;/l->name) right = e;/' test_clip_train
 mutation "CLIP's text: the last block sees what follows the end" nn/blocks/attention.c 's/= j <= tn_i32(&s->place)\[i\];/= 1;/' \

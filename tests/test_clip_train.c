@@ -2,7 +2,7 @@
 // A CLIP whose towers are trained: losses and gradients of every parameter against PyTorch's (dump
 // of tools/reference/dump_clip_train.py), in double and at every level in float32; against
 // differences; the same bits for any number of threads; and a new CLIP that is written and read.
-#include "models/clip/clip_names.h"
+#include "models/clip/clip_tensor_names.h"
 #include "models/clip/clip_train.h"
 #include "nn/real.h"
 #include "nn/tape.h"

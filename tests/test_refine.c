@@ -7,7 +7,7 @@
 #include "tensor/rng.h"
 #include "tests/support/levels.h"
 #include "tests/support/test.h"
-#include "train/refine.h"
+#include "train/refine_step.h"
 
 #include <math.h>
 #include <string.h>

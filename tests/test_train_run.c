@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The loop of a run, around a model so small that its gradients fit a few lines: stopped anywhere
 // and gone on with, it ends in the same bits; what is not a number ends it with the reason.
-#include "train/run.h"
+#include "train/loop.h"
 
 #include "io/file.h"
 #include "kernels/train.h"

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // lexmask detect: the program's purpose. Everything that finds something goes through the public
-// C API; this file reads options, walks over pictures and hands results to tools/outputs.h.
+// C API; this file reads options, walks over pictures and hands results to tools/shared/outputs.h.
 #include "io/file.h"
 #include "lexmask.h"
 #include "models/fvlm/fvlm_config.h"
 #include "tensor/alloc.h"
 #include "tools/commands.h"
-#include "tools/model_choice.h"
-#include "tools/outputs.h"
+#include "tools/shared/files.h"
+#include "tools/shared/model_choice.h"
+#include "tools/shared/outputs.h"
+#include "tools/shared/progress.h"
 #include "tools/stages.h"
 
 #include <string.h>

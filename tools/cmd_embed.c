@@ -3,8 +3,10 @@
 #include "io/image/image.h"
 #include "io/npy.h"
 #include "models/names/text_batch.h"
-#include "tools/clip_options.h"
 #include "tools/commands.h"
+#include "tools/shared/clip_options.h"
+#include "tools/shared/files.h"
+#include "tools/shared/progress.h"
 
 #include <string.h>
 

@@ -4,6 +4,7 @@
 #include "tools/commands.h"
 #include "tools/eval/eval_model.h"
 #include "tools/eval/eval_sweep.h"
+#include "tools/shared/progress.h"
 
 #include <string.h>
 

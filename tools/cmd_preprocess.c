@@ -4,8 +4,8 @@
 #include "io/npy.h"
 #include "io/published.h"
 #include "models/detector/mask_rcnn.h"
-#include "tools/clip_options.h"
 #include "tools/commands.h"
+#include "tools/shared/clip_options.h"
 
 #include <string.h>
 

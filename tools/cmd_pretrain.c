@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // lexmask pretrain: a CLIP from nothing.
 #include "tools/commands.h"
-#include "tools/pretrain.h"
-#include "tools/run_options.h"
+#include "tools/shared/progress.h"
+#include "tools/shared/run_options.h"
+#include "tools/train/pretrain_job.h"
 
 #include "models/text/bpe_train.h"
 

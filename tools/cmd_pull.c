@@ -4,6 +4,7 @@
 #include "io/file.h"
 #include "io/published.h"
 #include "tools/commands.h"
+#include "tools/shared/progress.h"
 
 #include <string.h>
 #include <unistd.h>

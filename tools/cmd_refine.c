@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // lexmask refine: a CLIP that can say what is where in a whole scene.
 #include "tools/commands.h"
-#include "tools/refine.h"
-#include "tools/run_options.h"
+#include "tools/shared/progress.h"
+#include "tools/shared/run_options.h"
+#include "tools/train/refine_job.h"
 
 static tool_refine_options o;
 

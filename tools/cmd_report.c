@@ -4,6 +4,7 @@
 #include "tools/commands.h"
 #include "tools/eval/eval_output.h"
 #include "tools/eval/report_output.h"
+#include "tools/shared/progress.h"
 
 #include <string.h>
 

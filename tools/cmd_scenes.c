@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // lexmask scenes: made-up pictures with exact boxes, masks and names.
 #include "tools/commands.h"
+#include "tools/shared/files.h"
+#include "tools/shared/progress.h"
 #include "train/world/scene_set.h"
 
 #include <stdio.h>

@@ -2,6 +2,7 @@
 // lexmask tokenize: what CLIP's text tower would be given, a JSON line each.
 #include "models/text/bpe.h"
 #include "tools/commands.h"
+#include "tools/shared/files.h"
 
 #include <jansson.h>
 #include <string.h>

@@ -3,6 +3,7 @@
 #include "io/file.h"
 #include "models/text/bpe_train.h"
 #include "tools/commands.h"
+#include "tools/shared/files.h"
 
 #include <string.h>
 

@@ -2,8 +2,9 @@
 // lexmask train: trains the adapters of an F-VLM around a frozen CLIP.
 #include "models/fvlm/fvlm_config.h"
 #include "tools/commands.h"
-#include "tools/run_options.h"
-#include "tools/train.h"
+#include "tools/shared/progress.h"
+#include "tools/shared/run_options.h"
+#include "tools/train/train_job.h"
 
 #include <string.h>
 

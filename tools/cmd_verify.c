@@ -3,8 +3,8 @@
 #include "io/published.h"
 #include "io/sha256.h"
 #include "models/clip/known_answers.h"
-#include "tools/clip_options.h"
 #include "tools/commands.h"
+#include "tools/shared/clip_options.h"
 
 #include <string.h>
 #include <sys/stat.h>

@@ -5,7 +5,7 @@
 #include "io/file.h"
 #include "io/published.h"
 #include "models/fvlm/fvlm.h"
-#include "tools/commands.h"
+#include "tools/shared/options.h"
 
 #include <limits.h>
 #include <stdlib.h>

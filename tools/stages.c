@@ -5,8 +5,8 @@
 #include "io/file.h"
 #include "io/image/image.h"
 #include "tensor/alloc.h"
-#include "tools/model_choice.h"
-#include "tools/outputs.h"
+#include "tools/shared/model_choice.h"
+#include "tools/shared/outputs.h"
 
 #include <math.h>
 #include <string.h>

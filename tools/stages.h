@@ -3,7 +3,8 @@
 #pragma once
 
 #include "lexmask.h"
-#include "tools/commands.h"
+#include "tools/shared/files.h"
+#include "tools/shared/options.h"
 
 typedef struct tool_stages {
     const char *folder;

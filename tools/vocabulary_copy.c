@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A vocabulary that comes along with a CLIP that was trained with it.
 #include "io/file.h"
-#include "tools/train.h"
+#include "tools/train/train_job.h"
 
 #include <limits.h>
 #include <stdio.h>

@@ -5,7 +5,7 @@
 
 #include "models/clip/clip.h"
 #include "models/text/bpe.h"
-#include "train/clip.h"
+#include "train/clip_step.h"
 
 typedef struct tr_clip_texts {
     int64_t names, templates, empties; // texts: [templates][names], then the empties

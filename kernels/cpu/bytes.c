@@ -85,8 +85,8 @@ void kn_cpu_mask_paste_fwd(kn_ctx *cx, double threshold, const tn_tensor *masks,
     p.height = y->dim[1];
     p.width = y->dim[2];
     p.room_floats = ((p.m + 3) * (p.m + 3) + 15) / 16 * 16;
-    p.room = kn_cpu_rooms(cx, (size_t)p.room_floats * sizeof(float) +
-                                  (size_t)p.width * sizeof(kn_mask_sample));
+    p.room = kn_cpu_worker_scratch(cx, (size_t)p.room_floats * sizeof(float) +
+                                           (size_t)p.width * sizeof(kn_mask_sample));
     tn_pool_run(kn_pool(cx), y->dim[0], paste_task, &p);
-    kn_cpu_rooms_end(cx);
+    kn_cpu_worker_scratch_end(cx);
 }

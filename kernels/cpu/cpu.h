@@ -6,9 +6,9 @@
 #include "kernels/table.h"
 
 // `bytes` of scratch for each worker, as an array indexed by worker. Not to be called inside a
-// task. kn_cpu_rooms_end gives back everything that the operation took from the scratch.
-void **kn_cpu_rooms(kn_ctx *cx, size_t bytes);
-void kn_cpu_rooms_end(kn_ctx *cx);
+// task. kn_cpu_worker_scratch_end gives back everything that the operation took from the scratch.
+void **kn_cpu_worker_scratch(kn_ctx *cx, size_t bytes);
+void kn_cpu_worker_scratch_end(kn_ctx *cx);
 
 // Runs `run` over [0,count) in pieces of about `piece`: each call gets a range [from,to).
 typedef void (*kn_cpu_range)(void *job, int64_t from, int64_t to, int worker);

@@ -71,5 +71,5 @@ typedef struct gemm_tile {
     const float *bias;   // NULL: nothing
     float alpha;
     bool relu;
-    kn_half half; // what a and b hold (half.inc)
+    kn_bf16_mode bf16; // what a and b hold (bf16.inc)
 } gemm_tile;

@@ -4,7 +4,7 @@
 #pragma once
 
 #include "models/clip/clip.h"
-#include "models/clip/clip_names.h"
+#include "models/clip/clip_tensor_names.h"
 
 // path as given to md_clip_open (a file or a folder, for the configuration in or beside it). Errors
 // as md_clip_open.

@@ -10,10 +10,10 @@ tn_status md_text_tower_load(const nn_loader *load, const md_clip_config *cfg,
     *tower = (md_text_tower){.width = c, .layers = cfg->text_layers};
     nn_loader last = *load;
     last.init = (nn_init){NN_INIT_NORMAL, 1 / sqrt((double)c)};
-    TN_TRY(nn_table_load(load, "token_embedding.weight", TN_DIMS(cfg->vocabulary, c), 0.02,
-                         &tower->token));
-    TN_TRY(nn_table_load(load, "positional_embedding", TN_DIMS(cfg->context, c), 0.01,
-                         &tower->position));
+    TN_TRY(nn_embedding_load(load, "token_embedding.weight", TN_DIMS(cfg->vocabulary, c), 0.02,
+                             &tower->token));
+    TN_TRY(nn_embedding_load(load, "positional_embedding", TN_DIMS(cfg->context, c), 0.01,
+                             &tower->position));
     nn_block_config block = {.channels = c,
                              .heads = (int)cfg->text_heads,
                              .causal = true,
@@ -32,9 +32,9 @@ static tn_status embed(nn_ctx *cx, const md_text_tower *tower, const tn_tensor *
     TN_TRY(tn_new(cx->step, x, tower->token.rows.dtype, TN_DIMS(n, length, c), cx->err));
     nn_scope scope = nn_scope_enter(cx);
     TN_TRY(tn_new(cx->step, &bare, x->dtype, TN_DIMS(n * length, c), cx->err));
-    nn_table_look_up(cx, &tower->token, &flat, &bare);
+    nn_embedding_look_up(cx, &tower->token, &flat, &bare);
     bare = tn_reshape(&bare, TN_DIMS(n, length, c));
-    TN_TRY(nn_table_add_into(cx, &tower->position, NULL, &bare, x));
+    TN_TRY(nn_embedding_add_into(cx, &tower->position, NULL, &bare, x));
     nn_scope_leave(cx, scope);
     return TN_OK;
 }

@@ -6,7 +6,7 @@
 #include "models/clip/clip.h"
 #include "nn/blocks/block.h"
 #include "nn/conv.h"
-#include "nn/table.h"
+#include "nn/embedding.h"
 
 static inline void md_clip_see(const md_clip_tap *tap, const char *name, const tn_tensor *value) {
     if (tap) tap->see(tap->user, name, value);
@@ -34,9 +34,9 @@ tn_status md_blocks_token(nn_ctx *cx, const nn_block *block, int64_t layers, con
 
 typedef struct md_vit {
     int64_t grid, width, layers;
-    nn_conv patch;      // kernel and stride are the patch size, no bias
-    nn_table class_row; // [1,C]
-    nn_table position;  // [1+grid²,C]: the class token's, then row by row
+    nn_conv patch;          // kernel and stride are the patch size, no bias
+    nn_embedding class_row; // [1,C]
+    nn_embedding position;  // [1+grid²,C]: the class token's, then row by row
     nn_layer_norm pre, post;
     nn_block *block;
     nn_linear projection; // [D,C]
@@ -89,8 +89,8 @@ tn_status md_clip_resnet_fwd(nn_ctx *cx, const md_clip_resnet *resnet, const tn_
 
 typedef struct md_text_tower {
     int64_t width, layers;
-    nn_table token, position; // [vocabulary,C], [context,C]
-    nn_block *block;          // causal
+    nn_embedding token, position; // [vocabulary,C], [context,C]
+    nn_block *block;              // causal
     nn_layer_norm final;
     nn_linear projection; // [D,C]
 } md_text_tower;

@@ -14,9 +14,9 @@ tn_status md_vit_load(const nn_loader *load, const md_clip_config *cfg, md_vit *
     last.init = (nn_init){NN_INIT_NORMAL, 1 / sqrt((double)c)};
     TN_TRY(nn_conv_load(&first, "visual.conv1", (int64_t[]){c, 3, patch, patch},
                         kn_conv_same(patch, 0), KN_LINEAR, &vit->patch));
-    TN_TRY(nn_table_load(load, "visual.class_embedding", TN_DIMS(c), 0.02, &vit->class_row));
-    TN_TRY(nn_table_load(load, "visual.positional_embedding", TN_DIMS(tokens, c), 0.01,
-                         &vit->position));
+    TN_TRY(nn_embedding_load(load, "visual.class_embedding", TN_DIMS(c), 0.02, &vit->class_row));
+    TN_TRY(nn_embedding_load(load, "visual.positional_embedding", TN_DIMS(tokens, c), 0.01,
+                             &vit->position));
     TN_TRY(nn_layer_norm_load(load, "visual.ln_pre", c, cfg->norm_eps, &vit->pre));
     nn_block_config block = {.channels = c,
                              .heads = (int)cfg->heads,
@@ -54,7 +54,7 @@ static tn_status make_table(nn_ctx *cx, const md_vit *vit, const tn_tensor *x, t
     TN_TRY(tn_new(cx->step, &zero, TN_I32, TN_DIMS(1), cx->err));
     TN_TRY(tn_new(cx->step, &part[1], x->dtype, TN_DIMS(1, c), cx->err));
     tn_i32(&zero)[0] = 0;
-    nn_table_look_up(cx, &vit->class_row, &zero, &part[1]);
+    nn_embedding_look_up(cx, &vit->class_row, &zero, &part[1]);
     return nn_concat_rows(cx, 2, part, table);
 }
 
@@ -72,7 +72,7 @@ static tn_status embed(nn_ctx *cx, const md_vit *vit, const tn_tensor *x, const 
     TN_TRY(make_table(cx, vit, x, &table));
     TN_TRY(nn_gather_rows(cx, &table, &ids, &bare));
     bare = tn_reshape(&bare, TN_DIMS(n, length, c));
-    TN_TRY(nn_table_add_into(cx, &vit->position, keep ? &places : NULL, &bare, tokens));
+    TN_TRY(nn_embedding_add_into(cx, &vit->position, keep ? &places : NULL, &bare, tokens));
     nn_scope_leave(cx, scope);
     return TN_OK;
 }

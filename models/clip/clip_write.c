@@ -2,8 +2,8 @@
 // A trained CLIP as Hugging Face's transformers keep it.
 #include "io/file.h"
 #include "io/weights/safetensors.h"
-#include "models/clip/clip_names.h"
 #include "models/clip/clip_parts.h"
+#include "models/clip/clip_tensor_names.h"
 #include "models/clip/clip_train.h"
 
 #include <inttypes.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "models/detector/mask_rcnn_names.h"
 #include "models/detector/mask_rcnn_parts.h"
 #include "models/detector/mask_rcnn_settings.h"
+#include "models/detector/mask_rcnn_tensor_names.h"
 
 md_mask_rcnn_options md_mask_rcnn_default_options(void) {
     return (md_mask_rcnn_options){.bn_eps = -1};

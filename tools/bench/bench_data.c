@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // How fast training's data comes: annotations into memory, pictures into batches.
 #include "tools/bench/bench.h"
-#include "tools/commands.h"
+#include "tools/shared/options.h"
+#include "tools/shared/progress.h"
 #include "train/loader.h"
 
 #include <stdio.h>

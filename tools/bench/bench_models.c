@@ -6,7 +6,8 @@
 #include "models/detector/mask_rcnn.h"
 #include "tensor/rng.h"
 #include "tools/bench/bench.h"
-#include "tools/commands.h"
+#include "tools/shared/options.h"
+#include "tools/shared/progress.h"
 
 #include <math.h>
 #include <stdarg.h>

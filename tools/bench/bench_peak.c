@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/bench/bench.h"
-#include "tools/commands.h"
+#include "tools/shared/options.h"
+#include "tools/shared/progress.h"
 
 #include <string.h>
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the benchmarks of single kernels share: tensors to work on, and the time they take.
 #include "tools/bench/bench.h"
-#include "tools/commands.h"
+#include "tools/shared/options.h"
+#include "tools/shared/progress.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -2,7 +2,8 @@
 #include "tools/eval/eval_model.h"
 
 #include "tensor/alloc.h"
-#include "tools/commands.h"
+#include "tools/shared/options.h"
+#include "tools/shared/progress.h"
 
 #include <string.h>
 #include <unistd.h>

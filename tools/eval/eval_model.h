@@ -4,7 +4,7 @@
 
 #include "io/coco/scores.h"
 #include "tools/eval/eval_output.h"
-#include "tools/model_choice.h"
+#include "tools/shared/model_choice.h"
 
 typedef struct tool_eval_run {
     const io_coco *data;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What `lexmask eval` computes, of a file's results or of a model's.
 #include "tools/eval/eval_output.h"
-#include "tools/options.h"
+#include "tools/shared/options.h"
 
 #include <string.h>
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/eval/eval_sweep.h"
 
-#include "tools/commands.h"
-#include "tools/eval/sweep.h"
+#include "tools/eval/sweep_tables.h"
+#include "tools/shared/options.h"
+#include "tools/shared/progress.h"
 
 #include <math.h>
 

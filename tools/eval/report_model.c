@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every true box of a data set, named by a model.
 #include "tensor/alloc.h"
-#include "tools/commands.h"
 #include "tools/eval/report_output.h"
+#include "tools/shared/options.h"
+#include "tools/shared/progress.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "eval/report.h"
-#include "tools/model_choice.h"
+#include "tools/shared/model_choice.h"
 
 // Every true box that is not a crowd is named by the model. named and score: object_count each, of
 // the caller. A picture that cannot be read is told, and its boxes are EV_LEFT_OUT; *broken counts

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The values that a sweep tries, and their combinations.
-#include "tools/eval/sweep.h"
+#include "tools/eval/sweep_tables.h"
 
 #include <stdlib.h>
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a sweep gave, as a table, as JSON, and as charts.
 #include "draw/plot.h"
-#include "tools/commands.h"
-#include "tools/eval/sweep.h"
+#include "tools/eval/sweep_tables.h"
+#include "tools/shared/options.h"
 
 #include <jansson.h>
 #include <math.h>

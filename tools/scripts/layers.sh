@@ -1,22 +1,97 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Proves that includes go one way: a file includes headers of its own folder and of folders of
-# a lower rank. Ends with an error and the offending lines otherwise.
+# Proves who includes whom: a file includes headers of its own folder, of tensor/, and of the
+# folders that the list below allows it; and no folders include each other in a circle. Also that
+# no folder of product code holds more than 40 files of C, and that the name of a source file is
+# unique, so that it can be found by its name alone.
+# Ends with an error and the offending lines otherwise.
 set -eu
 cd "$(dirname "$0")/../.."
-awk '
+
+# folder: what it may include besides; a star stands for a folder and the folders in it.
+allowed='
+kernels:
+kernels/ref: kernels
+kernels/cpu: kernels
+io:
+io/weights: io
+io/image: io
+io/coco: io
+draw: io
+nn: kernels io/weights
+nn/blocks: nn kernels
+models/text: io
+models/clip: nn nn/blocks kernels io io/weights models/text
+models/detector: nn nn/blocks kernels io io/weights io/coco
+models/names: models/clip models/text nn kernels io
+models/crop: models/clip models/detector models/names nn kernels
+models/fvlm: models/* nn nn/blocks kernels io io/weights
+train/world: io io/image io/coco
+train: models/* nn nn/blocks kernels train/world draw io io/*
+eval: nn kernels io io/coco
+api: include models/* eval train train/* draw io io/* kernels
+tools: *
+tools/eval: include tools/shared models/* eval kernels draw io io/*
+tools/train: tools/shared eval models/* train train/* nn nn/* kernels draw io io/*
+tools/shared: include models/* train train/* kernels draw io io/*
+tools/bench: include tools/shared models/* train train/* nn nn/* kernels io io/*
+tests: *
+tests/support: *
+tests/golden:
+'
+
+files=$(git ls-files -co --exclude-standard 'tensor/*' 'kernels/*' 'io/*' 'draw/*' 'nn/*' 'models/*' \
+    'train/*' 'eval/*' 'api/*' 'tools/*' 'tests/*' | grep -E '\.(c|h|inc|cu|cuh)$')
+
+# shellcheck disable=SC2086
+awk -v allowed="$allowed" '
+function folder(path) { sub(/\/[^\/]*$/, "", path); return path }
+# A folder is a room of itself, of "folder/*" and of "*".
+function may(from, to,    i, rule, n) {
+    if (from == to || to == "tensor") return 1
+    n = split(list[from], rule, " ")
+    for (i = 1; i <= n; i++)
+        if (rule[i] == to || rule[i] == "*" || \
+            (rule[i] ~ /\/\*$/ && index(to, substr(rule[i], 1, length(rule[i]) - 1)) == 1)) return 1
+    return 0
+}
+function fail(text) { print text; bad++ }
+# Follows the includes between folders; a folder that is met again on its own path is a circle.
+function visit(at, path,    to) {
+    if (state[at] == 2) return
+    if (state[at] == 1) { fail("folders in a circle: " path " " at); return }
+    state[at] = 1
+    for (to in seen) if ((at, to) in edge) visit(to, path " " at " ->")
+    state[at] = 2
+}
 BEGIN {
-    rank["tensor"] = 1; rank["kernels"] = 2; rank["io"] = 2; rank["draw"] = 3; rank["nn"] = 4; rank["models"] = 5
-    rank["train"] = 6; rank["eval"] = 6; rank["include"] = 0; rank["api"] = 7; rank["tools"] = 8
-    rank["tests"] = 9
+    lines = split(allowed, line, "\n")
+    for (i = 1; i <= lines; i++) if (split(line[i], part, ":") == 2) { list[part[1]] = part[2]; known[part[1]] }
+    known["tensor"]; known["include"]
+}
+FNR == 1 {
+    from = folder(FILENAME)
+    if (!(from in known)) fail(FILENAME ": folder " from " is not in the list of tools/scripts/layers.sh")
+    if (FILENAME !~ /^tests\//) {
+        if (++count[from] == 41) fail(from "/ holds more than 40 files of C")
+        name = FILENAME; sub(/.*\//, "", name)
+        # kernels/ref and kernels/cpu repeat the names of kernels/ on purpose.
+        if (from !~ /^kernels/ && (name in place)) fail(FILENAME ": there is " place[name] " already")
+        if (from !~ /^kernels/) place[name] = FILENAME
+    }
 }
 /^[ \t]*#[ \t]*include[ \t]*"/ {
-    split(FILENAME, from, "/"); split($0, quoted, "\""); split(quoted[2], to, "/")
-    files++
-    if (quoted[2] == "lexmask.h") to[1] = "include"
-    if (!(to[1] in rank)) { print FILENAME ":" FNR ": \"" quoted[2] "\" is not named from the root"; bad++; next }
-    own = from[1] == to[1]
-    if (!own && rank[to[1]] >= rank[from[1]]) { print FILENAME ":" FNR ": " from[1] "/ must not include " quoted[2]; bad++ }
+    split($0, quoted, "\"")
+    to = quoted[2] ~ /^lexmask[a-z_]*\.h$/ ? "include" : folder(quoted[2])
+    includes++
+    if (!(to in known)) { fail(FILENAME ":" FNR ": \"" quoted[2] "\" is not named from the root"); next }
+    if (!may(from, to)) fail(FILENAME ":" FNR ": " from "/ must not include " quoted[2])
+    if (from != to && from !~ /^tests/) { edge[from, to]; seen[from]; seen[to] }
 }
-END { if (!files) { print "no includes were checked"; exit 1 } if (bad) exit 1; print files " includes, all one way" }
-' $(find tensor kernels io draw nn models train eval api tools tests -name '*.[ch]' -o -name '*.inc' -o -name '*.cu' -o -name '*.cuh' 2>/dev/null)
+END {
+    if (!includes) { print "no includes were checked"; exit 1 }
+    for (at in seen) visit(at, "")
+    if (bad) exit 1
+    print includes " includes, all as allowed; no circle of folders"
+}
+' $files

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the commands that train share: rows of an option table, to be put into a command's own.
+// to: a struct with the fields matmul, stop_after, average, seed, save_every and threads.
+#pragma once
+
+#include "tools/shared/options.h"
+
+// clang-format off
+#define TOOL_RUN_OPTIONS(to)                                                                       \
+    {"stop-after", TOOL_INT, "N",                                                                  \
+     "save and stop after N updates of this call, for machines that are lent for a time; "         \
+     "--resume goes on",                                                                           \
+     &(to).stop_after, 1, 1e12},                                                                   \
+    {"average", TOOL_REAL, "X",                                                                    \
+     "keep a moving average of the weights with this share of the past, e.g. 0.999, as the "       \
+     "model; default 0: none",                                                                     \
+     &(to).average, 0, 1},                                                                         \
+    {"seed", TOOL_INT, "N", "of everything random; default 1", &(to).seed, 0, 9007199254740992.0}, \
+    {"save-every", TOOL_INT, "N", "updates between checkpoints; default 200", &(to).save_every, 1, \
+     1e12},                                                                                        \
+    {"matmul", TOOL_CHOICE, "TYPE",                                                                \
+     "f32, or bf16: products of numbers rounded to bfloat16, summed in float32, faster on "        \
+     "processors that have them (AVX512_BF16) and slower on others; default f32",                  \
+     &(to).matmul, .choices = "f32|bf16"},                                                         \
+    {"threads", TOOL_INT, "N", "that compute; default: all processors", &(to).threads, 1, 1024}
+// clang-format on
