@@ -41,7 +41,8 @@ typedef enum kn_act { KN_LINEAR, KN_RELU, KN_GELU, KN_QUICK_GELU, KN_SIGMOID, KN
 
 // ---- weights ---------------------------------------------------------------------------------
 
-// A weight in the order that the backend's kernels want, packed once at load (decision 3).
+// A weight in the order that the backend's kernels want, packed once at load (docs/architecture.md,
+// decision 3).
 typedef struct kn_weight {
     const kn_table *table;   // the backend that packed it, the only one that can read it
     tn_dtype dtype;          // of the computation: TN_F32, or TN_F64 with `ref`

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The coarse tape (design decision 6): what a forward pass recorded, walked once in reverse.
+// The coarse tape (docs/architecture.md): what a forward pass recorded, walked once in reverse.
 //
 // A step of training:
 //   tn_arena_reset(step, 0); nn_tape_reset(tape); nn_params_zero_grad(params);

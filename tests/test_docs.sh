@@ -27,7 +27,7 @@ commands_of() {
 for command in $("$build/lexmask" --help | sed -n '/^commands:/,/^$/s/^  \([a-z-]*\) .*/\1/p'); do
     "$build/lexmask" "$command" --help >"$work/help.$command" && ok || bad "lexmask $command --help"
 done
-mapfile -t shown < <({ commands_of README.md docs/*.md demo/*/README.md; cat "$work"/help.* | commands_of; } | sort -u)
+mapfile -t shown < <({ commands_of README.md CONTRIBUTING.md docs/*.md docs/lab/*.md demo/*/README.md; cat "$work"/help.* | commands_of; } | sort -u)
 for line in "${shown[@]}"; do
     read -r _ command _ <<<"$line"
     [ -e "$work/help.$command" ] || { bad "no such command: $line"; continue; }
@@ -55,12 +55,19 @@ for line in "${shown[@]}"; do
 done
 cd "$root"
 
-# make targets and linked files of the README.
-for target in $(grep -oE '(^ {4}|`)make [a-z -]+' README.md | sed 's/.*make //' | tr ' ' '\n' | sort -u); do
-    grep -qE "^$target:" Makefile && ok || bad "README.md: no make target $target"
+# make targets that the pages name, and the files that they link to.
+for page in README.md CONTRIBUTING.md CHANGELOG.md docs/*.md docs/lab/*.md demo/*/README.md tests/README.md; do
+    for target in $(grep -oE '(^ {4}|`)make [a-z -]+' "$page" | sed 's/.*make //' | tr ' ' '\n' | sort -u); do
+        grep -qE "^$target:" Makefile && ok || bad "$page: no make target $target"
+    done
+    for file in $(grep -ohE '\]\([^)#:]+[)#]' "$page" | tr -d '])(#' | sort -u); do
+        [ -e "$(dirname "$page")/$file" ] && ok || bad "$page links to $file, which is not there"
+    done
 done
-for file in $(grep -ohE '\]\([^)#:]+\)' README.md | tr -d '])(' | sort -u); do
-    [ -e "$file" ] && ok || bad "README.md links to $file, which is not there"
-done
+
+# The architecture page names every folder of code and what it is for.
+while read -r folder; do
+    grep -qF "\`$folder/\`" docs/architecture.md && ok || bad "docs/architecture.md does not name $folder/"
+done < <(git ls-files '*.c' '*.h' | sed 's|/[^/]*$||' | sort -u)
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

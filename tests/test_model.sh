@@ -26,7 +26,7 @@ boxes() { sed "s#^| box AP / AP50 .*#| box AP / AP50 | $1 |#" "$root/whole.model
 boxes "0.100 / 0.600" >"$root/one.md"
 boxes "0.300 / 0.600" >"$root/other.md"
 check "the spread of two runs" grep -F '| box AP / AP50 | 0.100 / 0.600 | 0.300 / 0.600 | 0.200 ±0.141 / 0.600 ±0.000 |' <(tools/scripts/model_spread.sh "$root/one.md" "$root/other.md")
-check "needs the same figures of both" bash -c "tools/scripts/model_spread.sh $root/one.md docs/training.md 2>&1 | grep 'docs/training.md: no figure'"
+check "needs the same figures of both" bash -c "tools/scripts/model_spread.sh $root/one.md docs/lab/training.md 2>&1 | grep 'docs/lab/training.md: no figure'"
 check "novel names were told apart" grep -q '^novel ' "$root/whole/named.txt"
 check "on the CLIP that came out, the detector alone" env CLIP="$root/whole.model/clip" STEPS=tiny BUILD="$build" WORK="$root/alone" OUT="$root/alone.model" tools/scripts/model.sh
 check "has the same adapters" cmp "$root/whole.model/adapters.safetensors" "$root/alone.model/adapters.safetensors"

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""docs/from-the-seed-to-here.md: from the preset `seed` to what ships, one change a row, measured on made-up scenes.
+"""docs/lab/from-the-seed-to-here.md: from the preset `seed` to what ships, one change a row, measured on made-up scenes.
 
     from_the_seed.py --clip DIR [--refined DIR] --work DIR [--seeds 1,2,3] [--steps 400] [--rows seed,temperature,...]
-                     [--scenes 2000] [--unseen 100] [--list] [--page docs/from-the-seed-to-here.md] [--kept FILE]
+                     [--scenes 2000] [--unseen 100] [--list] [--page docs/lab/from-the-seed-to-here.md] [--kept FILE]
                      [--stages demo/pictures/party.png]
 
 Runs build/lexmask and reads its JSON; needs Python alone.  {seed} in --clip and --refined stands for the seed, for
@@ -352,7 +352,7 @@ def table(a):
 PAGE = """# From the seed to here
 
 The design that this project began with (preset `seed`) named almost nothing: box AP 0.0025 on COCO. This page takes it to
-what ships, one change a row, on [pictures of which everything is known](scenes.md), with the small CLIP in place of
+what ships, one change a row, on [pictures of which everything is known](../scenes.md), with the small CLIP in place of
 ViT-B/32. Each row is the one above it with one more change; a row *aside* is left again by the next.
 
 {table}
@@ -360,7 +360,7 @@ ViT-B/32. Each row is the one above it with one more change; a row *aside* is le
 Made by `tools/reference/from_the_seed.py --seeds {seeds} --steps {steps} --scenes {scenes} --unseen {unseen}`: adapters learn on {scenes} scenes of base
 names, figures are of {unseen} scenes that nothing was trained on, with all 1,377 names asked for at once.{spread} A row
 without updates evaluates the adapters of the last row above it that has some, with other settings. These are short
-trainings, for comparing rows; the model that ships was trained longer ([its card](../demo/model/README.md)). Seconds a picture are wall
+trainings, for comparing rows; the model that ships was trained longer ([its card](../../demo/model/README.md)). Seconds a picture are wall
 clock of `lexmask eval`, on a machine that may have had other work. All digits are in [a file beside this page]({kept}), which
 other seeds join when they are measured.
 
@@ -434,7 +434,7 @@ def main():
     p.add_argument("--scene-options", default="", help="more words for `lexmask scenes`")
     p.add_argument("--train-options", default="", help="more words for `lexmask train`")
     p.add_argument("--run-options", default="", help="more words for `lexmask eval` and `report` of a model")
-    p.add_argument("--page", default=os.path.join(ROOT, "docs", "from-the-seed-to-here.md"))
+    p.add_argument("--page", default=os.path.join(ROOT, "docs", "lab", "from-the-seed-to-here.md"))
     p.add_argument("--kept", help="all figures as JSON; default: PAGE with .json for .md")
     p.add_argument("--stages", help="a picture")
     p.add_argument("--stages-model", default=os.path.join(ROOT, "demo", "model"))
