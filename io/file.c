@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "io/file.h"
 
+#include "io/map_fault.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -13,29 +15,41 @@
 
 #define MOST_TEXT ((size_t)1 << 30)
 
+static const char *kind_of(mode_t mode) {
+    if (S_ISDIR(mode)) return "a folder";
+    if (S_ISFIFO(mode)) return "a pipe";
+    if (S_ISSOCK(mode)) return "a socket";
+    return "a device";
+}
+
 tn_status io_map_open(const char *path, io_map *out, tn_error *err) {
     *out = (io_map){0};
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    // O_NONBLOCK: opening a pipe that nobody writes to would wait for ever.
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0) return tn_fail(err, TN_EIO, "%s: cannot open: %s", path, strerror(errno));
     struct stat info;
     tn_status status = TN_OK;
     if (fstat(fd, &info) != 0) {
         status = tn_fail(err, TN_EIO, "%s: cannot read: %s", path, strerror(errno));
     } else if (!S_ISREG(info.st_mode)) {
-        status = tn_fail(err, TN_EIO, "%s: not a file", path);
+        status = tn_fail(err, TN_EIO, "%s: %s, expected a file", path, kind_of(info.st_mode));
     } else if (info.st_size > 0) {
         void *bytes = mmap(NULL, (size_t)info.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
         if (bytes == MAP_FAILED)
             status = tn_fail(err, TN_EIO, "%s: cannot map: %s", path, strerror(errno));
         else
             *out = (io_map){bytes, (size_t)info.st_size};
+        if (out->bytes) io_map_remember(out->bytes, out->count, path);
     }
     close(fd);
     return status;
 }
 
 void io_map_close(io_map *map) {
-    if (map->bytes) munmap((void *)map->bytes, map->count);
+    if (map->bytes) {
+        io_map_forget(map->bytes);
+        munmap((void *)map->bytes, map->count);
+    }
     *map = (io_map){0};
 }
 

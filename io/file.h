@@ -6,12 +6,14 @@
 
 #include <stdio.h>
 
-// The bytes of a file, mapped read-only. An empty file has bytes == NULL.
+// The bytes of a file, mapped read-only. An empty file has bytes == NULL. The file must not become
+// shorter while it is mapped (io/map_fault.h).
 typedef struct io_map {
     const uint8_t *bytes;
     size_t count;
 } io_map;
-tn_status io_map_open(const char *path, io_map *out, tn_error *err); // TN_EIO names the file
+// TN_EIO names the file, and what it is if it is no regular file; never waits for a pipe.
+tn_status io_map_open(const char *path, io_map *out, tn_error *err);
 void io_map_close(io_map *map);
 
 // The whole file, or what a pipe gives, with a 0 behind its end, from tn_alloc. max_bytes:

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Files are there whole or not at all; links are followed; devices stay devices.
 #include "io/file.h"
+#include "io/map_fault.h"
 #include "tests/support/program.h"
 
 #include <stdlib.h>
@@ -91,11 +92,64 @@ static void a_place_that_cannot_be_written_is_named(void **state) {
     assert_non_null(strstr(err.text, "/proc/none"));
 }
 
+static void a_pipe_cannot_be_mapped(void **state) {
+    (void)state;
+    tn_error err = {0};
+    io_map map;
+    assert_int_equal(mkfifo(in("silent"), 0600), 0);
+    alarm(10); // waiting for a writer would end the test
+    assert_int_equal(io_map_open(in("silent"), &map, &err), TN_EIO);
+    alarm(0);
+    assert_non_null(strstr(err.text, "/silent: a pipe, expected a file"));
+    assert_int_equal(io_map_open(temporary_folder(), &map, &err), TN_EIO);
+    assert_non_null(strstr(err.text, "a folder, expected a file"));
+}
+
+// In a process of its own: maps a file of two pages, makes it shorter, reads behind its end.
+static void read_behind_the_end(const char *file) {
+    tn_error err = {0};
+    io_map other, map;
+    io_map_report_faults();
+    if (io_map_open(file, &other, &err) != TN_OK || io_map_open(file, &map, &err) != TN_OK)
+        _exit(3);
+    io_map_close(&other);
+    if (truncate(file, 100) != 0) _exit(4);
+    _exit(((volatile const uint8_t *)map.bytes)[5000] ? 5 : 6);
+}
+
+static void a_mapped_file_that_becomes_shorter_is_named(void **state) {
+    (void)state;
+    static char text[8192];
+    tn_error err = {0};
+    char file[512], said[512] = {0};
+    int end[2], how;
+    memset(text, 'x', sizeof text);
+    snprintf(file, sizeof file, "%s", in("shrinks"));
+    ASSERT_OK(io_write_file(file, text, sizeof text, &err), err);
+    assert_int_equal(pipe(end), 0);
+    fflush(stdout);
+    pid_t child = fork();
+    if (child == 0) {
+        dup2(end[1], STDERR_FILENO);
+        read_behind_the_end(file);
+    }
+    close(end[1]);
+    assert_int_equal(waitpid(child, &how, 0), child);
+    assert_true(read(end[0], said, sizeof said - 1) > 0);
+    close(end[0]);
+    assert_true(WIFEXITED(how));
+    assert_int_equal(WEXITSTATUS(how), 1);
+    assert_non_null(strstr(said, file));
+    assert_non_null(strstr(said, "became shorter"));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_aborted_write_leaves_the_old_file),
         cmocka_unit_test(a_link_stays_a_link),
         cmocka_unit_test(a_pipe_stays_a_pipe),
+        cmocka_unit_test(a_pipe_cannot_be_mapped),
+        cmocka_unit_test(a_mapped_file_that_becomes_shorter_is_named),
         cmocka_unit_test(a_place_that_cannot_be_written_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, temporary_teardown);

@@ -246,7 +246,7 @@ static void npy_that_is_broken(void **state) {
     refuse_npy("rank", GOLDEN "bad_rank.npy", "more than 6");
     refuse_npy("version", temporary_file("a.npy", "\x93NUMPY\x09\x00\x00\x00", 10), "version 9");
     refuse_npy("picture", temporary_file("a.npy", "\x89PNG\r\n\x1a\n....", 12), "not a .npy");
-    refuse_npy("folder", "tests/golden", "not a file");
+    refuse_npy("folder", "tests/golden", "expected a file");
 }
 
 static void npy_cut_anywhere(void **state) {

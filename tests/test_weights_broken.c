@@ -142,7 +142,7 @@ static void files_of_no_weight_format(void **state) {
     memcpy(tar + 257, "ustar", 5);
     broken_weights("tar", temporary_file("odd.bin", tar, sizeof tar), "a tar archive");
     broken_weights("absent", temporary_path("absent.pth"), "cannot open");
-    broken_weights("a device", "/dev/null", "not a file");
+    broken_weights("a device", "/dev/null", "expected a file");
     broken_weights("no access to a name", "tests/golden/weights/zip.pth/x", "cannot open");
 }
 
@@ -157,7 +157,7 @@ static void indices_that_are_broken(void **state) {
         {"{\"weight_map\": {\"a\": \"\"}}", "a file beside the index"},
         {"{\"weight_map\": {\"a\": \"../a.safetensors\"}}", "a file beside the index"},
         {"{\"weight_map\": {\"a\": \"/etc/passwd\"}}", "a file beside the index"},
-        {"{\"weight_map\": {\"a\": \"..\"}}", "not a file"},
+        {"{\"weight_map\": {\"a\": \"..\"}}", "expected a file"},
         {"{\"weight_map\": {\"a\": \"x.json\"}}", "not a weight file"}, // the index itself
         {"{\"weight_map\": {\"a\": \"gone.safetensors\"}}", "gone.safetensors: cannot open"},
         {"{\"weight_map\": {\"b\": \"one.safetensors\"}}", "no tensor 'b'"},

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The `lexmask` command: chooses a subcommand. Exit codes: 0 done, 1 failed, 2 misused.
+#include "io/map_fault.h"
 #include "lexmask.h"
 #include "tools/commands.h"
 
@@ -107,6 +108,7 @@ static int no_such_command(const char *word) {
 }
 
 int main(int argc, char **argv) {
+    io_map_report_faults();
     signal(SIGPIPE, SIG_IGN); // a closed pipe is an error of a write, not the end
     const char *word = argc > 1 ? argv[1] : "--help";
     bool help = !strcmp(word, "help") && argc > 2; // lexmask help COMMAND
