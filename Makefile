@@ -22,12 +22,12 @@ SAN ?=
 
 # What a fresh Debian 12 needs to build, test and run.
 DEPS := gcc pkg-config libc6-dev libjpeg-dev libpng-dev zlib1g-dev \
-	libutf8proc-dev libpcre2-dev libjansson-dev libssl-dev libcurl4-openssl-dev libpango1.0-dev \
+	libutf8proc-dev libjansson-dev libcurl4-openssl-dev libpango1.0-dev \
 	libcairo2-dev libfreetype-dev libcmocka-dev fonts-dejavu-core fonts-noto-color-emoji unicode-data
 # What `make lint` and `.ci/run` use besides.
 DEPS_DEV := clang clang-format clang-tidy libclang-rt-14-dev
 
-PACKAGES := libjpeg libpng zlib libutf8proc libpcre2-8 jansson libcrypto libcurl pangocairo freetype2
+PACKAGES := libjpeg libpng zlib libutf8proc jansson libcurl pangocairo freetype2
 # Asked for at the first use, not while this file is read: `make deps all` installs pkg-config first.
 PKG_CFLAGS = $(eval PKG_CFLAGS := $$(shell pkg-config --cflags $(PACKAGES)))$(PKG_CFLAGS)
 PKG_LIBS = $(eval PKG_LIBS := $$(shell pkg-config --libs $(PACKAGES)))$(PKG_LIBS)

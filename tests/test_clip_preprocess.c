@@ -74,7 +74,7 @@ static void golden_pictures_come_out_to_the_last_bit(void **state) {
             size_t used = step.used;
             ASSERT_OK(md_clip_preprocess_for(&cx, &c, &x, boxed ? box : NULL, &y), err);
             assert_int_equal(step.used, used);
-            ASSERT_OK(io_sha256_memory(y.data, tn_bytes(&y), digest, &err), err);
+            io_sha256_memory(y.data, tn_bytes(&y), digest);
             io_sha256_text(digest, got);
             if (strcmp(got, want) != 0)
                 fail_msg("%s: %lldx%lld to %lld%s: not PIL's bits", levels_at(l)->name,

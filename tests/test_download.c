@@ -129,7 +129,7 @@ static fetched fetch(server *s, const char *name, const char *sha256,
     snprintf(f.part, sizeof f.part, "%s.part", f.path);
     uint8_t digest[IO_SHA256];
     char hex[IO_SHA256_HEX];
-    assert_int_equal(io_sha256_memory(body, BODY, digest, NULL), TN_OK);
+    io_sha256_memory(body, BODY, digest);
     io_sha256_text(digest, hex);
     io_download download = {url, f.path, sha256 ? sha256 : hex, progress, NULL};
     f.status = io_download_run(&download, &f.err);

@@ -3,7 +3,6 @@
 #include "io/file.h"
 #include "io/json.h"
 #include "io/npy.h"
-#include "io/sha256.h"
 #include "tests/support/broken.h"
 #include "tests/support/temporary.h"
 #include "tests/support/test.h"
@@ -293,39 +292,6 @@ static void real_embeddings(void **state) {
     tn_free(t.data);
 }
 
-static void sha256_of_known_text(void **state) {
-    (void)state;
-    static const struct {
-        const char *text, *digest; // FIPS 180-4's examples, and nothing
-    } cases[] = {
-        {"", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"},
-        {"abc", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"},
-        {"abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq",
-         "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1"},
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        tn_error err = {0};
-        uint8_t digest[IO_SHA256];
-        char text[IO_SHA256_HEX];
-        size_t n = strlen(cases[i].text);
-        ASSERT_OK(io_sha256_memory(cases[i].text, n, digest, &err), err);
-        assert_string_equal(io_sha256_text(digest, text), cases[i].digest);
-        const char *path = temporary_file("hashed", cases[i].text, n);
-        ASSERT_OK(io_sha256_file(path, digest, &err), err);
-        assert_string_equal(io_sha256_text(digest, text), cases[i].digest);
-        io_sha256 hash;
-        ASSERT_OK(io_sha256_open(&hash, &err), err);
-        for (size_t k = 0; k < n; k++)
-            ASSERT_OK(io_sha256_add(&hash, cases[i].text + k, 1, &err), err);
-        ASSERT_OK(io_sha256_end(&hash, digest, &err), err);
-        assert_string_equal(io_sha256_text(digest, text), cases[i].digest);
-    }
-    tn_error err = {0};
-    uint8_t digest[IO_SHA256];
-    const char *none = temporary_path("none");
-    broken_is_refused("absent", none, io_sha256_file(none, digest, &err), &err, "cannot open");
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(json_values),
@@ -338,7 +304,6 @@ int main(void) {
         cmocka_unit_test(npy_cut_anywhere),
         cmocka_unit_test(npy_without_memory),
         cmocka_unit_test(real_embeddings),
-        cmocka_unit_test(sha256_of_known_text),
     };
     return cmocka_run_group_tests(tests, NULL, temporary_teardown);
 }

@@ -14,8 +14,6 @@
 #include <jpeglib.h>
 #include FT_FREETYPE_H
 #include <pango/pango.h>
-#define PCRE2_CODE_UNIT_WIDTH 8
-#include <pcre2.h>
 #include <png.h>
 #include <utf8proc.h>
 #include <zlib.h>
@@ -65,11 +63,10 @@ static int print_version(void) {
     printf("libraries  libjpeg-turbo %s, libpng %s, zlib %s, jansson %s, %s,\n",
            TEXT_OF(LIBJPEG_TURBO_VERSION), png_get_libpng_ver(NULL), zlibVersion(),
            jansson_version_str(), curl_version());
-    printf("           utf8proc %s (Unicode %s), pcre2 %d.%d, cairo %s, pango %s,\n"
+    printf("           utf8proc %s (Unicode %s), cairo %s, pango %s,\n"
            "           freetype %d.%d.%d\n",
-           utf8proc_version(), utf8proc_unicode_version(), PCRE2_MAJOR, PCRE2_MINOR,
-           cairo_version_string(), pango_version_string(), FREETYPE_MAJOR, FREETYPE_MINOR,
-           FREETYPE_PATCH);
+           utf8proc_version(), utf8proc_unicode_version(), cairo_version_string(),
+           pango_version_string(), FREETYPE_MAJOR, FREETYPE_MINOR, FREETYPE_PATCH);
     return 0;
 }
 

@@ -45,41 +45,28 @@ static const char *name_of(int map, char out[16]) {
 
 // ---- keys --------------------------------------------------------------------------------------
 
-static tn_status key_of(const look_up *l, int64_t i) {
+static void key_of(const look_up *l, int64_t i) {
     io_sha256 hash;
     uint8_t digest[IO_SHA256];
     tn_tensor picture = tn_slice(l->x, i, 1);
-    TN_TRY(io_sha256_open(&hash, l->cx->err));
-    tn_status status = io_sha256_add(&hash, l->cache->identity, IO_SHA256, l->cx->err);
-    if (status == TN_OK)
-        status = io_sha256_add(&hash, picture.dim, sizeof(int64_t) * 4, l->cx->err);
-    if (status == TN_OK)
-        status = io_sha256_add(&hash, picture.data, tn_bytes(&picture), l->cx->err);
-    if (status != TN_OK) {
-        io_sha256_abort(&hash);
-        return status;
-    }
-    TN_TRY(io_sha256_end(&hash, digest, l->cx->err));
+    io_sha256_init(&hash);
+    io_sha256_add(&hash, l->cache->identity, IO_SHA256);
+    io_sha256_add(&hash, picture.dim, sizeof(int64_t) * 4);
+    io_sha256_add(&hash, picture.data, tn_bytes(&picture));
+    io_sha256_end(&hash, digest);
     io_sha256_text(digest, l->key[i]);
-    return TN_OK;
 }
 
 // Of the maps of one picture, wherever they lie.
-static tn_status digest_of(const tr_cache *c, const void *const map[MD_FVLM_MAPS],
-                           char out[IO_SHA256_HEX], tn_error *err) {
+static void digest_of(const tr_cache *c, const void *const map[MD_FVLM_MAPS],
+                      char out[IO_SHA256_HEX]) {
     io_sha256 hash;
     uint8_t digest[IO_SHA256];
-    TN_TRY(io_sha256_open(&hash, err));
-    for (int m = 0; m < MD_FVLM_MAPS; m++) {
-        if (!map[m]) continue;
-        tn_status status = io_sha256_add(&hash, map[m], tn_bytes(&c->shape[m]), err);
-        if (status == TN_OK) continue;
-        io_sha256_abort(&hash);
-        return status;
-    }
-    TN_TRY(io_sha256_end(&hash, digest, err));
+    io_sha256_init(&hash);
+    for (int m = 0; m < MD_FVLM_MAPS; m++)
+        if (map[m]) io_sha256_add(&hash, map[m], tn_bytes(&c->shape[m]));
+    io_sha256_end(&hash, digest);
     io_sha256_text(digest, out);
-    return TN_OK;
 }
 
 // ---- reading -----------------------------------------------------------------------------------
@@ -98,7 +85,7 @@ static tn_status take(look_up *l, int64_t i, const io_weights *file, tn_error *e
         map[m] = t->data;
     }
     const char *stored = io_weights_meta(file, "digest");
-    TN_TRY(digest_of(c, map, digest, err));
+    digest_of(c, map, digest);
     if (!stored || strcmp(stored, digest))
         return tn_fail(err, TN_EFORMAT, "%s: damaged", io_weights_path(file));
     for (int m = 0; m < MD_FVLM_MAPS; m++) {
@@ -193,7 +180,8 @@ static void put(look_up *l, int64_t i) {
     path_of(c, l->key[i], path);
     bytes -= size_of(path);
     if (c->counts.bytes + bytes > c->limit) c->counts.full = true;
-    if (c->counts.full || digest_of(c, map, digest, &c->trouble) != TN_OK) return;
+    if (c->counts.full) return;
+    digest_of(c, map, digest);
     io_text_pair meta = {"digest", digest};
     if (io_safetensors_write(path, item, count, &meta, 1, IO_AS_STORED, &c->trouble) == TN_OK)
         c->counts.bytes += bytes;
@@ -206,7 +194,7 @@ static void put(look_up *l, int64_t i) {
 static tn_status run(look_up *l, const md_fvlm *model) {
     tr_cache *c = l->cache;
     int64_t missing = l->n;
-    for (int64_t i = 0; i < l->n; i++) TN_TRY(key_of(l, i));
+    for (int64_t i = 0; i < l->n; i++) key_of(l, i);
     if (c->known) TN_TRY(new_maps(l));
     for (int64_t i = 0; c->known && i < l->n; i++) {
         find(l, i);

@@ -27,38 +27,30 @@ bool tr_checkpoint_exists(const char *folder) {
     return false;
 }
 
-static tn_status add_text(io_sha256 *hash, const char *text, tn_error *err) {
-    return io_sha256_add(hash, text, strlen(text) + 1, err);
+static void add_text(io_sha256 *hash, const char *text) {
+    io_sha256_add(hash, text, strlen(text) + 1);
 }
 
-static tn_status add_tensor(io_sha256 *hash, const io_tensor *t, tn_error *err) {
+static void add_tensor(io_sha256 *hash, const io_tensor *t) {
     tn_tensor view = tn_view(NULL, t->dtype, t->rank, t->dim);
-    TN_TRY(add_text(hash, t->name, err));
-    TN_TRY(add_text(hash, tn_dtype_name(t->dtype), err));
-    TN_TRY(io_sha256_add(hash, t->dim, (size_t)t->rank * sizeof *t->dim, err));
-    return io_sha256_add(hash, t->data, tn_bytes(&view), err);
+    add_text(hash, t->name);
+    add_text(hash, tn_dtype_name(t->dtype));
+    io_sha256_add(hash, t->dim, (size_t)t->rank * sizeof *t->dim);
+    io_sha256_add(hash, t->data, tn_bytes(&view));
 }
 
-tn_status tr_checkpoint_digest(const io_tensor *const *tensors, size_t count,
-                               const io_text_pair *meta, size_t meta_count, char out[IO_SHA256_HEX],
-                               tn_error *err) {
+void tr_checkpoint_digest(const io_tensor *const *tensors, size_t count, const io_text_pair *meta,
+                          size_t meta_count, char out[IO_SHA256_HEX]) {
     io_sha256 hash;
     uint8_t digest[IO_SHA256];
-    TN_TRY(io_sha256_open(&hash, err));
-    tn_status status = TN_OK;
-    for (size_t i = 0; i < meta_count && status == TN_OK; i++) {
-        status = add_text(&hash, meta[i].key, err);
-        if (status == TN_OK) status = add_text(&hash, meta[i].value, err);
+    io_sha256_init(&hash);
+    for (size_t i = 0; i < meta_count; i++) {
+        add_text(&hash, meta[i].key);
+        add_text(&hash, meta[i].value);
     }
-    for (size_t i = 0; i < count && status == TN_OK; i++)
-        status = add_tensor(&hash, tensors[i], err);
-    if (status != TN_OK) {
-        io_sha256_abort(&hash);
-        return status;
-    }
-    TN_TRY(io_sha256_end(&hash, digest, err));
+    for (size_t i = 0; i < count; i++) add_tensor(&hash, tensors[i]);
+    io_sha256_end(&hash, digest);
     io_sha256_text(digest, out);
-    return TN_OK;
 }
 
 void tr_checkpoint_meta(const tr_checkpoint *run, const tr_state *state, tr_meta *out) {
@@ -139,7 +131,7 @@ static tn_status write_checkpoint(saving *s, const tr_checkpoint *run, const tr_
         TN_CHECK(length < TR_KEY, "setting '%s' is too long a name", run->settings[i].key);
         s->meta[s->meta_count++] = (io_text_pair){s->keys[i], run->settings[i].value};
     }
-    TN_TRY(tr_checkpoint_digest(s->sorted, run->part_count, s->meta, s->meta_count, digest, err));
+    tr_checkpoint_digest(s->sorted, run->part_count, s->meta, s->meta_count, digest);
     s->meta[s->meta_count++] = (io_text_pair){"digest", digest};
     if (snprintf(fresh, sizeof fresh, "%s/checkpoint.new.safetensors", s->folder) >=
         (int)sizeof fresh)

@@ -19,6 +19,5 @@ void tr_checkpoint_meta(const tr_checkpoint *run, const tr_state *state, tr_meta
 
 // SHA-256 over texts and tensors in the order given: the file's own texts, the settings in their
 // order, the tensors by name.
-tn_status tr_checkpoint_digest(const io_tensor *const *tensors, size_t count,
-                               const io_text_pair *meta, size_t meta_count, char out[IO_SHA256_HEX],
-                               tn_error *err);
+void tr_checkpoint_digest(const io_tensor *const *tensors, size_t count, const io_text_pair *meta,
+                          size_t meta_count, char out[IO_SHA256_HEX]);

@@ -116,7 +116,7 @@ static tn_status check_digest(reading *r) {
     for (size_t i = 0; i < settings; i++)
         r->meta[TR_META + i] = (io_text_pair){r->keys[i], r->run->settings[i].value};
     for (size_t i = 0; i < count; i++) r->sorted[i] = io_weights_at(r->file, i);
-    TN_TRY(tr_checkpoint_digest(r->sorted, count, r->meta, TR_META + settings, digest, r->err));
+    tr_checkpoint_digest(r->sorted, count, r->meta, TR_META + settings, digest);
     if (strcmp(digest, stored))
         return tn_fail(r->err, TN_EFORMAT,
                        "%s: damaged: its content's SHA-256 is %s, expected %.64s", r->path, digest,

@@ -47,8 +47,8 @@ static bool parse(md_text_cache *cache, const io_map *map) {
     uint8_t digest[IO_SHA256];
     if (map->count < head + IO_SHA256 || memcmp(map->bytes, magic, sizeof magic)) return false;
     size_t end = map->count - IO_SHA256, at = head, row = (size_t)cache->width * sizeof(float);
-    if (io_sha256_memory(map->bytes, end, digest, NULL) != TN_OK ||
-        memcmp(digest, map->bytes + end, IO_SHA256) ||
+    io_sha256_memory(map->bytes, end, digest);
+    if (memcmp(digest, map->bytes + end, IO_SHA256) ||
         number_at(map->bytes + sizeof magic) != (uint32_t)cache->width)
         return false;
     uint32_t count = number_at(map->bytes + sizeof magic + 4);
@@ -107,7 +107,7 @@ tn_status md_text_cache_add(md_text_cache *cache, const char *text, const float 
 
 static tn_status put(io_writer *writer, io_sha256 *hash, const void *bytes, size_t count,
                      tn_error *err) {
-    TN_TRY(io_sha256_add(hash, bytes, count, err));
+    io_sha256_add(hash, bytes, count);
     return io_write(writer, bytes, count, err);
 }
 
@@ -136,11 +136,9 @@ tn_status md_text_cache_save(md_text_cache *cache, tn_error *err) {
     uint8_t digest[IO_SHA256];
     TN_TRY(io_make_folder(folder, err));
     TN_TRY(io_writer_open(&writer, cache->path, err));
-    tn_status status = io_sha256_open(&hash, err);
-    if (status == TN_OK && (status = put_all(cache, &writer, &hash, err)) != TN_OK)
-        io_sha256_abort(&hash);
-    else if (status == TN_OK)
-        status = io_sha256_end(&hash, digest, err);
+    io_sha256_init(&hash);
+    tn_status status = put_all(cache, &writer, &hash, err);
+    io_sha256_end(&hash, digest);
     if (status == TN_OK) status = io_write(&writer, digest, sizeof digest, err);
     if (status == TN_OK) return io_writer_commit(&writer, err);
     io_writer_abort(&writer);

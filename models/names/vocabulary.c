@@ -128,15 +128,13 @@ static tn_status cache_key(const maker *m, uint8_t key[IO_SHA256], tn_error *err
     io_sha256 hash;
     uint64_t vocabulary = md_bpe_hash(m->bpe);
     TN_TRY(md_clip_hash(m->clip, MD_CLIP_TEXT, m->cx->kn, tower, err));
-    TN_TRY(io_sha256_open(&hash, err));
-    tn_status status = io_sha256_add(&hash, tower, sizeof tower, err);
-    if (status == TN_OK) status = io_sha256_add(&hash, &vocabulary, sizeof vocabulary, err);
-    for (int64_t i = 0; status == TN_OK && i < m->templates->count; i++)
-        status =
-            io_sha256_add(&hash, m->templates->text[i], strlen(m->templates->text[i]) + 1, err);
-    if (status == TN_OK) return io_sha256_end(&hash, key, err);
-    io_sha256_abort(&hash);
-    return status;
+    io_sha256_init(&hash);
+    io_sha256_add(&hash, tower, sizeof tower);
+    io_sha256_add(&hash, &vocabulary, sizeof vocabulary);
+    for (int64_t i = 0; i < m->templates->count; i++)
+        io_sha256_add(&hash, m->templates->text[i], strlen(m->templates->text[i]) + 1);
+    io_sha256_end(&hash, key);
+    return TN_OK;
 }
 
 // No cache is no failure: the embeddings are then made each time.

@@ -50,8 +50,7 @@ static tn_status collect_settings(tool_pretrainer *t) {
     tool_run_set(&t->settings, "--half-until", "%.17g", o->half);
     tool_run_set(&t->settings, "--easy-until", "%.17g", o->easy);
     size_t rows = (size_t)(texts->names * texts->templates + texts->empties);
-    TN_TRY(io_sha256_memory(texts->ids, rows * (size_t)texts->context * sizeof *texts->ids, digest,
-                            t->err));
+    io_sha256_memory(texts->ids, rows * (size_t)texts->context * sizeof *texts->ids, digest);
     tool_run_set(&t->settings, "names and texts", "%s", io_sha256_text(digest, hex));
     return TN_OK;
 }
