@@ -462,29 +462,38 @@ static void results_come_back_as_written(void **state) {
     const char *path = temporary_path("results.json");
     io_coco_writer writer;
     ASSERT_OK(io_coco_writer_open(&writer, path, &err), err);
-    float box[4] = {0.1f, 2, 30.25f, 1.0f / 3};
-    ASSERT_OK(io_coco_writer_add(&writer, 42, 18, box, 0.9f, 3, 4, "3\\4\\\\", &err), err);
-    ASSERT_OK(io_coco_writer_add(&writer, -1, 1, box, 1, 0, 0, NULL, &err), err);
+    const float box[4] = {0.5f, 0, 30.75f, 1.0f / 3};
+    io_coco_found thing = {.image = {.number = 42},
+                           .category = {.number = 18},
+                           .box = {0.5f, 0, 30.75f, 1.0f / 3},
+                           .score = 0.9f,
+                           .counts = "3\\4\\\\",
+                           .h = 3,
+                           .w = 4};
+    ASSERT_OK(io_coco_writer_add(&writer, &thing, &err), err);
+    thing.image.number = -1, thing.category.number = 1, thing.score = 1, thing.counts = NULL;
+    ASSERT_OK(io_coco_writer_add(&writer, &thing, &err), err);
     ASSERT_OK(io_coco_writer_commit(&writer, &err), err);
     char *text;
     size_t count;
     ASSERT_OK(io_read_text(path, 0, &text, &count, &err), err);
     assert_string_equal(
         text,
-        "[{\"image_id\":42,\"category_id\":18,\"bbox\":[0.1,2,30.25,0.33333334],\"score\":0.9,"
+        "[{\"image_id\":42,\"category_id\":18,\"bbox\":[0.5,0,30.25,0.33333334],\"score\":0.9,"
         "\"segmentation\":{\"size\":[3,4],\"counts\":\"3\\\\4\\\\\\\\\"}},\n"
-        "{\"image_id\":-1,\"category_id\":1,\"bbox\":[0.1,2,30.25,0.33333334],\"score\":1}]\n");
+        "{\"image_id\":-1,\"category_id\":1,\"bbox\":[0.5,0,30.25,0.33333334],\"score\":1}]\n");
     tn_free(text);
     io_coco *c;
     ASSERT_OK(io_coco_results_open(path, IO_COCO_SHAPES, &c, &err), err);
     assert_int_equal(c->object_count, 2);
-    for (int i = 0; i < 4; i++) assert_true((float)c->objects[0].box[i] == box[i]);
+    for (int i = 0; i < 4; i++)
+        assert_true((float)c->objects[0].box[i] == box[i] - (i < 2 ? 0 : box[i - 2]));
     assert_string_equal(c->objects[0].shape.text, "3\\4\\\\");
     io_coco_close(c);
     // One that is given up leaves the old file.
     ASSERT_OK(io_coco_writer_open(&writer, path, &err), err);
-    box[2] = NAN;
-    assert_int_equal(io_coco_writer_add(&writer, 5, 1, box, 1, 0, 0, NULL, &err), TN_EINVAL);
+    thing.box[2] = NAN, thing.image.number = 5;
+    assert_int_equal(io_coco_writer_add(&writer, &thing, &err), TN_EINVAL);
     assert_non_null(strstr(err.text, "image 5"));
     io_coco_writer_abort(&writer);
     ASSERT_OK(io_coco_results_open(path, 0, &c, &err), err);
@@ -497,6 +506,42 @@ static void results_come_back_as_written(void **state) {
     io_coco_close(c);
     unlink(path);
     assert_int_equal(io_coco_writer_open(&writer, "/nowhere/x.json", &err), TN_EIO);
+}
+
+static void results_take_ids_that_are_text(void **state) {
+    (void)state;
+    const char *path = temporary_path("texts.json");
+    io_coco_writer writer;
+    ASSERT_OK(io_coco_writer_open(&writer, path, &err), err);
+    io_coco_found thing = {.image = {.text = "a \"b\"\\\n\xc3\xa9"},
+                           .category = {.number = 3},
+                           .box = {1, 2, 3, 4},
+                           .score = 1};
+    ASSERT_OK(io_coco_writer_add(&writer, &thing, &err), err);
+    ASSERT_OK(io_coco_writer_commit(&writer, &err), err);
+    char *text;
+    size_t count;
+    ASSERT_OK(io_read_text(path, 0, &text, &count, &err), err);
+    assert_string_equal(text, "[{\"image_id\":\"a \\\"b\\\"\\\\\\u000a\xc3\xa9\",\"category_id\":3,"
+                              "\"bbox\":[1,2,2,2],\"score\":1}]\n");
+    tn_free(text);
+}
+
+static void a_found_thing_becomes_a_result_in_memory(void **state) {
+    (void)state;
+    io_coco_found thing = {
+        .image = {.number = 4}, .category = {.number = 3}, .box = {1, 2, 4, 8}, .score = 0.25f};
+    io_coco_object object = io_coco_object_of(&thing);
+    assert_int_equal(object.image_id, 4);
+    assert_int_equal(object.category_id, 3);
+    assert_true(object.box[0] == 1 && object.box[1] == 2 && object.box[2] == 3);
+    assert_true(object.box[3] == 6 && object.area == 18 && object.score == 0.25);
+    assert_true(object.has_box && object.shape.kind == IO_COCO_NONE);
+    thing.counts = "06", thing.h = 2, thing.w = 3;
+    object = io_coco_object_of(&thing);
+    assert_true(!object.has_box && object.shape.kind == IO_COCO_TEXT);
+    assert_int_equal(object.shape.count, 2);
+    assert_true(object.shape.h == 2 && object.shape.w == 3);
 }
 
 // The mask of an annotation as pycocotools' annToRLE makes it of polygons.
@@ -577,6 +622,8 @@ int main(void) {
         cmocka_unit_test(numbers_are_the_nearest_doubles),
         cmocka_unit_test(floats_are_written_short_and_exact),
         cmocka_unit_test(results_come_back_as_written),
+        cmocka_unit_test(results_take_ids_that_are_text),
+        cmocka_unit_test(a_found_thing_becomes_a_result_in_memory),
         cmocka_unit_test(real_polygons_give_pycocotools_masks),
     };
     return cmocka_run_group_tests(tests, NULL, temporary_teardown);

@@ -155,11 +155,14 @@ static void write_perfect(const io_coco *coco, const char *path) {
     ASSERT_OK(io_coco_writer_open(&writer, path, &err), err);
     for (size_t i = 0; i < coco->object_count; i++) {
         const io_coco_object *o = &coco->objects[i];
-        float box[4];
-        for (int k = 0; k < 4; k++) box[k] = (float)o->box[k];
-        ASSERT_OK(io_coco_writer_add(&writer, o->image_id, o->category_id, box, 0.9f, o->shape.h,
-                                     o->shape.w, o->shape.text, &err),
-                  err);
+        io_coco_found found = {.image = {.number = o->image_id},
+                               .category = {.number = o->category_id},
+                               .score = 0.9f,
+                               .counts = o->shape.text,
+                               .h = o->shape.h,
+                               .w = o->shape.w};
+        for (int k = 0; k < 4; k++) found.box[k] = (float)(o->box[k] + (k < 2 ? 0 : o->box[k - 2]));
+        ASSERT_OK(io_coco_writer_add(&writer, &found, &err), err);
     }
     ASSERT_OK(io_coco_writer_commit(&writer, &err), err);
 }

@@ -91,16 +91,33 @@ void io_coco_keep_first(io_coco *coco, size_t images);
 int64_t io_coco_find_image(const io_coco *coco, int64_t id);
 int64_t io_coco_find_category(const io_coco *coco, int64_t id);
 
+// What a picture or a category is called in a file: a number, or the text where that is not NULL.
+typedef struct io_coco_id {
+    int64_t number;
+    const char *text; // UTF-8
+} io_coco_id;
+
+// One thing that a detector found.
+typedef struct io_coco_found {
+    io_coco_id image, category;
+    float box[4]; // x1, y1, x2, y2 in pixels
+    float score;
+    const char *counts; // compressed run lengths of its mask of h x w, or NULL
+    uint32_t h, w;
+} io_coco_found;
+
+// The same as a result in memory, for an evaluation; its ids are the numbers. With a mask its area
+// is the mask's, and the text stays the caller's.
+io_coco_object io_coco_object_of(const io_coco_found *found);
+
 // Results, written as they come and there only when committed.
 typedef struct io_coco_writer {
     io_writer file;
     int64_t count; // so far
 } io_coco_writer;
 tn_status io_coco_writer_open(io_coco_writer *writer, const char *path, tn_error *err);
-// box: left, top, width, height. counts: compressed run lengths of a mask of h x w, or NULL. Floats
-// take the shortest form that reads back to the same float32. TN_EINVAL when one is not finite.
-tn_status io_coco_writer_add(io_coco_writer *writer, int64_t image_id, int64_t category_id,
-                             const float box[4], float score, uint32_t h, uint32_t w,
-                             const char *counts, tn_error *err);
+// Floats take the shortest form that reads back to the same float32. TN_EINVAL when one is not
+// finite.
+tn_status io_coco_writer_add(io_coco_writer *writer, const io_coco_found *found, tn_error *err);
 tn_status io_coco_writer_commit(io_coco_writer *writer, tn_error *err);
 void io_coco_writer_abort(io_coco_writer *writer); // fine after commit

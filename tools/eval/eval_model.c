@@ -40,23 +40,6 @@ static tn_status choose_pictures(const tool_eval_run *run, int64_t **ids, size_t
     return TN_OK;
 }
 
-static tn_status write_results(const tool_eval_run *run, const tool_model *model, int64_t id,
-                               lexmask_result *result, io_coco_writer *writer, tn_error *err) {
-    int width, height;
-    lexmask_result_size(result, &width, &height);
-    for (size_t i = 0; i < lexmask_result_count(result); i++) {
-        const lexmask_detection *d = lexmask_result_at(result, i);
-        const float box[4] = {d->box[0], d->box[1], d->box[2] - d->box[0], d->box[3] - d->box[1]};
-        int64_t category = run->data->categories[model->category[d->label]].id;
-        const char *counts;
-        lexmask_error failure = {0};
-        TN_TRY(tool_api_status(lexmask_result_rle(result, i, &counts, &failure), &failure, err));
-        TN_TRY(io_coco_writer_add(writer, id, category, box, d->score, (uint32_t)height,
-                                  (uint32_t)width, counts, err));
-    }
-    return TN_OK;
-}
-
 static tn_status keep_proposals(tool_eval_run *run, const tool_model *model, int64_t id,
                                 const lexmask_result *result, tn_error *err) {
     size_t count = lexmask_result_proposal_count(result), need = run->proposal_count + count;
@@ -72,7 +55,7 @@ static tn_status keep_proposals(tool_eval_run *run, const tool_model *model, int
         run->proposal[run->proposal_count++] = (io_coco_object){
             .id = (int64_t)run->proposal_count,
             .image_id = id,
-            .category_id = run->data->categories[model->category[0]].id,
+            .category_id = model->category_id[0].number,
             .box = {box[0], box[1], box[2] - box[0], box[3] - box[1]},
             .score = 1 / (1 + (double)i), // their order is all that there is to know
             .has_box = true,
@@ -90,7 +73,7 @@ static tn_status open_scores(tool_eval_run *run, const tool_model *model,
                        "--scores keeps what is looked for alone: give --no-contrast with it");
     int64_t *ids = tn_alloc_zero(names + 1, sizeof *ids);
     if (!ids) return tn_fail(err, TN_ENOMEM, "out of memory for %zu categories", names);
-    for (size_t t = 0; t < names; t++) ids[t] = run->data->categories[model->category[t]].id;
+    for (size_t t = 0; t < names; t++) ids[t] = model->category_id[t].number;
     io_scores_head head = {.classes = names,
                            .category_ids = ids,
                            .base = (uint8_t *)scores->base, // only read
@@ -134,7 +117,8 @@ static tn_status run_one(tool_eval_run *run, const tool_model *model, const io_c
         return TN_OK;
     }
     TN_TRY(tool_api_status(status, &failure, err));
-    tn_status kept = write_results(run, model, image->id, result, writer, err);
+    tn_status kept = tool_api_write_coco(result, (io_coco_id){.number = image->id},
+                                         model->category_id, writer, err);
     if (kept == TN_OK && run->proposals) kept = keep_proposals(run, model, image->id, result, err);
     if (kept == TN_OK && run->scores_out) kept = keep_scores(run, model, image->id, result, err);
     tool_detail("%s: %zu found", path, lexmask_result_count(result));

@@ -28,24 +28,6 @@ const char *tool_model_misuse(const tool_model_choice *c) {
     return NULL; // none: the one that comes with the program
 }
 
-tn_status tool_api_status(lexmask_status status, const lexmask_error *from, tn_error *to) {
-    if (status == LEXMASK_OK) return TN_OK;
-    return tn_fail(to, (tn_status)status, "%s", from->text);
-}
-
-void tool_api_log(void *user, lexmask_log_level level, const char *text) {
-    (void)user;
-    if (level == LEXMASK_LOG_DETAIL)
-        tool_detail("%s", text);
-    else
-        tool_note("%s", text);
-}
-
-int tool_api_cancelled(void *user, double done) {
-    (void)user, (void)done;
-    return tool_interrupted();
-}
-
 static tn_status open_model(const tool_model_choice *c, int64_t threads, tool_model *out,
                             tn_error *err) {
     lexmask_model_options options;
@@ -65,7 +47,9 @@ static tn_status choose_names(const io_coco *data, const io_coco_split *split, c
     *count = 0;
     *list = tn_alloc_zero(data->category_count + 1, sizeof **list);
     out->category = tn_alloc_zero(data->category_count + 1, sizeof *out->category);
-    if (!*list || !out->category) return tn_fail(err, TN_ENOMEM, "out of memory for names");
+    out->category_id = tn_alloc_zero(data->category_count + 1, sizeof *out->category_id);
+    if (!*list || !out->category || !out->category_id)
+        return tn_fail(err, TN_ENOMEM, "out of memory for names");
     for (size_t i = 0; i < data->category_count; i++) {
         const io_coco_category *category = &data->categories[i];
         if (split && split->part[i] == IO_PART_NONE) continue;
@@ -73,6 +57,7 @@ static tn_status choose_names(const io_coco *data, const io_coco_split *split, c
             return tn_fail(err, TN_EFORMAT, "category %lld has no name to look for",
                            (long long)category->id);
         out->category[*count] = i;
+        out->category_id[*count].number = category->id;
         (*list)[(*count)++] = category->name;
     }
     return *count ? TN_OK : tn_fail(err, TN_EFORMAT, "no categories to look for");
@@ -133,5 +118,6 @@ void tool_model_close(tool_model *model) {
     lexmask_names_free(model->names);
     lexmask_model_close(model->model);
     tn_free(model->category);
+    tn_free(model->category_id);
     *model = (tool_model){0};
 }

@@ -6,6 +6,7 @@
 #include "io/coco/coco_split.h"
 #include "lexmask.h"
 #include "models/fvlm/fvlm_config.h"
+#include "tools/shared/api_calls.h"
 #include "tools/shared/options.h"
 
 typedef struct tool_model_choice {
@@ -97,7 +98,8 @@ typedef struct tool_model {
     lexmask_model *model;
     lexmask_names *names;
     lexmask_session *session;
-    size_t *category; // of each label: the index of its category
+    size_t *category;        // of each label: the index of its category
+    io_coco_id *category_id; // and its id
 } tool_model;
 
 // Ready to look for the categories of a data set; with a split, for its base and novel ones alone.
@@ -106,9 +108,3 @@ tn_status tool_model_open(const tool_model_choice *choice, const io_coco *data,
                           const io_coco_split *split, int64_t threads, tool_model *out,
                           tn_error *err);
 void tool_model_close(tool_model *model); // fine on one that is all 0
-
-// The public API's errors are the library's own, number for number.
-tn_status tool_api_status(lexmask_status status, const lexmask_error *from, tn_error *to);
-// Its callbacks: messages as the command's own, and Ctrl-C as a wish to stop. user is not used.
-void tool_api_log(void *user, lexmask_log_level level, const char *text);
-int tool_api_cancelled(void *user, double done);

@@ -3,14 +3,11 @@
 
 #include "io/image/image.h"
 #include "tensor/alloc.h"
+#include "tools/shared/api_calls.h"
 
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
-
-static tn_status from_api(lexmask_status status, const lexmask_error *from, tn_error *to) {
-    return status == LEXMASK_OK ? TN_OK : tn_fail(to, (tn_status)status, "%s", from->text);
-}
 
 void tool_print_table(const lexmask_result *result) {
     size_t count = lexmask_result_count(result);
@@ -36,7 +33,7 @@ static tn_status write_overlay(const tool_outputs *o, const char *stem, lexmask_
     char path[4096];
     lexmask_error failure = {0};
     TN_TRY(path_in(o, path, sizeof path, o->wanted.out, stem, ".png", err));
-    TN_TRY(from_api(lexmask_result_draw(result, path, &failure), &failure, err));
+    TN_TRY(tool_api_status(lexmask_result_draw(result, path, &failure), &failure, err));
     tool_note("%s", path);
     return TN_OK;
 }
@@ -62,7 +59,8 @@ static tn_status write_masks(const tool_outputs *o, const char *stem, lexmask_re
     if (status == TN_OK) memset(map.data, 0, tn_bytes(&map));
     for (size_t i = 0; status == TN_OK && i < lexmask_result_count(result); i++) {
         lexmask_error failure = {0};
-        status = from_api(lexmask_result_mask(result, i, mask.data, 0, &failure), &failure, err);
+        status =
+            tool_api_status(lexmask_result_mask(result, i, mask.data, 0, &failure), &failure, err);
         if (status != TN_OK) break;
         uint8_t *pixel = tn_u8(&mask);
         int32_t *label = tn_i32(&map);
@@ -143,26 +141,12 @@ static tn_status picture_id(const tool_outputs *o, const char *path, size_t inde
     return tn_fail(err, TN_EINVAL, "%s: no picture of this file name in %s", path, o->wanted.ids);
 }
 
-static tn_status write_results(tool_outputs *o, int64_t id, lexmask_result *result, tn_error *err) {
-    int width, height;
-    lexmask_result_size(result, &width, &height);
-    for (size_t i = 0; i < lexmask_result_count(result); i++) {
-        const lexmask_detection *d = lexmask_result_at(result, i);
-        const float box[4] = {d->box[0], d->box[1], d->box[2] - d->box[0], d->box[3] - d->box[1]};
-        const char *counts;
-        lexmask_error failure = {0};
-        TN_TRY(from_api(lexmask_result_rle(result, i, &counts, &failure), &failure, err));
-        TN_TRY(io_coco_writer_add(&o->json, id, o->category[d->label], box, d->score,
-                                  (uint32_t)height, (uint32_t)width, counts, err));
-    }
-    return TN_OK;
-}
-
-static tn_status category_id(const tool_outputs *o, const char *name, int64_t *id, tn_error *err) {
+static tn_status category_id(const tool_outputs *o, const char *name, io_coco_id *id,
+                             tn_error *err) {
     for (size_t i = 0; i < o->ids->category_count; i++) {
         const io_coco_category *category = &o->ids->categories[i];
         if (!category->name || strcmp(category->name, name)) continue;
-        *id = category->id;
+        id->number = category->id;
         return TN_OK;
     }
     return tn_fail(err, TN_EINVAL, "%s: no category '%s'", o->wanted.ids, name);
@@ -175,7 +159,7 @@ static tn_status make_categories(tool_outputs *o, tn_error *err) {
     o->category = tn_alloc(count * sizeof *o->category);
     if (!o->category) return tn_fail(err, TN_ENOMEM, "out of memory for %zu categories", count);
     for (size_t i = 0; i < count; i++) {
-        o->category[i] = (int64_t)i + (o->names ? 1 : 0);
+        o->category[i] = (io_coco_id){.number = (int64_t)i + (o->names ? 1 : 0)};
         if (!o->ids) continue;
         const char *name =
             o->names ? lexmask_names_at(o->names, i) : lexmask_model_class_at(o->model, i);
@@ -212,7 +196,8 @@ tn_status tool_outputs_add(tool_outputs *o, size_t index, lexmask_result *result
     int64_t id;
     tool_stem(path, stem, sizeof stem);
     TN_TRY(picture_id(o, path, index, &id, err));
-    if (o->wanted.json) TN_TRY(write_results(o, id, result, err));
+    if (o->wanted.json)
+        TN_TRY(tool_api_write_coco(result, (io_coco_id){.number = id}, o->category, &o->json, err));
     if (o->wanted.jsonl) TN_TRY(write_line(o, path, id, result, err));
     if (o->wanted.masks) TN_TRY(write_masks(o, stem, result, err));
     if (o->wanted.out) TN_TRY(write_overlay(o, stem, result, err));

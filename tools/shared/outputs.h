@@ -27,7 +27,7 @@ typedef struct tool_outputs {
     io_writer jsonl;
     bool json_open, jsonl_open;
     io_coco *ids;
-    int64_t *category; // id of each name (closed mode: of each label)
+    io_coco_id *category; // of each name (closed mode: of each label)
 } tool_outputs;
 
 // TN_EINVAL when two pictures would be drawn to one file, or one over itself, or when a file of
