@@ -9,8 +9,11 @@ ifeq ($(MAKELEVEL)$(filter clean,$(MAKECMDGOALS)),0)
 MAKEFLAGS += -j$(shell nproc)
 endif
 
-VERSION := 0.1.0
+# As the public header has it. A library of version 0.N is not compatible with one of 0.M.
+VERSION := $(shell sed -n 's/^\#define LEXMASK_VERSION "\(.*\)"/\1/p' include/lexmask.h)
+ABI := $(basename $(VERSION))
 PREFIX ?= /usr/local
+LIBDIR ?= $(PREFIX)/lib
 DESTDIR ?=
 BUILD ?= build
 CC ?= cc
@@ -27,30 +30,40 @@ DEPS := gcc pkg-config libc6-dev libjpeg-dev libpng-dev zlib1g-dev \
 # What `make lint` and `.ci/run` use besides.
 DEPS_DEV := clang clang-format clang-tidy libclang-rt-14-dev
 
-PACKAGES := libjpeg libpng zlib libutf8proc jansson libcurl pangocairo freetype2
+# What liblexmask needs, what liblexmask-draw needs besides, and what only the command does.
+PACKAGES := libjpeg libpng zlib libutf8proc jansson
+DRAW_PACKAGES := pangocairo freetype2
+TOOL_PACKAGES := libcurl
 # Asked for at the first use, not while this file is read: `make deps all` installs pkg-config first.
-PKG_CFLAGS = $(eval PKG_CFLAGS := $$(shell pkg-config --cflags $(PACKAGES)))$(PKG_CFLAGS)
+PKG_CFLAGS = $(eval PKG_CFLAGS := $$(shell pkg-config --cflags $(PACKAGES) $(DRAW_PACKAGES) $(TOOL_PACKAGES)))$(PKG_CFLAGS)
 PKG_LIBS = $(eval PKG_LIBS := $$(shell pkg-config --libs $(PACKAGES)))$(PKG_LIBS)
+DRAW_LIBS = $(eval DRAW_LIBS := $$(shell pkg-config --libs $(DRAW_PACKAGES)))$(DRAW_LIBS)
+TOOL_LIBS = $(eval TOOL_LIBS := $$(shell pkg-config --libs $(TOOL_PACKAGES)))$(TOOL_LIBS)
 
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla -Wno-missing-field-initializers
-CPPFLAGS += -I. -Iinclude -D_GNU_SOURCE -DLEXMASK_VERSION='"$(VERSION)"' \
-	-DLEXMASK_DATADIR='"$(PREFIX)/share/lexmask"'
+CPPFLAGS += -I. -Iinclude -D_GNU_SOURCE
 # No contraction: a*b+c is rounded as written, so that levels and compilers agree. Kernels that
 # want fused multiply-add say so themselves. -g1 is what backtraces and profiles need, in a fifth less
 # time than -g, which a debugger wants: make OPT="-Og -g".
 CFLAGS += -std=c17 -g1 $(OPT) -fPIC -fvisibility=hidden -ffp-contract=off -pthread $(WARN)
 LDLIBS += $(PKG_LIBS) -lm -pthread
+LDFLAGS += -Wl,--as-needed
 ifneq ($(SAN),)
 CFLAGS += -fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer
 # What fontconfig keeps is no leak (draw/draw_plate.c): every program is to know, whatever it draws with.
-LDFLAGS += -fsanitize=$(SAN) -Wl,-u,__lsan_default_suppressions
+LDFLAGS += -fsanitize=$(SAN)
+PROGRAM_LDFLAGS := -Wl,-u,__lsan_default_suppressions
 endif
 
-LIB_SRC := $(sort $(shell find tensor kernels io draw nn models train eval api -name '*.c'))
+# What draws or paints is liblexmask-draw; all else but the command is liblexmask.
+DRAW_DIRS := draw train/world api/draw
+DRAW_SRC := $(sort $(shell find $(DRAW_DIRS) -name '*.c'))
+LIB_SRC := $(sort $(filter-out $(DRAW_SRC),$(shell find tensor kernels io nn models train eval api -name '*.c')))
 TOOL_SRC := $(sort $(shell find tools -name '*.c'))
 TEST_SRC := $(sort $(wildcard tests/test_*.c))
 TEST_LIB_SRC := $(sort $(wildcard tests/support/*.c))
 LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/obj/%.o)
+DRAW_OBJ := $(DRAW_SRC:%.c=$(BUILD)/obj/%.o)
 TOOL_OBJ := $(TOOL_SRC:%.c=$(BUILD)/obj/%.o)
 TEST_LIB_OBJ := $(TEST_LIB_SRC:%.c=$(BUILD)/obj/%.o)
 TEST_BIN := $(TEST_SRC:tests/%.c=$(BUILD)/tests/%)
@@ -60,11 +73,12 @@ FAST_BIN := $(filter-out $(LEFT_OUT:%=$(BUILD)/tests/%),$(TEST_BIN))
 TEST_SCRIPT := $(sort $(wildcard tests/test_*.sh))
 
 LIB := $(BUILD)/liblexmask.a
-PROGRAM := $(if $(wildcard tools/main.c),$(BUILD)/lexmask)
-
+DRAW_LIB := $(BUILD)/liblexmask-draw.a
 SHARED := $(BUILD)/liblexmask.so.$(VERSION)
+DRAW_SHARED := $(BUILD)/liblexmask-draw.so.$(VERSION)
+PROGRAM := $(BUILD)/lexmask
 
-all: $(LIB) $(SHARED) $(PROGRAM) ## Build the program and the libraries
+all: $(LIB) $(DRAW_LIB) $(SHARED) $(DRAW_SHARED) $(PROGRAM) ## Build the program and the libraries
 
 # A processor level's files are compiled for that level; dispatch happens once, at start.
 ifeq ($(shell uname -m),x86_64)
@@ -78,20 +92,40 @@ $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
 
+# The folder of the model that comes with lexmask is in one object, made again when PREFIX changes.
+$(BUILD)/prefix: always
+	@mkdir -p $(@D)
+	@echo '$(PREFIX)' | cmp -s - $@ || echo '$(PREFIX)' >$@
+$(BUILD)/obj/models/fvlm/shipped.o: CPPFLAGS += -DLEXMASK_DATADIR='"$(PREFIX)/share/lexmask"'
+$(BUILD)/obj/models/fvlm/shipped.o: $(BUILD)/prefix
+
 $(LIB): $(LIB_OBJ)
+$(DRAW_LIB): $(DRAW_OBJ)
+$(LIB) $(DRAW_LIB):
 	@rm -f $@
 	$(Q)ar rcs $@ $^
 
-$(SHARED): $(LIB_OBJ) api/lexmask.map
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -shared -Wl,-soname,liblexmask.so.$(basename $(basename $(VERSION))) \
-		-Wl,--version-script=api/lexmask.map -Wl,--no-undefined -o $@ $(LIB_OBJ) $(LDLIBS)
-
-$(BUILD)/lexmask: $(TOOL_OBJ) $(LIB)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
-
-$(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(TEST_LIB_OBJ) $(LIB)
+# Of the libraries only what is called lexmask_ can be seen from outside.
+$(BUILD)/symbols.map: include/lexmask.h
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(LDLIBS)
+	@echo 'LEXMASK_$(ABI) { global: lexmask_*; local: *; };' >$@
+AS_SHARED = -shared -Wl,-soname,$(patsubst %.$(VERSION),%.$(ABI),$(@F)) \
+	-Wl,--version-script=$(BUILD)/symbols.map -Wl,--no-undefined
+
+$(SHARED): $(LIB_OBJ) $(BUILD)/symbols.map
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(AS_SHARED) -o $@ $(LIB_OBJ) $(LDLIBS)
+
+# lexmask_ functions are those of the other shared library; of files and memory it has a copy.
+$(DRAW_SHARED): $(DRAW_OBJ) $(SHARED) $(LIB) $(BUILD)/symbols.map
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(AS_SHARED) -o $@ $(DRAW_OBJ) $(SHARED) $(LIB) $(DRAW_LIBS) $(LDLIBS)
+
+$(PROGRAM): $(TOOL_OBJ) $(DRAW_LIB) $(LIB)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(PROGRAM_LDFLAGS) -o $@ $^ $(TOOL_LIBS) $(DRAW_LIBS) $(LDLIBS)
+
+$(BUILD)/tests/test_download: $(BUILD)/obj/tools/shared/download.o
+$(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(TEST_LIB_OBJ) $(DRAW_LIB) $(LIB)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(PROGRAM_LDFLAGS) -o $@ $(filter %.o,$^) $(DRAW_LIB) $(LIB) -lcmocka $(TOOL_LIBS) $(DRAW_LIBS) $(LDLIBS)
 
 # V=1 shows the commands.
 Q := $(if $(V),,@)
@@ -107,7 +141,7 @@ tests: $(TEST_BIN)
 
 # `make -j deps all`: nothing is compiled before all is installed.
 ifneq ($(filter deps,$(MAKECMDGOALS)),)
-$(LIB_OBJ) $(TOOL_OBJ) $(TEST_LIB_OBJ) $(TEST_SRC:%.c=$(BUILD)/obj/%.o): | deps
+$(LIB_OBJ) $(DRAW_OBJ) $(TOOL_OBJ) $(TEST_LIB_OBJ) $(TEST_SRC:%.c=$(BUILD)/obj/%.o): | deps
 endif
 
 test: all tests ## Run every test; ends with "N passed, N failed"; DUMPS=DIR adds dumped layers
@@ -130,22 +164,39 @@ test-sanitized: ## The tests with AddressSanitizer and UndefinedBehaviorSanitize
 demo: $(PROGRAM) ## Find named things in the picture that comes with this repository
 	@tools/scripts/demo.sh $(BUILD)/lexmask
 
+# Every installed file: what is copied here is what `make uninstall` removes.
+TO := $(DESTDIR)$(PREFIX)
+TO_LIB := $(DESTDIR)$(LIBDIR)
+DOC_FILES := LICENSE NOTICE README.md
+MODEL_FILES := $(patsubst demo/model/%,%,$(wildcard demo/model/*.* demo/model/clip/*))
+PC = sed 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(patsubst $(PREFIX)/%,$${prefix}/%,$(LIBDIR))|; s|@VERSION@|$(VERSION)|; s|@PACKAGES@|$(PACKAGES)|; s|@DRAW_PACKAGES@|$(DRAW_PACKAGES)|'
+LIBRARIES := lexmask lexmask-draw
+
 install: all ## Install under DESTDIR and PREFIX (/usr/local)
-	@install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(PREFIX)/lib/pkgconfig \
-		$(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/doc/lexmask
-	@install -m 755 $(BUILD)/lexmask $(DESTDIR)$(PREFIX)/bin
-	@install -m 644 include/lexmask.h $(DESTDIR)$(PREFIX)/include
-	@install -m 644 $(LIB) $(DESTDIR)$(PREFIX)/lib
-	@install -m 755 $(SHARED) $(DESTDIR)$(PREFIX)/lib
-	@ln -sf $(notdir $(SHARED)) $(DESTDIR)$(PREFIX)/lib/liblexmask.so.$(basename $(basename $(VERSION)))
-	@ln -sf $(notdir $(SHARED)) $(DESTDIR)$(PREFIX)/lib/liblexmask.so
-	@sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|; s|@PACKAGES@|$(PACKAGES)|' api/lexmask.pc.in \
-		>$(DESTDIR)$(PREFIX)/lib/pkgconfig/lexmask.pc
-	@install -m 644 docs/lexmask.1 $(DESTDIR)$(PREFIX)/share/man/man1
-	@install -m 644 LICENSE NOTICE README.md $(DESTDIR)$(PREFIX)/share/doc/lexmask
-	@install -d $(DESTDIR)$(PREFIX)/share/lexmask/model/clip
-	@install -m 644 demo/model/*.* $(DESTDIR)$(PREFIX)/share/lexmask/model
-	@install -m 644 demo/model/clip/* $(DESTDIR)$(PREFIX)/share/lexmask/model/clip
+	@install -d $(TO)/bin $(TO)/include $(TO_LIB)/pkgconfig $(TO)/share/man/man1 $(TO)/share/doc/lexmask \
+		$(TO)/share/lexmask/model/clip
+	@install -m 755 $(PROGRAM) $(TO)/bin
+	@install -m 644 include/lexmask.h include/lexmask_draw.h $(TO)/include
+	@for lib in $(LIBRARIES); do \
+		install -m 644 $(BUILD)/lib$$lib.a $(TO_LIB); \
+		install -m 755 $(BUILD)/lib$$lib.so.$(VERSION) $(TO_LIB); \
+		ln -sf lib$$lib.so.$(VERSION) $(TO_LIB)/lib$$lib.so.$(ABI); \
+		ln -sf lib$$lib.so.$(ABI) $(TO_LIB)/lib$$lib.so; \
+		$(PC) api/$$lib.pc.in >$(TO_LIB)/pkgconfig/$$lib.pc; \
+	done
+	@install -m 644 docs/lexmask.1 $(TO)/share/man/man1
+	@install -m 644 $(DOC_FILES) $(TO)/share/doc/lexmask
+	@for file in $(MODEL_FILES); do install -m 644 demo/model/$$file $(TO)/share/lexmask/model/$$file; done
+
+uninstall: ## Remove what `make install` put there, with the same DESTDIR and PREFIX
+	@rm -f $(TO)/bin/lexmask $(TO)/include/lexmask.h $(TO)/include/lexmask_draw.h $(TO)/share/man/man1/lexmask.1
+	@for lib in $(LIBRARIES); do \
+		rm -f $(TO_LIB)/lib$$lib.a $(TO_LIB)/lib$$lib.so{.$(VERSION),.$(ABI),} $(TO_LIB)/pkgconfig/$$lib.pc; \
+	done
+	@rm -f $(addprefix $(TO)/share/doc/lexmask/,$(DOC_FILES)) $(addprefix $(TO)/share/lexmask/model/,$(MODEL_FILES))
+	@for dir in doc/lexmask lexmask/model/clip lexmask/model lexmask; do \
+		[ ! -d $(TO)/share/$$dir ] || rmdir --ignore-fail-on-non-empty $(TO)/share/$$dir; \
+	done
 
 model: all ## Train the model that ships, from nothing, in hours; goes on where it was (SEED=1, STEPS=tiny, CLIP=FOLDER)
 	@BUILD=$(BUILD) SEED="$(or $(SEED),1)" STEPS="$(or $(STEPS),full)" CLIP="$(CLIP)" tools/scripts/model.sh
@@ -183,6 +234,6 @@ clean: ## Remove everything built
 help: ## This list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: all tests test test-fast test-slow test-mutations test-levels test-sanitized demo install model model-ship man deps deps-dev format lint layers clean help
+.PHONY: all always tests test test-fast test-slow test-mutations test-levels test-sanitized demo install uninstall model model-ship man deps deps-dev format lint layers clean help
 .SECONDARY:
--include $(LIB_OBJ:.o=.d) $(TOOL_OBJ:.o=.d) $(TEST_LIB_OBJ:.o=.d) $(TEST_SRC:%.c=$(BUILD)/obj/%.d)
+-include $(LIB_OBJ:.o=.d) $(DRAW_OBJ:.o=.d) $(TOOL_OBJ:.o=.d) $(TEST_LIB_OBJ:.o=.d) $(TEST_SRC:%.c=$(BUILD)/obj/%.d)

@@ -2,6 +2,7 @@
 // What stands behind the public handles.
 #pragma once
 
+#include "api/api_status.h"
 #include "lexmask.h"
 #include "models/clip/clip.h"
 #include "models/crop/crop.h"
@@ -79,6 +80,3 @@ tn_status api_result_fvlm(const lexmask_session *session, const tn_tensor *image
                           const md_fvlm_result *found, lexmask_result **out, tn_error *err);
 tn_status api_result_crop(const lexmask_session *session, const tn_tensor *image,
                           const md_crop_result *found, lexmask_result **out, tn_error *err);
-
-// The two status types are equal, number for number; the texts are the same.
-lexmask_status api_status(tn_status status, const tn_error *from, lexmask_error *to);

@@ -8,18 +8,6 @@
 #include <string.h>
 #include <unistd.h>
 
-_Static_assert((int)LEXMASK_ECANCELLED == (int)TN_ECANCELLED, "status numbers differ");
-_Static_assert(sizeof((lexmask_error *)0)->text == sizeof((tn_error *)0)->text, "texts differ");
-
-lexmask_status api_status(tn_status status, const tn_error *from, lexmask_error *to) {
-    if (status != TN_OK && to) {
-        to->status = (lexmask_status)status;
-        memcpy(to->text, from->text, sizeof to->text);
-        if (!to->text[0]) snprintf(to->text, sizeof to->text, "%s", tn_status_name(status));
-    }
-    return (lexmask_status)status;
-}
-
 const char *lexmask_version(void) {
     return LEXMASK_VERSION;
 }

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Results: what was found in one picture, with masks kept small until somebody wants them whole.
 #include "api/internal.h"
-#include "draw/draw.h"
 #include "io/coco/rle.h"
-#include "io/image/image.h"
 
 #include <string.h>
 
@@ -156,6 +154,10 @@ void lexmask_result_size(const lexmask_result *result, int *width, int *height) 
     *height = (int)result->image.dim[0];
 }
 
+const uint8_t *lexmask_result_pixels(const lexmask_result *result) {
+    return tn_u8(&result->image);
+}
+
 // Into uint8 [H,W] of tn_alloc.
 static tn_status paste(const lexmask_result *result, size_t i, tn_tensor *out, tn_error *err) {
     if (i >= result->count)
@@ -210,46 +212,4 @@ lexmask_status lexmask_result_rle(lexmask_result *result, size_t i, const char *
         status = make_rle(result, i, &failure);
     if (status == TN_OK) *text = result->rle[i];
     return api_status(status, &failure, err);
-}
-
-// Whole masks are held only while they are drawn, and of a large picture only those of the best.
-#define DRAW_MASKS ((int64_t)1 << 29) // bytes
-
-static tn_status draw_items(const lexmask_result *result, io_draw_item *items, tn_tensor *masks,
-                            const char *path, tn_error *err) {
-    int64_t fit = DRAW_MASKS / (result->image.dim[0] * result->image.dim[1]);
-    for (size_t i = 0; i < result->count; i++) {
-        const lexmask_detection *d = &result->detection[i];
-        items[i] = (io_draw_item){.score = d->score,
-                                  .colour = d->label,
-                                  .name = d->name,
-                                  .tag = d->novel == 1 ? "novel" : NULL};
-        memcpy(items[i].box, d->box, sizeof d->box);
-        if ((int64_t)i >= fit) continue;
-        TN_TRY(paste(result, i, &masks[i], err));
-        items[i].mask = &masks[i];
-    }
-    tn_tensor overlay;
-    TN_TRY(tn_new_heap(&overlay, TN_U8, 3, result->image.dim, err));
-    tn_status status = io_draw_detections(&result->image, items, result->count, &overlay, err);
-    if (status == TN_OK) status = io_png_write(path, &overlay, err);
-    tn_free(overlay.data);
-    return status;
-}
-
-static tn_status draw(const lexmask_result *result, const char *path, tn_error *err) {
-    io_draw_item *items = tn_alloc_zero(result->count, sizeof *items);
-    tn_tensor *masks = tn_alloc_zero(result->count, sizeof *masks);
-    tn_status status = items && masks ? draw_items(result, items, masks, path, err)
-                                      : tn_fail(err, TN_ENOMEM, "out of memory for a drawing");
-    for (size_t i = 0; masks && i < result->count; i++) tn_free(masks[i].data);
-    tn_free(masks);
-    tn_free(items);
-    return status;
-}
-
-lexmask_status lexmask_result_draw(const lexmask_result *result, const char *path,
-                                   lexmask_error *err) {
-    tn_error failure = {0};
-    return api_status(draw(result, path, &failure), &failure, err);
 }

@@ -27,6 +27,9 @@ extern "C" {
 
 #define LEXMASK_API __attribute__((visibility("default")))
 
+#define LEXMASK_VERSION "0.2.0"
+#define LEXMASK_VERSION_NUMBER 200 // 10000 major + 100 minor + patch
+
 typedef enum lexmask_status {
     LEXMASK_OK = 0,
     LEXMASK_EINVAL,       // an argument or option that cannot be used
@@ -48,7 +51,7 @@ typedef struct lexmask_names lexmask_names;
 typedef struct lexmask_session lexmask_session;
 typedef struct lexmask_result lexmask_result;
 
-// "0.1.0"
+// LEXMASK_VERSION of the library that runs.
 LEXMASK_API const char *lexmask_version(void);
 // The processor level that a new model would use ("avx512", …) into text. LEXMASK_EDEVICE when
 // LEXMASK_CPU in the environment names one that this processor lacks.
@@ -242,6 +245,9 @@ typedef struct lexmask_detection {
 LEXMASK_API size_t lexmask_result_count(const lexmask_result *result);
 LEXMASK_API const lexmask_detection *lexmask_result_at(const lexmask_result *result, size_t i);
 LEXMASK_API void lexmask_result_size(const lexmask_result *result, int *width, int *height);
+// The picture that was looked at, upright: height rows of width pixels of red, green and blue,
+// tightly packed.
+LEXMASK_API const uint8_t *lexmask_result_pixels(const lexmask_result *result);
 // One byte a pixel, 1 inside the mask of detection i; stride: bytes a row (0: the width).
 LEXMASK_API lexmask_status lexmask_result_mask(const lexmask_result *result, size_t i,
                                                uint8_t *mask, size_t stride, lexmask_error *err);
@@ -272,9 +278,6 @@ typedef struct lexmask_scores {
 } lexmask_scores;
 // 0: the result has none (session option keep_scores, F-VLM alone).
 LEXMASK_API int lexmask_result_scores(const lexmask_result *result, lexmask_scores *scores);
-// The picture with boxes, masks and names drawn over it, as PNG. Written beside, then renamed.
-LEXMASK_API lexmask_status lexmask_result_draw(const lexmask_result *result, const char *path,
-                                               lexmask_error *err);
 LEXMASK_API void lexmask_result_free(lexmask_result *result); // NULL is fine
 
 #ifdef __cplusplus

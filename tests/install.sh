@@ -1,38 +1,56 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Installs into a folder and uses what lies there as a stranger would: the example is compiled
-# against the shared and the static library through pkg-config and run; exported symbols are
-# versioned and all named lexmask_*. Ends with "N passed, N failed".
+# Installs into a folder and uses what lies there as a stranger would: examples are compiled against
+# the shared and the static libraries through pkg-config and run; what a program that only detects
+# loads is counted; exported symbols are versioned and all named lexmask_*; `make uninstall` leaves
+# nothing. Ends with "N passed, N failed".
 set -u
 cd "$(dirname "$0")/.."
 . tests/support/check.sh
 
-check "make install" make -s install DESTDIR="$root/stage" PREFIX=/usr
-usr=$root/stage/usr
-export PKG_CONFIG_PATH=$usr/lib/pkgconfig PKG_CONFIG_SYSROOT_DIR=$root/stage
-for file in bin/lexmask include/lexmask.h lib/liblexmask.a lib/liblexmask.so lib/pkgconfig/lexmask.pc \
-    share/man/man1/lexmask.1 share/doc/lexmask/LICENSE; do
+usr=$root/usr
+cc="${CC:-cc} -Wall -Wextra -Werror"
+check "make install" make -s install PREFIX="$usr"
+export PKG_CONFIG_PATH=$usr/lib/pkgconfig
+version=$(pkg-config --modversion lexmask)
+for file in bin/lexmask include/lexmask.h include/lexmask_draw.h lib/liblexmask.a lib/liblexmask-draw.a \
+    lib/liblexmask.so "lib/liblexmask.so.${version%.*}" lib/liblexmask-draw.so lib/pkgconfig/lexmask-draw.pc \
+    share/man/man1/lexmask.1 share/doc/lexmask/LICENSE share/lexmask/model/config.json; do
     check "$file is there" test -e "$usr/$file"
 done
-# pkg-config puts the sysroot before -I and -L of the installed tree by itself.
-check "example with the shared library" bash -c "${CC:-cc} -Wall -Wextra -Werror examples/find.c \$(pkg-config --cflags --libs lexmask) -o $root/shared"
-check "example as C++ sees the header" bash -c "echo '#include <lexmask.h>' | ${CC:-cc} -x c++ -std=c++11 -fsyntax-only \$(pkg-config --cflags lexmask) -"
-check "example with the static library" bash -c "PKG_CONFIG_SYSROOT_DIR= ${CC:-cc} examples/find.c -I$usr/include $usr/lib/liblexmask.a \$(PKG_CONFIG_SYSROOT_DIR= pkg-config --libs $(sed -n 's/^Requires.private: //p' "$usr/lib/pkgconfig/lexmask.pc")) -lm -pthread -o $root/static"
+check "make install with DESTDIR" make -s install PREFIX="$usr" DESTDIR="$root/stage"
+check "as without it" diff -r "$usr" "$root/stage$usr"
+
+# ---- compiling ---------------------------------------------------------------------------------
+export LD_LIBRARY_PATH=$usr/lib
+check "example with the shared library" bash -c "$cc examples/find.c \$(pkg-config --cflags --libs lexmask) -o $root/shared"
+check "example with the static library" bash -c "$cc examples/find.c -I$usr/include $usr/lib/liblexmask.a \$(pkg-config --static --libs lexmask) -o $root/static"
+check "pkg-config --static --libs links" bash -c "$cc examples/find.c \$(pkg-config --static --cflags --libs lexmask) -o $root/flags"
+check "the same for drawing" bash -c "$cc examples/find.c \$(pkg-config --static --cflags --libs lexmask-draw) -o $root/flags"
+check "the header in C++" bash -c "echo '#include <lexmask_draw.h>' | ${CC:-cc} -x c++ -std=c++11 -Wall -Wextra -Werror -fsyntax-only \$(pkg-config --cflags lexmask-draw) -"
+check "only lexmask_ symbols, versioned" bash -c "nm -D --defined-only --with-symbol-versions $usr/lib/liblexmask.so $usr/lib/liblexmask-draw.so | awk '\$2 == \"T\" || \$2 == \"D\" || \$2 == \"B\"' | tee $root/symbols | grep -q 'lexmask_version@@LEXMASK_${version%.*}' && ! grep -v ' lexmask_' $root/symbols"
+
+# ---- running -----------------------------------------------------------------------------------
 picture=$(ls demo/pictures/*.png demo/pictures/*.jpg 2>/dev/null | head -n 1)
 names=$(head -n 5 demo/names.txt | paste -sd,)
-check "the example finds something" bash -c "LD_LIBRARY_PATH=$usr/lib $root/shared '$picture' '$names' demo/pair | tee $root/found && grep -q . $root/found"
+check "the example finds something" bash -c "$root/shared '$picture' '$names' demo/pair | tee $root/found && grep -q . $root/found"
 check "both libraries agree" bash -c "$root/static '$picture' '$names' demo/pair | cmp - $root/found"
-check "a missing folder is an error with its name" bash -c "! LD_LIBRARY_PATH=$usr/lib $root/shared x y /no/such/folder 2>$root/err && grep -q /no/such/folder $root/err"
-check "only lexmask_ symbols, versioned" bash -c "nm -D --defined-only --with-symbol-versions $usr/lib/liblexmask.so | awk '\$2 == \"T\" || \$2 == \"D\" || \$2 == \"B\"' | tee $root/symbols | grep -q 'lexmask_run_file@@LEXMASK_0.1' && ! grep -v ' lexmask_' $root/symbols"
+check "a missing folder is an error with its name" bash -c "! $root/shared x y /no/such/folder 2>$root/err && grep -q /no/such/folder $root/err"
+check "a program that only detects loads under 15 libraries" bash -c "ldd $root/shared >$root/loads && grep -q liblexmask.so $root/loads && [ \$(wc -l <$root/loads) -lt 15 ]"
+check "and none that draws, downloads or encrypts" bash -c "! grep -E 'curl|ssl|crypto|cairo|pango|glib|freetype' $root/loads"
 check "the installed program runs" "$usr/bin/lexmask" --version
-# The model that comes with the program is found from where it was installed.
+
+# ---- the model that comes with the program is found from where it was installed ----------------
 export -n LEXMASK_MODEL
 model=$usr/share/lexmask/model
-check "the model is there" test -f "$model/config.json"
 check "the installed program finds it" bash -c "cd / && '$usr/bin/lexmask' detect '$PWD/$picture' --names '$names' --no-cache -v 2>&1 | tee $root/default && grep -q ' found in ' $root/default"
-check "a program of one's own finds it by the shared library" bash -c "LD_LIBRARY_PATH=$usr/lib $root/shared '$picture' '$names'"
+check "a program finds it by the shared library" bash -c "$root/shared '$picture' '$names'"
+check "a program finds it by PREFIX" bash -c "$root/static '$picture' '$names'"
 mkdir -p "$root/tree/build" "$root/tree/demo"
 cp "$usr/bin/lexmask" "$root/tree/build" && cp -R "$model" "$root/tree/demo/model"
 check "the program of a source tree finds that of the tree" bash -c "'$root/tree/build/lexmask' detect '$picture' --names '$names' --no-cache"
-[ -e /usr/local/share/lexmask/model ] || check "a copy of the program that lies elsewhere says what to give" bash -c "cp '$usr/bin/lexmask' $root/lexmask && ! LEXMASK_MODEL= $root/lexmask detect '$picture' --names '$names' 2>$root/err && grep -q 'give --model DIR' $root/err"
+
+check "make uninstall" make -s uninstall PREFIX="$usr"
+check "leaves no file" bash -c "! find '$usr' -type f -o -type l | grep ."
+check "without its model a program says what to give" bash -c "! LEXMASK_MODEL= $root/static '$picture' '$names' 2>$root/err && grep -q 'give --model DIR' $root/err"
 checked

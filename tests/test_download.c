@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Downloads from a small server on the loopback address: resume, a cut connection, a server without
 // ranges, a wrong hash, a full disk, a cancel.
-#include "io/download.h"
 #include "io/file.h"
 #include "io/published.h"
 #include "io/sha256.h"
 #include "tests/support/temporary.h"
 #include "tests/support/test.h"
+#include "tools/shared/download.h"
 
 #include <arpa/inet.h>
 #include <pthread.h>
@@ -131,8 +131,8 @@ static fetched fetch(server *s, const char *name, const char *sha256,
     char hex[IO_SHA256_HEX];
     io_sha256_memory(body, BODY, digest);
     io_sha256_text(digest, hex);
-    io_download download = {url, f.path, sha256 ? sha256 : hex, progress, NULL};
-    f.status = io_download_run(&download, &f.err);
+    tool_download download = {url, f.path, sha256 ? sha256 : hex, progress, NULL};
+    f.status = tool_download_run(&download, &f.err);
     return f;
 }
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // lexmask pull: fetches a published checkpoint from its official address.
-#include "io/download.h"
 #include "io/file.h"
 #include "io/published.h"
 #include "tools/commands.h"
+#include "tools/shared/download.h"
 #include "tools/shared/progress.h"
 
 #include <string.h>
@@ -80,8 +80,8 @@ static tn_status pull(const md_published *item, tn_error *err) {
     }
     meter m = {.name = item->name, .start = tool_seconds(), .first = -1, .terminal = isatty(2)};
     tool_note("%s: fetching %s", item->name, url);
-    io_download download = {url, path, item->sha256, show, &m};
-    tn_status status = io_download_run(&download, err);
+    tool_download download = {url, path, item->sha256, show, &m};
+    tn_status status = tool_download_run(&download, err);
     if (m.terminal && m.shown > 0) fputs("\r\033[K", stderr);
     if (status == TN_OK) tool_note("%s: %s", item->name, path);
     return status;

@@ -4,6 +4,7 @@
 #include "draw/draw.h"
 #include "io/file.h"
 #include "io/image/image.h"
+#include "lexmask_draw.h"
 #include "tensor/alloc.h"
 #include "tools/shared/model_choice.h"
 #include "tools/shared/outputs.h"

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "train/log.h"
 
-#include "draw/plot.h"
 #include "io/file.h"
 #include "io/json.h"
 
@@ -11,9 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define NAMES 96   // different values a log may have
-#define NAME 48    // bytes of one name, with its end
-#define POINTS 200 // of a curve in a chart
+#define NAMES 96 // different values a log may have
+#define NAME 48  // bytes of one name, with its end
 #define MOST_LOG (1u << 30)
 
 typedef struct curve {
@@ -201,9 +199,10 @@ tn_status tr_log_note(tr_log *log, int64_t step, const char *event, const char *
 
 // ---- charts ------------------------------------------------------------------------------------
 
-// Means of equal pieces of the curve. x and y have room for POINTS.
-static size_t smooth(const curve *c, double *x, double *y) {
-    size_t points = c->count < POINTS ? c->count : POINTS;
+size_t tr_log_curve(const tr_log *log, const char *name, double *x, double *y) {
+    const curve *c = find(log, name);
+    if (!c) return 0;
+    size_t points = c->count < TR_POINTS ? c->count : TR_POINTS;
     for (size_t p = 0; p < points; p++) {
         size_t from = p * c->count / points, to = (p + 1) * c->count / points;
         x[p] = y[p] = 0;
@@ -212,23 +211,4 @@ static size_t smooth(const curve *c, double *x, double *y) {
         y[p] /= (double)(to - from);
     }
     return points;
-}
-
-tn_status tr_log_plot(const tr_log *log, const char *path, const char *title, const char *y_label,
-                      const char *const *names, size_t count, tn_error *err) {
-    io_series *series = tn_alloc_zero(count + 1, sizeof *series);
-    double *points = tn_alloc_zero(2 * POINTS * count + 1, sizeof *points);
-    tn_status status = series && points ? TN_OK : no_memory(log, err);
-    io_plot plot = {.title = title, .x_label = "step", .y_label = y_label, .series = series};
-    for (size_t i = 0; i < count && status == TN_OK; i++) {
-        const curve *c = find(log, names[i]);
-        if (!c) continue;
-        double *x = points + 2 * POINTS * i, *y = x + POINTS;
-        size_t used = smooth(c, x, y);
-        series[plot.count++] = (io_series){names[i], x, y, used};
-    }
-    if (status == TN_OK && plot.count) status = io_plot_write(path, &plot, err);
-    tn_free(series);
-    tn_free(points);
-    return status;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The log of a run: one JSON object a line, each with the step, and with numbers or a note. What
-// has been logged is also kept as curves, so that charts are remade as training goes on; a run that
-// goes on reads them back from the file.
+// The log of a run: one JSON object per line, each with the step, and with numbers or a note. What
+// has been logged is also kept as curves, from which charts are made as training goes on; a resumed
+// run reads them back from the file.
 #pragma once
 
 #include "tensor/status.h"
@@ -27,10 +27,17 @@ tn_status tr_log_add(tr_log *log, int64_t step, const tr_value *values, size_t c
 tn_status tr_log_note(tr_log *log, int64_t step, const char *event, const char *text,
                       tn_error *err);
 
-// A chart of the named values over the steps, each point the mean of at most 1/200 of the curve, so
-// that a long noisy curve stays readable. Names without a value are left out; nothing is written
-// when none has one. TN_EIO, TN_ENOMEM.
-tn_status tr_log_plot(const tr_log *log, const char *path, const char *title, const char *y_label,
-                      const char *const *names, size_t count, tn_error *err);
+// A chart of some logged values over the steps, for whoever draws it.
+typedef struct tr_chart {
+    const char *path; // where it is expected, a .png
+    const char *title, *y_label;
+    const char *const *names; // count
+    size_t count;
+} tr_chart;
+// The curve of one value: steps and values, thinned to TR_POINTS means of equally long stretches,
+// so that a long noisy curve stays readable. x and y have room for TR_POINTS. Returns how many
+// there are; 0: the log has no value of that name.
+#define TR_POINTS 200
+size_t tr_log_curve(const tr_log *log, const char *name, double *x, double *y);
 // The last value of that name; NAN if there is none.
 double tr_log_last(const tr_log *log, const char *name);

@@ -242,15 +242,19 @@ static tn_status measure(runner *r) {
 }
 
 static tn_status draw(runner *r) {
+    const tr_watcher *w = r->watcher;
     char path[PATH_MAX];
     const char *const *loss_name, *names[TR_LOSSES + 1] = {"loss"};
     size_t count = (size_t)losses_of(r->task, &loss_name);
+    if (!w->chart) return TN_OK;
     memcpy(names + 1, loss_name, count * sizeof *names);
-    TN_TRY(tr_log_plot(r->log, in_folder(r, "losses.png", path), "Losses while training", "loss",
-                       names, count + 1, r->err));
+    tr_chart losses = {in_folder(r, "losses.png", path), "Losses while training", "loss", names,
+                       count + 1};
+    TN_TRY(w->chart(w->user, r->log, &losses, r->err));
     if (!r->run->figure_count) return TN_OK;
-    return tr_log_plot(r->log, in_folder(r, "figures.png", path), "Validation while training",
-                       "figure", r->run->figures, r->run->figure_count, r->err);
+    tr_chart figures = {in_folder(r, "figures.png", path), "Validation while training", "figure",
+                        r->run->figures, r->run->figure_count};
+    return w->chart(w->user, r->log, &figures, r->err);
 }
 
 static bool due(int64_t step, int64_t every, bool last) {

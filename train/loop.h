@@ -2,8 +2,8 @@
 // A training run: updates, checkpoints, log and charts, whatever is being trained. What that is,
 // a tr_task knows; who watches it, a tr_watcher.
 //
-// In the run's folder: the two checkpoints, log.jsonl, losses.png, figures.png (what validation
-// measured), and what the watcher's `keep` writes.
+// In the run's folder: the two checkpoints, log.jsonl, and what the watcher's `keep` and `chart`
+// write.
 #pragma once
 
 #include "train/log.h"
@@ -53,6 +53,8 @@ typedef struct tr_watcher {
     // Measures the model as it is now: fills at most TR_VALUES figures; charts show those whose
     // names are in `figures`.
     tn_status (*validate)(void *user, int64_t step, tr_value *out, size_t *count, tn_error *err);
+    // Draws losses.png, and figures.png of what validation measured, in the run's folder.
+    tn_status (*chart)(void *user, const tr_log *log, const tr_chart *chart, tn_error *err);
 } tr_watcher; // each may be NULL
 
 typedef struct tr_run {

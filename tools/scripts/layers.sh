@@ -27,9 +27,10 @@ models/names: models/clip models/text nn kernels io
 models/crop: models/clip models/detector models/names nn kernels
 models/fvlm: models/* nn nn/blocks kernels io io/weights
 train/world: io io/image io/coco
-train: models/* nn nn/blocks kernels train/world draw io io/*
+train: models/* nn nn/blocks kernels train/world io io/*
 eval: nn kernels io io/coco
-api: include models/* eval train train/* draw io io/* kernels
+api: include models/* eval train train/* io io/* kernels
+api/draw: include api draw io io/image
 tools: *
 tools/eval: include tools/shared models/* eval kernels draw io io/*
 tools/train: tools/shared eval models/* train train/* nn nn/* kernels draw io io/*

@@ -2,6 +2,7 @@
 #include "tools/shared/outputs.h"
 
 #include "io/image/image.h"
+#include "lexmask_draw.h"
 #include "tensor/alloc.h"
 #include "tools/shared/api_calls.h"
 

@@ -4,6 +4,7 @@
 
 #include "io/sha256.h"
 #include "tools/shared/options.h"
+#include "tools/train/charts.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -180,7 +181,7 @@ static tn_status pretrain(tool_pretrainer *t) {
                     .loss_name = tr_clip_term_name,
                     .losses = TR_CLIP_TERMS,
                     .settle = settle};
-    tr_watcher watcher = {t, stop, see, note, keep, validate};
+    tr_watcher watcher = {t, stop, see, note, keep, validate, tool_chart};
     t->progress = tool_train_progress_start();
     tn_status status = tr_run_go(&run, &task, &watcher, t->err);
     tool_train_break(&t->progress);

@@ -4,6 +4,7 @@
 
 #include "io/sha256.h"
 #include "tools/shared/options.h"
+#include "tools/train/charts.h"
 #include "train/order.h"
 
 #include <stdio.h>
@@ -146,7 +147,7 @@ static tn_status refine(tool_refiner *t) {
                     .gradients = gradients,
                     .loss_name = tr_refine_term_name,
                     .losses = TR_REFINE_TERMS};
-    tr_watcher watcher = {t, stop, see, note, keep, validate};
+    tr_watcher watcher = {t, stop, see, note, keep, validate, tool_chart};
     t->progress = tool_train_progress_start();
     tn_status status = tr_run_go(&run, &task, &watcher, t->err);
     tool_train_break(&t->progress);

@@ -6,6 +6,7 @@
 #include "io/weights/safetensors.h"
 #include "tools/shared/options.h"
 #include "tools/shared/progress.h"
+#include "tools/train/charts.h"
 
 #include <limits.h>
 #include <string.h>
@@ -245,7 +246,7 @@ static tn_status train(tool_trainer *t) {
     if (o->optimizer && !strcmp(o->optimizer, "muon"))
         run.optimizer.muon = "", run.optimizer.not_muon = "rpn.";
     tr_task task = {t, t->kn, &t->params, gradients, suspect, next_left_out};
-    tr_watcher watcher = {t, stop, see, note, keep, o->val ? validate : NULL};
+    tr_watcher watcher = {t, stop, see, note, keep, o->val ? validate : NULL, tool_chart};
     t->progress = tool_train_progress_start();
     tn_status status = tr_run_go(&run, &task, &watcher, t->err);
     tool_train_break(&t->progress);

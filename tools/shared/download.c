@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "io/download.h"
+#include "tools/shared/download.h"
 
-#include "io/file.h"
 #include "io/sha256.h"
+#include "lexmask.h"
 
 #include <curl/curl.h>
 #include <errno.h>
@@ -12,7 +12,7 @@
 #define TRIES 4
 
 typedef struct transfer {
-    const io_download *download;
+    const tool_download *download;
     CURL *curl;
     FILE *file;
     char part[4096];
@@ -33,7 +33,7 @@ static int on_progress(void *user, curl_off_t total, curl_off_t now, curl_off_t 
                        curl_off_t up_now) {
     (void)up_total, (void)up_now;
     transfer *t = user;
-    const io_download *d = t->download;
+    const tool_download *d = t->download;
     if (!d->progress) return 0;
     t->cancelled = d->progress(d->user, t->start + now, total ? t->start + total : 0) != 0;
     return t->cancelled;
@@ -41,6 +41,8 @@ static int on_progress(void *user, curl_off_t total, curl_off_t now, curl_off_t 
 
 static void set_up(transfer *t) {
     CURL *curl = t->curl;
+    char agent[64];
+    snprintf(agent, sizeof agent, "lexmask/%s", lexmask_version());
     curl_easy_setopt(curl, CURLOPT_URL, t->download->url);
     curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 1L);
@@ -51,7 +53,7 @@ static void set_up(transfer *t) {
     curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, 60L);
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
-    curl_easy_setopt(curl, CURLOPT_USERAGENT, "lexmask/" LEXMASK_VERSION);
+    curl_easy_setopt(curl, CURLOPT_USERAGENT, agent);
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_bytes);
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, t);
     curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_progress);
@@ -60,7 +62,7 @@ static void set_up(transfer *t) {
 
 // One connection. *again: the connection broke in a way that another try may mend.
 static tn_status try_once(transfer *t, bool *again, tn_error *err) {
-    const io_download *d = t->download;
+    const tool_download *d = t->download;
     *again = false;
     t->file = fopen(t->part, "ab");
     if (!t->file) return tn_fail(err, TN_EIO, "%s: cannot write: %s", t->part, strerror(errno));
@@ -92,7 +94,7 @@ static tn_status try_once(transfer *t, bool *again, tn_error *err) {
 }
 
 static tn_status check_and_name(const transfer *t, tn_error *err) {
-    const io_download *d = t->download;
+    const tool_download *d = t->download;
     uint8_t digest[IO_SHA256];
     char hex[IO_SHA256_HEX];
     TN_TRY(io_sha256_file(t->part, digest, err));
@@ -109,7 +111,7 @@ static tn_status check_and_name(const transfer *t, tn_error *err) {
     return TN_OK;
 }
 
-tn_status io_download_run(const io_download *download, tn_error *err) {
+tn_status tool_download_run(const tool_download *download, tn_error *err) {
     transfer t = {.download = download};
     if (snprintf(t.part, sizeof t.part, "%s.part", download->path) >= (int)sizeof t.part)
         return tn_fail(err, TN_EINVAL, "%s: the path is too long", download->path);

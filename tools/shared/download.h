@@ -5,16 +5,16 @@
 
 #include "tensor/status.h"
 
-typedef struct io_download {
+typedef struct tool_download {
     const char *url, *path;
     const char *sha256; // hexadecimal digits: all 64, or the first few that a publisher gives
     // Called now and then; total is 0 while unknown. Another value than 0 cancels; what has come
     // so far is kept for the next try.
     int (*progress)(void *user, int64_t done, int64_t total);
     void *user;
-} io_download;
+} tool_download;
 
 // Fetches into "PATH.part", going on where that file ends; a cut connection is tried again three
 // times. TN_EIO: the network or the disk (the part stays, and the text says so); TN_EFORMAT: the
 // hash is wrong (the part is removed); TN_ECANCELLED.
-tn_status io_download_run(const io_download *download, tn_error *err);
+tn_status tool_download_run(const tool_download *download, tn_error *err);
