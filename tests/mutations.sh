@@ -113,7 +113,19 @@ mutation "batch norm: running variance is the biased one" nn/norm.c 's|n > 1 ? n
 mutation "safetensors: gaps allowed" io/weights/safetensors.c 's/if (at->from != end)/if (at->from < end)/' test_weights_broken
 mutation "safetensors: tensors may lie behind the end" io/weights/safetensors.c \
     's/if (out->from > out->to || out->to > in->data_bytes)/if (out->from > out->to)/' test_weights_broken
-mutation "pickle: any global is nothing" io/weights/pickle_build.c 's/^    return -1;/    return NOTHING;/' test_torch_broken
+mutation "pickle: any global is an ordered dictionary" io/weights/pickle_build.c \
+    's/^    return UNKNOWN;/    return ORDERED_DICT;/' test_torch_broken test_odd_weights
+mutation "pickle: what an object is given later is forgotten" io/weights/pickle_build.c \
+    's/if (object->kind == IO_PK_DICT) return TN_OK;/if (object->kind != IO_PK_OBJECT) return TN_OK;/' \
+    test_torch_broken test_odd_weights
+mutation "torch: a tensor inside a placeholder is passed over" io/weights/torch_state.c \
+    's/TN_TRY(search(torch, value, &found, err));/found = false;/' test_torch_broken
+mutation "torch: averages before weights" io/weights/torch_state.c \
+    's/"state_dict", "model", /"state_dict_ema", "ema", "state_dict", "model", /' test_odd_weights
+mutation "torch: buffers that are not saved are read" io/weights/torch_module.c \
+    's/buffers \&\& is_left_out/false \&\& is_left_out/' test_odd_weights
+mutation "prefix: of one tensor is enough" io/weights/prefix.c \
+    's/strlen(prefix))) return false;/strlen(prefix))) return i > 0;/' test_odd_weights
 mutation "JSON: keys may occur twice" io/json.c 's/JSON_REJECT_DUPLICATES/0/' test_json_npy
 mutation "npy: Fortran order ignored" io/npy.c 's/^    if (in->fortran)/    if (false)/' test_json_npy
 mutation "EXIF: orientation ignored" io/image/exif.c 's/? (int)value : 1;/? 1 : 1;/' test_image

@@ -63,7 +63,7 @@ static void the_pieces_are_good(void **state) {
     archive_script(&file, BYTES(PROTO "c__torch__\nM\n)\201}" TEXT("\1", "w") GOOD "sb."), four,
                    sizeof four);
     ASSERT_OK(io_weights_open(write_blob("good.pt", &file), &weights, &err), err);
-    assert_int_equal(io_weights_kind(weights), IO_TORCHSCRIPT);
+    assert_true(io_weights_scripted(weights));
     assert_non_null(io_weights_find(weights, "w"));
     io_weights_close(weights);
 }
@@ -114,7 +114,7 @@ static void pickles_that_construct_something(void **state) {
         {"GLOBAL posix.system", BYTES(PROTO "cposix\nsystem\n."), "byte 2: posix.system"},
         {"GLOBAL builtins.eval", BYTES(PROTO "cbuiltins\neval\n."), "builtins.eval"},
         {"GLOBAL __builtin__.getattr", BYTES(PROTO "c__builtin__\ngetattr\n."), "getattr"},
-        {"GLOBAL builtins.exec in a dict", BYTES(DICT("cbuiltins\nexec\n")), "builtins.exec"},
+        {"GLOBAL builtins.exec in a dict", BYTES(DICT("cbuiltins\nexec\n")), "without tensors"},
         {"STACK_GLOBAL", BYTES("\200\4\214\2os\214\6system\223."), "byte 14: os.system"},
         {"STACK_GLOBAL of numbers", BYTES("\200\4K\1K\2\223."), "no text"},
         {"INST", BYTES(PROTO "(" TEXT("\4", "echo") "ios\nsystem\n."), "opcode INST"},
@@ -148,6 +148,152 @@ static void pickles_that_construct_something(void **state) {
         {"a dtype called", BYTES(PROTO "ctorch\nFloatTensor\n."), "FloatTensor"},
     };
     check_cases(cases, sizeof cases / sizeof *cases, false);
+}
+
+// Pieces of an nn.Module's pickle: an object, and the state that it is given.
+#define OBJECT "cpeople.model\nNet\n)\201"
+#define DICTS(parameters, modules)                                                                 \
+    "}(" TEXT("\13", "_parameters") parameters TEXT("\10", "_buffers") "}" TEXT("\10", "_modules") \
+        modules "u"
+#define HOLDING(value) "}" TEXT("\1", "w") value "s"
+
+// A tensor that would only come out of a call is not taken for a weight, nor passed over.
+static void placeholders_with_tensors_inside(void **state) {
+    (void)state;
+    static const pickle_case cases[] = {
+        {"an argument", BYTES(DICT("cpeople\nfrom_parts\n" GOOD "\205R")),
+         "tensor 'w': data.pkl: byte 130: it lies inside an object of people.from_parts"},
+        {"a storage", BYTES(DICT("ctorch._utils\n_rebuild_qtensor\n(" STORAGE "K\0tR")),
+         "torch._utils._rebuild_qtensor"},
+        {"an argument of new", BYTES(DICT("cpeople\nC\n" GOOD "\205\201")), "people.C"},
+        {"deep in an argument", BYTES(DICT("cpeople\nC\n]}K\1(" GOOD "tsa\205R")), "people.C"},
+        {"the state", BYTES(DICT(OBJECT HOLDING(GOOD) "b")), "object of people.model.Net"},
+        {"a second state", BYTES(DICT(OBJECT "}b" HOLDING(GOOD) "b")), "people.model.Net"},
+        {"items of a dictionary", BYTES(DICT(OBJECT "K\1" GOOD "s")), "people.model.Net"},
+        {"items of a list", BYTES(DICT(OBJECT "(K\1" GOOD "e")), "people.model.Net"},
+        {"in a placeholder", BYTES(DICT("ca\nb\nca\nc\n" GOOD "\205R\205R")), "of a.b"},
+        {"what a placeholder is called with", BYTES(DICT("ca\nb\n)R" GOOD "\205R")), "of a.b"},
+        {"a parameter of it",
+         BYTES(DICT("ctorch._utils\n_rebuild_parameter\nca\nb\n" GOOD "\205R\211}\207R")),
+         "of a.b"},
+        {"behind a cycle", BYTES(DICT(OBJECT "q\0]q\1(h\1h\0" GOOD "e\205b")), "people.model.Net"},
+        {"under a key that is no text",
+         BYTES(PROTO "}(" TEXT("\1", "v") GOOD "K\1ca\nb\n" GOOD "\205Ru."), "no text"},
+        {"a parameter of a module",
+         BYTES(PROTO OBJECT DICTS(HOLDING("ca\nb\n" GOOD "\205R"), "}") "b."), "tensor 'w'"},
+        {"a module that is none",
+         BYTES(PROTO OBJECT DICTS("}", HOLDING(OBJECT HOLDING(GOOD) "b")) "b."), "tensor 'w'"},
+        {"a module of a module",
+         BYTES(PROTO OBJECT DICTS(
+             "}", HOLDING(OBJECT DICTS(HOLDING("ca\nb\n" GOOD "\205R"), "}") "b")) "b."),
+         "tensor 'w.w'"},
+    };
+    check_cases(cases, sizeof cases / sizeof *cases, false);
+}
+
+// What a placeholder does not take, and modules that are none.
+static void placeholders_that_are_broken(void **state) {
+    (void)state;
+    static const pickle_case cases[] = {
+        {"called with a list", BYTES(PROTO "ca\nb\n]R."), "without a tuple"},
+        {"called with a placeholder", BYTES(PROTO "ca\nb\nca\nb\n)RR."), "without a tuple"},
+        {"new with None", BYTES(PROTO "ca\nb\nN\201."), "NEWOBJ"},
+        {"a class with a state", BYTES(PROTO "ca\nb\n}b."), "BUILD"},
+        {"a class with items", BYTES(PROTO "ca\nb\nNNs."), "for a dictionary"},
+        {"three items of a dictionary", BYTES(PROTO OBJECT "(NNNu."), "for a dictionary"},
+        {"a storage of a placeholder",
+         BYTES(DICT(TENSOR_ON(STORAGE_OF("a\nb", "0", "K\4"), "K\0", "K\2\205", "K\1\205"))),
+         "a storage is not made of"},
+        {"a tensor of a placeholder",
+         BYTES(DICT(TENSOR_ON("ca\nb\n)R", "K\0", "K\2\205", "K\1\205"))), "is not made of"},
+        {"an object alone", BYTES(PROTO OBJECT "."), "byte 21: an object of people.model.Net"},
+        {"an object with tensors", BYTES(PROTO OBJECT HOLDING(GOOD) "b."), "people.model.Net"},
+        {"objects by name", BYTES(DICT(OBJECT)), "a dictionary without tensors"},
+        {"a module class of another kind",
+         BYTES(PROTO "(" TEXT("\6", "module") "ccollections\nOrderedDict\nNNtQ."), "BINPERSID"},
+        {"a module without modules",
+         BYTES(PROTO OBJECT "}" TEXT("\13", "_parameters") HOLDING(GOOD) "sb."), "people.model"},
+        {"parameters that are a list", BYTES(PROTO OBJECT DICTS("]", "}") "b."), "people.model"},
+        {"a module inside itself", BYTES(PROTO OBJECT "q\0" DICTS("}", HOLDING("h\0")) "b."),
+         "nested deeper than 64"},
+        {"a parameter without a name", BYTES(PROTO OBJECT DICTS("}K\1" GOOD "s", "}") "b."),
+         "no text"},
+        {"a parameter outside its storage",
+         BYTES(PROTO OBJECT DICTS(HOLDING(TENSOR("K\4", "K\1\205", "K\1\205")), "}") "b."),
+         "tensor 'w'"},
+    };
+    check_cases(cases, sizeof cases / sizeof *cases, false);
+}
+
+static void add_repeated(blob *to, const char *bytes, size_t count, int times) {
+    for (int i = 0; i < times; i++) blob_add(to, bytes, count);
+}
+
+// A cycle that ends nowhere holds no tensor, so there is nothing to refuse.
+static void placeholders_in_cycles(void **state) {
+    (void)state;
+    static const pickle_case cases[] = {
+        {"an object inside itself",
+         BYTES(PROTO "}(" TEXT("\1", "w") GOOD TEXT("\1", "o") OBJECT "q\0]q\1(h\1h\0e\205bu."),
+         NULL},
+        {"a dictionary inside itself",
+         BYTES(PROTO "}(" TEXT("\1", "w") GOOD TEXT("\1", "o") OBJECT "}q\0K\1h\0sbu."), NULL},
+        {"a module whose parameters are its state",
+         BYTES(PROTO OBJECT "}q\0(" TEXT("\1", "w")
+                   GOOD TEXT("\13", "_parameters") "h\0" TEXT("\10", "_modules") "}ub."),
+         NULL},
+    };
+    static blob file;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        tn_error err = {0};
+        io_weights *weights = NULL;
+        archive_torch(&file, cases[i].bytes, cases[i].count, four, sizeof four);
+        tn_status status = io_weights_open(write_blob("cycle.pt", &file), &weights, &err);
+        if (status != TN_OK) fail_msg("%s: %s", cases[i].name, err.text);
+        assert_int_equal(io_weights_count(weights), 1);
+        assert_memory_equal(io_weights_find(weights, "w")->data, four, sizeof four);
+        io_weights_close(weights);
+    }
+}
+
+// Small pickles that mean much: each is refused, or read, in less than a second.
+static void placeholders_of_huge_counts(void **state) {
+    (void)state;
+    static blob pickle, file;
+    pickle.count = 0; // 40 levels, each with the one before twice: 2^40 ways to the tensor
+    blob_add(&pickle, BYTES(PROTO "}" TEXT("\1", "w") "ca\nb\n" GOOD "\205R"));
+    add_repeated(&pickle, BYTES("q\0000ca\nb\nh\0h\0\206R"), 40);
+    blob_add(&pickle, BYTES("s."));
+    archive_torch(&file, pickle.bytes, pickle.count, four, sizeof four);
+    broken_weights("shared placeholders", write_blob("huge.pt", &file), "of a.b");
+
+    pickle.count = 0; // 60,000 placeholders inside each other
+    blob_add(&pickle, BYTES(PROTO "}" TEXT("\1", "w") GOOD));
+    add_repeated(&pickle, BYTES("\205"), 30000);
+    blob_add(&pickle, BYTES("ca\nb\nq\0000\205q\0010h\0h\1R"));
+    add_repeated(&pickle, BYTES("\205q\0010h\0h\1R"), 8000);
+    blob_add(&pickle, BYTES("s."));
+    archive_torch(&file, pickle.bytes, pickle.count, four, sizeof four);
+    broken_weights("nested placeholders", write_blob("huge.pt", &file), "of a.b");
+
+    pickle.count = 0; // modules that are shared at 2^40 places
+    blob_add(&pickle, BYTES(PROTO OBJECT DICTS(HOLDING(GOOD), "}") "b"));
+    add_repeated(
+        &pickle,
+        BYTES("q\0000" OBJECT DICTS("}", "}(" TEXT("\1", "a") "h\0" TEXT("\1", "b") "h\0u") "b"),
+        40);
+    blob_add(&pickle, BYTES("."));
+    archive_torch(&file, pickle.bytes, pickle.count, four, sizeof four);
+    broken_weights("shared modules", write_blob("huge.pt", &file), "attributes");
+
+    pickle.count = 0; // one large state, given again and again
+    blob_add(&pickle, BYTES(PROTO "]("));
+    add_repeated(&pickle, BYTES("N"), 20000);
+    blob_add(&pickle, BYTES("eq\0000" OBJECT));
+    add_repeated(&pickle, BYTES("h\0b"), 20000);
+    blob_add(&pickle, BYTES("."));
+    archive_torch(&file, pickle.bytes, pickle.count, four, sizeof four);
+    broken_weights("a state many times", write_blob("huge.pt", &file), "people.model.Net");
 }
 
 static void pickles_that_are_no_pickles(void **state) {
@@ -337,9 +483,11 @@ static void modules_that_are_shared_too_often(void **state) {
 // The data.pkl of a good archive, ended after every byte in turn.
 static void pickles_cut_anywhere(void **state) {
     (void)state;
-    static const char *const from[] = {GOLDEN "protocol4.pth", GOLDEN "script.pt"};
+    static const char *const from[] = {GOLDEN "protocol4.pth", GOLDEN "script.pt",
+                                       "tests/golden/odd_weights/torchvision.pth",
+                                       "tests/golden/odd_weights/module.pt"};
     static blob file;
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < sizeof from / sizeof *from; i++) {
         tn_error err = {0};
         io_region region = {0};
         io_map map;
@@ -352,7 +500,7 @@ static void pickles_cut_anywhere(void **state) {
         ASSERT_OK(io_zip_find(&zip, name, &entry, &err), err);
         assert_non_null(entry);
         for (size_t n = 0; n < entry->count; n++) {
-            (i ? archive_script : archive_torch)(&file, entry->bytes, n, four, sizeof four);
+            (i == 1 ? archive_script : archive_torch)(&file, entry->bytes, n, four, sizeof four);
             snprintf(name, sizeof name, "%zu bytes of data.pkl", n);
             broken_weights(name, write_blob("cut.pt", &file), "data.pkl");
         }
@@ -487,9 +635,10 @@ static void legacy_files_that_are_broken(void **state) {
                    TENSOR_ON(STORAGE_OF("torch\nIntStorage", "0", "K\4"), "K\0", "K\2\205",
                              "K\1\205") "u." KEYS FOUR),
          "differ in type or size"},
-        {"a call", BYTES(PROTO "cos\nsystem\n" TEXT("\4", "echo") "\205R." KEYS FOUR), "os.system"},
+        {"a call", BYTES(PROTO "cos\nsystem\n" TEXT("\4", "echo") "\205R." PROTO "]."),
+         "os.system"},
         {"a module", BYTES(PROTO "(" TEXT("\6", "module") "NNNtQ." KEYS FOUR), "BINPERSID"},
-        {"a TorchScript class", BYTES(PROTO "c__torch__\nM\n)\201." KEYS FOUR), "__torch__.M"},
+        {"a TorchScript class", BYTES(PROTO "c__torch__\nM\n)\201." PROTO "]."), "__torch__.M"},
         {"2^62 elements",
          BYTES(DICT(TENSOR_ON(STORAGE_OF("torch\nFloatStorage", "0", HUGE_LONG), "K\0", "K\2\205",
                               "K\1\205")) KEYS "\0\0\0\0\0\0\0\100"
@@ -518,7 +667,7 @@ static void legacy_files_that_start_wrongly(void **state) {
     static const pickle_case cases[] = {
         {"a pickle of a dict", BYTES(DICT(GOOD)), "not PyTorch's"},
         {"a pickle of a call", BYTES(PROTO "cos\nsystem\n" TEXT("\4", "echo") "\205R."),
-         "os.system"},
+         "not PyTorch's"},
         {"another long", BYTES("\200\2\212\12l\374\234F\371 j\250P\32."), "not PyTorch's"},
         {"a longer long", BYTES("\200\2\212\13l\374\234F\371 j\250P\31\0."), "not PyTorch's"},
         {"version 1000", BYTES(MAGIC PROTO "M\350\3."), "version 1000"},
@@ -539,6 +688,10 @@ int main(void) {
         cmocka_unit_test(the_pieces_are_good),
         cmocka_unit_test(other_spellings_are_read),
         cmocka_unit_test(pickles_that_construct_something),
+        cmocka_unit_test(placeholders_with_tensors_inside),
+        cmocka_unit_test(placeholders_that_are_broken),
+        cmocka_unit_test(placeholders_in_cycles),
+        cmocka_unit_test(placeholders_of_huge_counts),
         cmocka_unit_test(pickles_that_are_no_pickles),
         cmocka_unit_test(pickles_of_something_else),
         cmocka_unit_test(tensors_that_do_not_fit),

@@ -25,20 +25,6 @@ static const tool_option *options(size_t *count) {
     return table;
 }
 
-static const char *format_name(io_weights_format format) {
-    switch (format) {
-    case IO_SAFETENSORS:
-        return "safetensors";
-    case IO_TORCH_ZIP:
-        return "PyTorch zip archive";
-    case IO_TORCH_LEGACY:
-        return "PyTorch pickle stream (before 1.6)";
-    case IO_TORCHSCRIPT:
-        return "TorchScript archive";
-    }
-    return "unknown";
-}
-
 typedef struct facts {
     const char *family;       // "CLIP", "Mask R-CNN", "F-VLM", "weights"
     char sizes[3072];         // what is known of it, in words
@@ -113,7 +99,7 @@ static tn_status describe_fvlm(const char *folder, facts *f, tn_error *err) {
     return TN_OK;
 }
 
-static tn_status gather(const char *path, const io_weights *file, facts *f, tn_error *err) {
+static tn_status gather(const char *path, io_weights *file, facts *f, tn_error *err) {
     *f = (facts){.family = "weights"};
     for (size_t i = 0; i < io_weights_count(file); i++) {
         const io_tensor *t = io_weights_at(file, i);
@@ -135,8 +121,13 @@ static tn_status gather(const char *path, const io_weights *file, facts *f, tn_e
 
 static void print_text(const char *path, const io_weights *file, const facts *f) {
     char shape[128];
-    printf("file     %s\nformat   %s\nfamily   %s\n", path, format_name(io_weights_kind(file)),
-           f->family);
+    const char *under = io_weights_under(file), *unused = io_weights_unused(file);
+    const char *prefix = io_weights_prefix(file);
+    printf("file     %s\nformat   %s\nfamily   %s\n", path, io_weights_format(file), f->family);
+    if (under)
+        printf("weights  under %s%s%s\n", under, unused ? "; not read: " : "",
+               unused ? unused : "");
+    if (prefix) printf("prefix   %s (stripped from the names)\n", prefix);
     if (f->sizes[0]) printf("sizes    %s\n", f->sizes);
     if (f->hash[0]) printf("sha256   %s\n", f->hash);
     printf("holds    %zu tensors, %lld numbers\n", io_weights_count(file),
@@ -155,12 +146,19 @@ static json_t *tensor_json(const io_tensor *t) {
                      shape);
 }
 
+static void add_text(json_t *root, const char *key, const char *text) {
+    if (text) json_object_set_new(root, key, json_string(text));
+}
+
 static json_t *facts_json(const char *path, const io_weights *file, const facts *f) {
-    json_t *root = json_pack("{s:s, s:s, s:s, s:s, s:I, s:I}", "file", path, "format",
-                             format_name(io_weights_kind(file)), "family", f->family, "sizes",
-                             f->sizes, "tensor_count", (json_int_t)io_weights_count(file),
-                             "parameters", (json_int_t)f->parameters);
-    if (f->hash[0]) json_object_set_new(root, "sha256", json_string(f->hash));
+    json_t *root =
+        json_pack("{s:s, s:s, s:s, s:s, s:I, s:I}", "file", path, "format", io_weights_format(file),
+                  "family", f->family, "sizes", f->sizes, "tensor_count",
+                  (json_int_t)io_weights_count(file), "parameters", (json_int_t)f->parameters);
+    add_text(root, "sha256", f->hash[0] ? f->hash : NULL);
+    add_text(root, "weights_under", io_weights_under(file));
+    add_text(root, "weights_unused", io_weights_unused(file));
+    add_text(root, "prefix", io_weights_prefix(file));
     json_t *list = o.no_tensors ? NULL : json_array();
     for (size_t i = 0; list && i < io_weights_count(file); i++)
         json_array_append_new(list, tensor_json(io_weights_at(file, i)));
@@ -239,7 +237,11 @@ const tool_command tool_info = {
     .summary = "tell what a weight file is: family, sizes, tensors, SHA-256",
     .usage = "FILE|DIR [--json]",
     .details =
-        "Of a model folder, its detector and its CLIP are told one after the other (--json: as\n"
+        "Of a checkpoint that holds more than weights, the key under which they were found is\n"
+        "printed, and other keys with weights, which are not read (averages are read only when\n"
+        "nothing else is there). A prefix that wrappers put before every name (module., model.,\n"
+        "_orig_mod.) is stripped and printed.\n"
+        "Of a model folder, its detector and its CLIP are printed one after the other (--json: as\n"
         "\"parts\").\n",
     .examples = "  lexmask info demo/pair/detector.safetensors\n"
                 "  lexmask info demo/pair --no-tensors\n"

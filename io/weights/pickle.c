@@ -232,7 +232,8 @@ static tn_status push_small_tuple(io_pickle *in, size_t count) {
 static tn_status add_to(io_pickle *in, io_pickle_kind kind, io_value **items, size_t count) {
     io_value *to = NULL;
     TN_TRY(peek(in, &to));
-    if (to->kind != kind || (kind == IO_PK_DICT && count % 2))
+    bool takes = to->kind == kind || to->kind == IO_PK_PLACEHOLDER; // a subclass of list or dict
+    if (!takes || (kind == IO_PK_DICT && count % 2))
         return io_pickle_fail(in, TN_EFORMAT, "items for a %s, but there is none",
                               kind == IO_PK_LIST ? "list" : "dictionary");
     return add_items(in, to, items, count);
@@ -264,8 +265,7 @@ static tn_status push_global(io_pickle *in, bool from_stack) {
     return push(in, value);
 }
 
-typedef tn_status (*construction)(io_pickle *, const io_value *what, const io_value *arguments,
-                                  io_value **out);
+typedef tn_status (*construction)(io_pickle *, io_value *what, io_value *arguments, io_value **out);
 
 static tn_status construct(io_pickle *in, construction how) {
     io_value *function = NULL, *arguments = NULL, *value = NULL;

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Python's pickle, as far as PyTorch's weight files need it. The machine knows a list of opcodes
-// and a list of globals; it builds values of the kinds below and calls nothing. All else is refused
-// with the opcode, its place, and the global. docs.python.org/3/library/pickletools.html names the
-// opcodes.
+// and a list of globals. It builds values of the kinds below; it imports nothing and calls nothing.
+// A global that is not on the list becomes a placeholder: its name and, when it is called, what it
+// was given. An opcode that is not on the list is refused with its place.
+// docs.python.org/3/library/pickletools.html describes the opcodes.
 #pragma once
 
 #include "io/region.h"
@@ -23,8 +24,10 @@ typedef enum io_pickle_kind {
     IO_PK_GLOBAL,
     IO_PK_STORAGE,
     IO_PK_TENSOR,
-    IO_PK_OBJECT, // of a TorchScript class: items[0] is its state, once it has one
-    IO_PK_OPAQUE, // a device, a dtype: of no use here
+    IO_PK_OBJECT,      // of a TorchScript class: items[0] is its state, once it has one
+    IO_PK_CLASS,       // a global that is not on the list: text is its name, printable, for errors
+    IO_PK_PLACEHOLDER, // what a call of such a global would give: items are the IO_PK_CLASS, then
+                       // in order the arguments, the states and the items that it was given
     IO_PK_MARK,
 } io_pickle_kind;
 
@@ -46,8 +49,9 @@ typedef struct io_pickled_tensor {
 } io_pickled_tensor;
 
 struct io_value {
-    io_pickle_kind kind;
-    int which; // of a global: which one
+    uint8_t kind;   // io_pickle_kind
+    bool seen;      // a search has been here
+    uint32_t which; // of a global: which one; of a class or a placeholder: the byte of its opcode
     union {
         struct { // the largest member, first, so that {0} clears all
             io_value **items;
@@ -92,12 +96,10 @@ tn_status io_pickle_fail(const io_pickle *in, tn_status status, const char *form
 io_value *io_pickle_new(io_pickle *in, io_pickle_kind kind); // NULL when memory is out
 tn_status io_pickle_no_memory(const io_pickle *in);
 bool io_pickle_append(io_pickle *in, io_value *list, io_value *item);
-// The value of a global. Refuses what is not on the list.
+// The value of a global: IO_PK_GLOBAL or IO_PK_CLASS.
 tn_status io_pickle_global(io_pickle *in, const io_value *module, const io_value *name,
                            io_value **out);
-tn_status io_pickle_reduce(io_pickle *in, const io_value *function, const io_value *arguments,
-                           io_value **out);
-tn_status io_pickle_newobj(io_pickle *in, const io_value *type, const io_value *arguments,
-                           io_value **out);
-tn_status io_pickle_persistent(io_pickle *in, const io_value *id, io_value **out);
+tn_status io_pickle_reduce(io_pickle *in, io_value *function, io_value *arguments, io_value **out);
+tn_status io_pickle_newobj(io_pickle *in, io_value *type, io_value *arguments, io_value **out);
+tn_status io_pickle_persistent(io_pickle *in, io_value *id, io_value **out);
 tn_status io_pickle_set_state(io_pickle *in, io_value *object, io_value *state);

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// The globals that a weight file may name and what becomes of calls to them: tensors over storages,
-// ordered dictionaries, and in TorchScript the attributes of modules. Nothing is ever called.
+// The globals that mean something in a weight file and what becomes of calls to them: tensors over
+// storages, ordered dictionaries, and in TorchScript the attributes of modules. All others become
+// placeholders. Nothing is ever imported or called.
 #include "io/weights/pickle.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define MAX_PAIRS ((size_t)1 << 20) // in ordered dictionaries of one pickle
@@ -14,7 +16,7 @@ enum {
     ORDERED_DICT, // () or a list of pairs
     SIZE,         // (tuple)
     SAME,         // the first argument, with a type that does not matter here
-    NOTHING,      // whatever the arguments: of no use here
+    UNKNOWN,      // a placeholder
     SCRIPT_CLASS,
     STORAGE, // + tn_dtype
 };
@@ -29,7 +31,6 @@ static const struct {
     {"torch._utils", "_rebuild_parameter_with_state", PARAMETER},
     {"collections", "OrderedDict", ORDERED_DICT},
     {"torch", "Size", SIZE},
-    {"torch", "device", NOTHING},
     {"torch.jit._pickle", "build_intlist", SAME},
     {"torch.jit._pickle", "build_doublelist", SAME},
     {"torch.jit._pickle", "build_boollist", SAME},
@@ -47,12 +48,6 @@ static const struct {
     {"BoolStorage", TN_BOOL},
 };
 
-// torch.float32 and its like, which occur as values in checkpoints of training runs.
-static const char *const dtypes[] = {
-    "float32", "float64", "float16", "bfloat16", "uint8", "int8", "int16",
-    "int32",   "int64",   "bool",    "float",    "half",  "long",
-};
-
 static bool starts_with(const io_value *text, const char *start) {
     size_t length = strlen(start);
     return text->bytes >= length && memcmp(text->text, start, length) == 0;
@@ -63,19 +58,18 @@ static bool ends_with(const io_value *text, const char *end) {
     return text->bytes >= length && memcmp(text->text + text->bytes - length, end, length) == 0;
 }
 
-static int find_global(const io_pickle *in, const io_value *module, const io_value *name) {
+static unsigned find_global(const io_pickle *in, const io_value *module, const io_value *name) {
     for (size_t i = 0; i < sizeof globals / sizeof *globals; i++)
         if (io_value_is_text(module, globals[i].module) && io_value_is_text(name, globals[i].name))
-            return globals[i].which;
-    bool torch = io_value_is_text(module, "torch");
-    if (torch || io_value_is_text(module, "torch.cuda")) // of a file saved on a GPU
+            return (unsigned)globals[i].which;
+    bool saved_on_gpu = io_value_is_text(module, "torch.cuda");
+    if (saved_on_gpu || io_value_is_text(module, "torch"))
         for (size_t i = 0; i < sizeof storages / sizeof *storages; i++)
-            if (io_value_is_text(name, storages[i].name)) return STORAGE + (int)storages[i].dtype;
-    for (size_t i = 0; torch && i < sizeof dtypes / sizeof *dtypes; i++)
-        if (io_value_is_text(name, dtypes[i])) return NOTHING;
+            if (io_value_is_text(name, storages[i].name))
+                return STORAGE + (unsigned)storages[i].dtype;
     if (in->script && (io_value_is_text(module, "__torch__") || starts_with(module, "__torch__.")))
         return SCRIPT_CLASS;
-    return -1;
+    return UNKNOWN;
 }
 
 // A name out of the file for an error text: its printable start.
@@ -87,26 +81,49 @@ static const char *printable(const io_value *text, char out[65]) {
     return out;
 }
 
-tn_status io_pickle_global(io_pickle *in, const io_value *module, const io_value *name,
-                           io_value **out) {
-    char module_text[65], name_text[65];
-    if (module->kind != IO_PK_TEXT || name->kind != IO_PK_TEXT)
-        return io_pickle_fail(in, TN_EFORMAT, "a global whose name is no text");
-    int which = find_global(in, module, name);
+static tn_status unknown_global(io_pickle *in, const io_value *module, const io_value *name,
+                                io_value **out) {
+    char module_text[65], name_text[65], full[160];
     printable(module, module_text);
     printable(name, name_text);
-    if (which < 0 && starts_with(module, "torch") && ends_with(name, "Storage"))
+    if (starts_with(module, "torch") && ends_with(name, "Storage"))
         return io_pickle_fail(in, TN_EUNSUPPORTED, "elements of %s.%s are not read", module_text,
                               name_text);
-    if (which < 0)
-        return io_pickle_fail(in, TN_EUNSUPPORTED,
-                              "%s.%s is refused: a weight file may hold tensors in dictionaries "
-                              "and nothing else (save the state_dict)",
-                              module_text, name_text);
-    *out = io_pickle_new(in, which == NOTHING ? IO_PK_OPAQUE : IO_PK_GLOBAL);
+    snprintf(full, sizeof full, "%s.%s", module_text, name_text);
+    *out = io_pickle_new(in, IO_PK_CLASS);
+    char *text = io_region_text(in->region, full, strlen(full));
+    if (!*out || !text) return io_pickle_no_memory(in);
+    (*out)->which = (uint32_t)in->opcode;
+    (*out)->text = text;
+    (*out)->bytes = strlen(full);
+    return TN_OK;
+}
+
+tn_status io_pickle_global(io_pickle *in, const io_value *module, const io_value *name,
+                           io_value **out) {
+    if (module->kind != IO_PK_TEXT || name->kind != IO_PK_TEXT)
+        return io_pickle_fail(in, TN_EFORMAT, "a global whose name is no text");
+    unsigned which = find_global(in, module, name);
+    if (which == UNKNOWN) return unknown_global(in, module, name, out);
+    *out = io_pickle_new(in, IO_PK_GLOBAL);
     if (!*out) return io_pickle_no_memory(in);
     (*out)->which = which;
     return TN_OK;
+}
+
+// What calling `function`, which is not on the list, would give: it and its arguments, kept so that
+// a tensor among them is found.
+static tn_status placeholder(io_pickle *in, io_value *function, io_value *arguments,
+                             io_value **out) {
+    *out = io_pickle_new(in, IO_PK_PLACEHOLDER);
+    if (!*out) return io_pickle_no_memory(in);
+    (*out)->which = (uint32_t)in->opcode;
+    bool kept = io_pickle_append(in, *out, function) && io_pickle_append(in, *out, arguments);
+    return kept ? TN_OK : io_pickle_no_memory(in);
+}
+
+static bool is_unknown(const io_value *value) {
+    return value->kind == IO_PK_CLASS || value->kind == IO_PK_PLACEHOLDER;
 }
 
 static tn_status rebuild_tensor(io_pickle *in, const io_value *arguments, io_value **out) {
@@ -124,7 +141,8 @@ static tn_status rebuild_tensor(io_pickle *in, const io_value *arguments, io_val
 }
 
 static tn_status rebuild_parameter(io_pickle *in, const io_value *arguments, io_value **out) {
-    if (arguments->count < 1 || arguments->items[0]->kind != IO_PK_TENSOR)
+    const io_value *what = arguments->count ? arguments->items[0] : NULL;
+    if (!what || (what->kind != IO_PK_TENSOR && what->kind != IO_PK_PLACEHOLDER))
         return io_pickle_fail(in, TN_EFORMAT, "a parameter without a tensor");
     *out = arguments->items[0];
     return TN_OK;
@@ -157,15 +175,11 @@ static tn_status first_argument(io_pickle *in, const io_value *arguments, io_val
     return TN_OK;
 }
 
-tn_status io_pickle_reduce(io_pickle *in, const io_value *function, const io_value *arguments,
-                           io_value **out) {
+tn_status io_pickle_reduce(io_pickle *in, io_value *function, io_value *arguments, io_value **out) {
     if (arguments->kind != IO_PK_TUPLE)
         return io_pickle_fail(in, TN_EFORMAT, "REDUCE without a tuple of arguments");
-    if (function->kind == IO_PK_OPAQUE) {
-        *out = io_pickle_new(in, IO_PK_OPAQUE);
-        return *out ? TN_OK : io_pickle_no_memory(in);
-    }
-    switch (function->kind == IO_PK_GLOBAL ? function->which : -1) {
+    if (is_unknown(function)) return placeholder(in, function, arguments, out);
+    switch (function->kind == IO_PK_GLOBAL ? function->which : UNKNOWN) {
     case TENSOR_V2:
     case TENSOR:
         return rebuild_tensor(in, arguments, out);
@@ -181,8 +195,9 @@ tn_status io_pickle_reduce(io_pickle *in, const io_value *function, const io_val
     }
 }
 
-tn_status io_pickle_newobj(io_pickle *in, const io_value *type, const io_value *arguments,
-                           io_value **out) {
+tn_status io_pickle_newobj(io_pickle *in, io_value *type, io_value *arguments, io_value **out) {
+    if (is_unknown(type) && arguments->kind == IO_PK_TUPLE)
+        return placeholder(in, type, arguments, out);
     if (type->kind != IO_PK_GLOBAL || type->which != SCRIPT_CLASS)
         return io_pickle_fail(in, TN_EUNSUPPORTED, "NEWOBJ of what is no TorchScript class");
     if (arguments->kind != IO_PK_TUPLE || arguments->count != 0)
@@ -193,8 +208,9 @@ tn_status io_pickle_newobj(io_pickle *in, const io_value *type, const io_value *
 
 tn_status io_pickle_set_state(io_pickle *in, io_value *object, io_value *state) {
     // A state dict carries versions of modules as an attribute: nothing to keep.
-    if (object->kind == IO_PK_DICT || object->kind == IO_PK_OPAQUE) return TN_OK;
-    if (object->kind != IO_PK_OBJECT || object->count)
+    if (object->kind == IO_PK_DICT) return TN_OK;
+    bool first = object->kind == IO_PK_OBJECT && object->count == 0;
+    if (!first && object->kind != IO_PK_PLACEHOLDER)
         return io_pickle_fail(in, TN_EUNSUPPORTED, "BUILD of what is no new object");
     return io_pickle_append(in, object, state) ? TN_OK : io_pickle_no_memory(in);
 }
@@ -232,7 +248,17 @@ static tn_status read_storage(io_pickle *in, const io_value *id, io_storage *sto
     return read_view(in, id->count > 5 ? a[5] : &none, storage);
 }
 
-tn_status io_pickle_persistent(io_pickle *in, const io_value *id, io_value **out) {
+// A module's class with its source, as torch.save(model) wrote it before 1.6.
+static bool is_module_class(const io_value *id) {
+    return id->kind == IO_PK_TUPLE && id->count == 4 && io_value_is_text(id->items[0], "module") &&
+           id->items[1]->kind == IO_PK_CLASS;
+}
+
+tn_status io_pickle_persistent(io_pickle *in, io_value *id, io_value **out) {
+    if (is_module_class(id)) {
+        *out = id->items[1];
+        return TN_OK;
+    }
     if (id->kind != IO_PK_TUPLE || id->count < 5 || id->count > 6 ||
         !io_value_is_text(id->items[0], "storage"))
         return io_pickle_fail(in, TN_EUNSUPPORTED, "BINPERSID of what is no storage");

@@ -152,8 +152,8 @@ static tn_status read_header(reader *in, const io_json *header) {
     return check_cover(in);
 }
 
-tn_status io_safetensors_read(io_weights *file, const char *path, const io_map *map,
-                              tn_error *err) {
+static tn_status read_safetensors(io_weights *file, const char *path, const io_map *map,
+                                  tn_error *err) {
     uint64_t length = 0;
     if (map->count < 8)
         return tn_fail(err, TN_EFORMAT, "%s: %zu bytes, expected a length of 8", path, map->count);
@@ -175,8 +175,17 @@ tn_status io_safetensors_read(io_weights *file, const char *path, const io_map *
     snprintf(name, sizeof name, "%s: header", path);
     TN_TRY(io_json_parse(map->bytes + 8, (size_t)length, name, &header, err));
     tn_status status = read_header(&in, &header);
-    file->kind = IO_SAFETENSORS;
+    file->format = "safetensors";
     tn_free(in.spans);
     io_json_close(&header);
     return status;
 }
+
+// The length of the header is far below 2^32, and the header starts with a brace.
+static bool is_safetensors(const io_map *map) {
+    static const uint8_t zeros[4];
+    return map->count >= 8 && memcmp(map->bytes + 4, zeros, 4) == 0 &&
+           (map->count == 8 || map->bytes[8] == '{');
+}
+
+const io_weights_reader io_safetensors = {is_safetensors, read_safetensors};

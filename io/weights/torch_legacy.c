@@ -143,9 +143,14 @@ static tn_status find_storage(const io_torch *torch, const io_storage *storage, 
 }
 
 static tn_status read_stream(stream *in, io_weights *file) {
-    io_torch torch = {.file = file, .path = in->machine.path, .find = find_storage, .context = in};
+    io_torch torch = {.file = file,
+                      .path = in->machine.path,
+                      .part = "object",
+                      .find = find_storage,
+                      .context = in,
+                      .scratch = in->machine.region};
     io_value *root = NULL, *keys = NULL;
-    file->kind = IO_TORCH_LEGACY;
+    file->format = "PyTorch pickle stream (before 1.6)";
     TN_TRY(read_preamble(in));
     in->machine.part = "object";
     TN_TRY(io_pickle_run(&in->machine, &root));
@@ -155,8 +160,8 @@ static tn_status read_stream(stream *in, io_weights *file) {
     return io_torch_add_state(&torch, root, in->machine.err);
 }
 
-tn_status io_torch_legacy_read(io_weights *file, const char *path, const io_map *map,
-                               tn_error *err) {
+static tn_status read_pickles(io_weights *file, const char *path, const io_map *map,
+                              tn_error *err) {
     io_region scratch = {0};
     stream in = {.machine = {.path = path,
                              .bytes = map->bytes,
@@ -167,3 +172,9 @@ tn_status io_torch_legacy_read(io_weights *file, const char *path, const io_map 
     io_region_free(&scratch);
     return status;
 }
+
+static bool is_pickle(const io_map *map) {
+    return io_map_starts(map, "\x80");
+}
+
+const io_weights_reader io_torch_legacy = {is_pickle, read_pickles};

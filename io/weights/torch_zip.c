@@ -77,14 +77,21 @@ static tn_status read_pickle(io_weights *file, const archive *in, io_region *scr
                          .region = scratch,
                          .script = constants != NULL,
                          .err = err};
-    io_torch torch = {.file = file, .path = in->zip.path, .find = find_storage, .context = in};
+    io_torch torch = {.file = file,
+                      .path = in->zip.path,
+                      .part = "data.pkl",
+                      .find = find_storage,
+                      .context = in,
+                      .scratch = scratch};
     io_value *root = NULL;
-    file->kind = constants ? IO_TORCHSCRIPT : IO_TORCH_ZIP;
+    file->scripted = constants != NULL;
+    file->format = constants ? "TorchScript archive" : "PyTorch zip archive";
     TN_TRY(io_pickle_run(&machine, &root));
     return io_torch_add_state(&torch, root, err);
 }
 
-tn_status io_torch_zip_read(io_weights *file, const char *path, const io_map *map, tn_error *err) {
+static tn_status read_archive(io_weights *file, const char *path, const io_map *map,
+                              tn_error *err) {
     archive in = {0};
     io_region scratch = {0};
     tn_status status = io_zip_open(&scratch, path, map, &in.zip, err);
@@ -95,3 +102,9 @@ tn_status io_torch_zip_read(io_weights *file, const char *path, const io_map *ma
     io_region_free(&scratch);
     return status;
 }
+
+static bool is_archive(const io_map *map) {
+    return io_map_starts(map, "PK\3\4");
+}
+
+const io_weights_reader io_torch_zip = {is_archive, read_archive};

@@ -84,7 +84,7 @@ static int by_name(const void *a, const void *b) {
     return strcmp(((const io_tensor *)a)->name, ((const io_tensor *)b)->name);
 }
 
-static tn_status sort_names(io_weights *file, tn_error *err) {
+tn_status io_weights_sort(io_weights *file, tn_error *err) {
     if (file->count) qsort(file->tensors, file->count, sizeof *file->tensors, by_name);
     for (size_t i = 1; i < file->count; i++)
         if (by_name(&file->tensors[i - 1], &file->tensors[i]) == 0)
@@ -93,15 +93,15 @@ static tn_status sort_names(io_weights *file, tn_error *err) {
     return TN_OK;
 }
 
-// safetensors start with the length of their header, which is far below 2^32, and the header with a
-// brace.
-static bool looks_like_safetensors(const io_map *map) {
-    static const uint8_t zeros[4];
-    return map->count >= 8 && memcmp(map->bytes + 4, zeros, 4) == 0 &&
-           (map->count == 8 || map->bytes[8] == '{');
+tn_status io_weights_note(io_weights *file, const char *path, const char **note, const char *text,
+                          tn_error *err) {
+    char joined[256];
+    snprintf(joined, sizeof joined, "%s%s%s", *note ? *note : "", *note ? ", " : "", text);
+    *note = io_region_text(&file->region, joined, strlen(joined));
+    return *note ? TN_OK : io_out_of_memory(path, err);
 }
 
-static bool starts_with(const io_map *map, const char *text) {
+bool io_map_starts(const io_map *map, const char *text) {
     size_t length = strlen(text);
     return map->count >= length && memcmp(map->bytes, text, length) == 0;
 }
@@ -109,14 +109,19 @@ static bool starts_with(const io_map *map, const char *text) {
 static bool looks_like_json(const io_map *map) {
     size_t i = 0;
     while (i < map->count && memchr(" \t\r\n", map->bytes[i], 4)) i++;
-    return i < map->count && map->bytes[i] == '{' && !looks_like_safetensors(map);
+    return i < map->count && map->bytes[i] == '{' && !io_safetensors.is(map);
 }
 
 static tn_status unknown_format(const char *path, const io_map *map, tn_error *err) {
     if (map->count == 0) return tn_fail(err, TN_EFORMAT, "%s: the file is empty", path);
-    if (starts_with(map, "version https://git-lfs"))
+    if (io_map_starts(map, "version https://git-lfs"))
         return tn_fail(err, TN_EFORMAT,
                        "%s: a pointer of Git LFS, not the file itself (try: git lfs pull)", path);
+    if (map->count > 262 && memcmp(map->bytes + 257, "ustar", 5) == 0)
+        return tn_fail(err, TN_EUNSUPPORTED,
+                       "%s: a tar archive, as PyTorch wrote before 2017; save it again with a "
+                       "newer one",
+                       path);
     char start[8 * 3 + 1] = "";
     for (size_t i = 0; i < map->count && i < 8; i++)
         snprintf(start + 3 * i, 4, " %02x", map->bytes[i]);
@@ -125,15 +130,15 @@ static tn_status unknown_format(const char *path, const io_map *map, tn_error *e
                    start);
 }
 
+static const io_weights_reader *const readers[] = {
+#define IO_ROW(reader) &reader,
+    IO_WEIGHTS_READERS(IO_ROW)
+#undef IO_ROW
+};
+
 static tn_status read_map(io_weights *file, const char *path, const io_map *map, tn_error *err) {
-    if (looks_like_safetensors(map)) return io_safetensors_read(file, path, map, err);
-    if (starts_with(map, "PK\3\4")) return io_torch_zip_read(file, path, map, err);
-    if (starts_with(map, "\x80")) return io_torch_legacy_read(file, path, map, err);
-    if (map->count > 262 && memcmp(map->bytes + 257, "ustar", 5) == 0)
-        return tn_fail(err, TN_EUNSUPPORTED,
-                       "%s: a tar archive, as PyTorch wrote before 2017; save it again with a "
-                       "newer one",
-                       path);
+    for (size_t i = 0; i < sizeof readers / sizeof *readers; i++)
+        if (readers[i]->is(map)) return readers[i]->read(file, path, map, err);
     return unknown_format(path, map, err);
 }
 
@@ -148,7 +153,8 @@ static tn_status read_all(io_weights *file, tn_error *err) {
     TN_TRY(io_weights_map(file, file->path, &map, err));
     TN_TRY(looks_like_json(&map) ? io_shards_read(file, file->path, &map, err)
                                  : read_map(file, file->path, &map, err));
-    return sort_names(file, err);
+    TN_TRY(io_weights_strip_wrappers(file, err));
+    return io_weights_sort(file, err);
 }
 
 tn_status io_weights_open(const char *path, io_weights **out, tn_error *err) {
@@ -183,8 +189,24 @@ const char *io_weights_path(const io_weights *file) {
     return file->path;
 }
 
-io_weights_format io_weights_kind(const io_weights *file) {
-    return file->kind;
+const char *io_weights_format(const io_weights *file) {
+    return file->format;
+}
+
+bool io_weights_scripted(const io_weights *file) {
+    return file->scripted;
+}
+
+const char *io_weights_under(const io_weights *file) {
+    return file->under;
+}
+
+const char *io_weights_unused(const io_weights *file) {
+    return file->unused;
+}
+
+const char *io_weights_prefix(const io_weights *file) {
+    return file->prefix;
 }
 
 size_t io_weights_count(const io_weights *file) {

@@ -14,7 +14,9 @@ struct io_weights {
     io_region region; // names, copies of what cannot be used in place, the path
     io_kept_map *maps;
     const char *path;
-    io_weights_format kind;
+    const char *format; // in words; static
+    bool scripted;
+    const char *under, *unused, *prefix; // NULL where there is nothing to say
     io_tensor *tensors;
     size_t count, room;
     struct io_meta {
@@ -38,11 +40,31 @@ tn_status io_weights_add_meta(io_weights *file, const char *path, const char *ke
                               const char *value, tn_error *err);
 tn_status io_out_of_memory(const char *path, tn_error *err);
 
-// The formats. Each adds to file what is in the map of path.
-tn_status io_safetensors_read(io_weights *file, const char *path, const io_map *map, tn_error *err);
-tn_status io_torch_zip_read(io_weights *file, const char *path, const io_map *map, tn_error *err);
-tn_status io_torch_legacy_read(io_weights *file, const char *path, const io_map *map,
-                               tn_error *err);
+// Appends text to a note about the file, after ", " unless it is the first.
+tn_status io_weights_note(io_weights *file, const char *path, const char **note, const char *text,
+                          tn_error *err);
+bool io_map_starts(const io_map *map, const char *text);
+
+// A format: is looks at the first bytes; read adds to file what is in the map of path and sets
+// file->format.
+typedef struct io_weights_reader {
+    bool (*is)(const io_map *map);
+    tn_status (*read)(io_weights *file, const char *path, const io_map *map, tn_error *err);
+} io_weights_reader;
+
+// All formats, in the order in which they are tried (docs/howto-weights-format.md).
+#define IO_WEIGHTS_READERS(X)                                                                      \
+    X(io_safetensors)                                                                              \
+    X(io_torch_zip)                                                                                \
+    X(io_torch_legacy)
+#define IO_DECLARE(reader) extern const io_weights_reader reader;
+IO_WEIGHTS_READERS(IO_DECLARE)
+#undef IO_DECLARE
+
+// Takes "module.", "model." and "_orig_mod." off the names when all tensors have them.
+tn_status io_weights_strip_wrappers(io_weights *file, tn_error *err);
+// Puts the tensors in order of name. TN_EFORMAT: two of one name.
+tn_status io_weights_sort(io_weights *file, tn_error *err);
 
 // One file that is no index, of the format that its bytes tell.
 tn_status io_weights_read(io_weights *file, const char *path, tn_error *err);

@@ -344,8 +344,7 @@ tn_status md_clip_configure(const io_weights *file, const md_clip_form *form, co
         out->text_activation = out->activation;
     }
     // OpenAI's own files say so by what lies beside the weights in the archive.
-    bool from_openai =
-        io_weights_find(file, "input_resolution") || io_weights_kind(file) == IO_TORCHSCRIPT;
+    bool from_openai = io_weights_find(file, "input_resolution") || io_weights_scripted(file);
     md_clip_published(from_openai, out);
     return complete(file, out, err);
 }
