@@ -114,6 +114,15 @@ static tn_status load_fvlm(const lexmask_model_options *options, const paths *p,
     return open_tokenizer(tokenizer, model, err);
 }
 
+static void tell_prefix(const lexmask_model_options *options, const char *path,
+                        const char *prefix) {
+    char text[4352];
+    if (!prefix[0] || !options->log) return;
+    snprintf(text, sizeof text, "%s: the prefix %s was stripped from the names of its tensors",
+             path, prefix);
+    options->log(options->log_user, LEXMASK_LOG_DETAIL, text);
+}
+
 static tn_status load(const lexmask_model_options *options, const paths *p, kn_ctx *kn,
                       lexmask_model *model, tn_error *err) {
     if (p->fvlm) return load_fvlm(options, p, kn, model, err);
@@ -124,6 +133,7 @@ static tn_status load(const lexmask_model_options *options, const paths *p, kn_c
     md_mask_rcnn_options detector_options = md_mask_rcnn_default_options();
     detector_options.bn_eps = options->bn_eps;
     TN_TRY(md_mask_rcnn_open(p->detector, &detector_options, kn, &model->detector, err));
+    tell_prefix(options, p->detector, md_mask_rcnn_settings(model->detector)->prefix);
     if (!p->clip[0]) return TN_OK;
     md_clip_options clip_options = {
         .heads = options->heads,
@@ -135,6 +145,7 @@ static tn_status load(const lexmask_model_options *options, const paths *p, kn_c
     snprintf(model->clip_path, sizeof model->clip_path, "%s", p->clip);
     if (p->tokenizer[0]) TN_TRY(open_tokenizer(p->tokenizer, model, err));
     const md_clip_config *config = md_clip_settings(model->clip);
+    tell_prefix(options, p->clip, config->prefix);
     if (config->assumed[0] && options->log)
         options->log(options->log_user, LEXMASK_LOG_WARNING, config->assumed);
     return TN_OK;

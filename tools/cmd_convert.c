@@ -117,6 +117,12 @@ static const char *changed(void) {
                                 : NULL;
 }
 
+static void note_written(const io_weights *file, const char *to) {
+    const char *prefix = io_weights_prefix(file);
+    tool_note("%s: %zu tensors%s%s", to, io_weights_count(file),
+              prefix ? ", names without the prefix " : "", prefix ? prefix : "");
+}
+
 static tn_status convert(const char *given, const char *to, tn_error *err) {
     char path[4096];
     io_weights *file;
@@ -134,8 +140,10 @@ static tn_status convert(const char *given, const char *to, tn_error *err) {
         from.st_ino == there.st_ino)
         return tn_fail(err, TN_EINVAL, "%s: OUT is IN itself; name another file", to);
     TN_TRY(io_weights_open(path, &file, err));
-    tn_status status = tool_convert_weights(file, to, chosen_dtype(), o.bn_eps, err);
-    if (status == TN_OK) tool_note("%s: %zu tensors", to, io_weights_count(file));
+    tn_status status = md_mask_rcnn_unwrap(file, err);
+    if (status == TN_OK) status = md_clip_unwrap(file, err);
+    if (status == TN_OK) status = tool_convert_weights(file, to, chosen_dtype(), o.bn_eps, err);
+    if (status == TN_OK) note_written(file, to);
     io_weights_close(file);
     return status;
 }

@@ -107,6 +107,8 @@ static tn_status gather(const char *path, io_weights *file, facts *f, tn_error *
         f->parameters += tn_count(&shape);
     }
     if (md_fvlm_is(path)) return describe_fvlm(path, f, err);
+    TN_TRY(md_mask_rcnn_unwrap(file, err));
+    TN_TRY(md_clip_unwrap(file, err));
     if (md_mask_rcnn_is(file))
         describe_detector(path, f);
     else if (md_clip_is(file))
@@ -240,7 +242,7 @@ const tool_command tool_info = {
         "Of a checkpoint that holds more than weights, the key under which they were found is\n"
         "printed, and other keys with weights, which are not read (averages are read only when\n"
         "nothing else is there). A prefix that wrappers put before every name (module., model.,\n"
-        "_orig_mod.) is stripped and printed.\n"
+        "_orig_mod., or one that all tensors of the model share) is stripped and printed.\n"
         "Of a model folder, its detector and its CLIP are printed one after the other (--json: as\n"
         "\"parts\").\n",
     .examples = "  lexmask info demo/pair/detector.safetensors\n"

@@ -8,6 +8,7 @@
 #include "models/clip/clip_train.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 // ---- opening -----------------------------------------------------------------------------------
@@ -60,6 +61,7 @@ static tn_status load_towers(md_clip *clip, const io_weights *file, const md_cli
 
 static tn_status configure(const char *path, const md_clip_options *options, io_weights *file,
                            const md_clip_form **form, md_clip_config *out, tn_error *err) {
+    TN_TRY(md_clip_unwrap(file, err));
     *form = md_clip_form_of(file);
     if (!*form)
         return tn_fail(err, TN_EFORMAT,
@@ -67,7 +69,10 @@ static tn_status configure(const char *path, const md_clip_options *options, io_
                        "or Hugging Face",
                        io_weights_path(file));
     TN_TRY(md_clip_form_check(*form, file, err));
-    return md_clip_configure(file, *form, path, options, out, err);
+    TN_TRY(md_clip_configure(file, *form, path, options, out, err));
+    const char *prefix = io_weights_prefix(file);
+    snprintf(out->prefix, sizeof out->prefix, "%s", prefix ? prefix : "");
+    return TN_OK;
 }
 
 tn_status md_clip_open_trained(const char *path, const md_clip_options *options, nn_params *params,

@@ -36,6 +36,7 @@ typedef struct md_clip_config {
     kn_filter interpolation;     // KN_BICUBIC in general
     double logit_scale;          // what similarities are multiplied with, 100 for OpenAI's
     size_t weight_bytes;         // packed, both towers
+    char prefix[64];             // what was taken off the tensors' names; "": nothing
     char
         assumed[320]; // "" or a sentence: what neither file nor configuration told, worth a warning
 } md_clip_config;
@@ -61,6 +62,8 @@ const md_clip_config *md_clip_settings(const md_clip *clip);
 // What a file is, without loading it; also for telling files apart. TN_EFORMAT when it is no CLIP.
 tn_status md_clip_describe(const char *path, const md_clip_options *options, md_clip_config *out,
                            tn_error *err);
+// Takes a prefix that all tensors of a CLIP share off their names (io_weights_unwrap).
+tn_status md_clip_unwrap(io_weights *file, tn_error *err);
 // True when the names in the file are those of a CLIP.
 bool md_clip_is(const io_weights *file);
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "models/clip/clip_tensor_names.h"
 
+#include "models/clip/clip.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -142,18 +144,27 @@ void md_clip_huggingface_name(const char *name, char *out, size_t bytes) {
 }
 
 static const md_clip_form forms[] = {
-    {"Hugging Face", "text_model.embeddings.token_embedding.weight", huggingface,
-     huggingface_ignored, huggingface_towers, "config.json", md_clip_huggingface_name},
-    {"OpenCLIP", "text.token_embedding.weight", openclip_text, openclip_ignored, openclip_towers,
-     "open_clip_config.json", rename_openclip_text},
-    {"OpenAI", "token_embedding.weight", openai, openai_ignored, openai_towers,
-     "open_clip_config.json", NULL},
+    {"Hugging Face", "text_model.embeddings.token_embedding.weight",
+     "vision_model.embeddings.patch_embedding.weight", huggingface, huggingface_ignored,
+     huggingface_towers, "config.json", md_clip_huggingface_name},
+    {"OpenCLIP", "text.token_embedding.weight", "visual.conv1.weight", openclip_text,
+     openclip_ignored, openclip_towers, "open_clip_config.json", rename_openclip_text},
+    {"OpenAI", "token_embedding.weight", "visual.conv1.weight", openai, openai_ignored,
+     openai_towers, "open_clip_config.json", NULL},
 };
 
 const md_clip_form *md_clip_form_of(const io_weights *file) {
     for (size_t i = 0; i < sizeof forms / sizeof *forms; i++)
         if (io_weights_find(file, forms[i].probe)) return &forms[i];
     return NULL;
+}
+
+tn_status md_clip_unwrap(io_weights *file, tn_error *err) {
+    for (size_t i = 0; !md_clip_form_of(file) && i < sizeof forms / sizeof *forms; i++) {
+        const char *const names[] = {forms[i].probe, forms[i].image, NULL};
+        TN_TRY(io_weights_unwrap(file, names, err));
+    }
+    return TN_OK;
 }
 
 static bool known(const md_clip_form *form, const char *name) {

@@ -14,6 +14,7 @@ typedef struct md_clip_row {
 typedef struct md_clip_form {
     const char *label; // "OpenAI", "OpenCLIP", "Hugging Face"
     const char *probe; // a tensor that files of this form have, and no other form has
+    const char *image; // the image tower's first weight
     const md_clip_row *row;
     const char *const *ignored; // tensors that mean nothing to the towers; ends with NULL
     const char *const *towers;  // what the names of all other tensors of a tower begin with

@@ -38,6 +38,7 @@ typedef struct md_mask_rcnn_config {
     int64_t classes;                     // T, background (0) included
     int64_t mask_size;                   // 28
     int64_t weight_bytes;                // packed
+    char prefix[64];                     // what was taken off the tensors' names; "": nothing
     const char (*category)[MD_CATEGORY]; // [classes]: from the metadata; else COCO's names where
                                          // T is 91; else "0", "1", …
 } md_mask_rcnn_config;
@@ -58,6 +59,8 @@ tn_status md_mask_rcnn_open(const char *path, const md_mask_rcnn_options *option
                             md_mask_rcnn **out, tn_error *err);
 void md_mask_rcnn_close(md_mask_rcnn *model); // NULL is fine
 const md_mask_rcnn_config *md_mask_rcnn_settings(const md_mask_rcnn *model);
+// Takes a prefix that all tensors of a detector share off their names (io_weights_unwrap).
+tn_status md_mask_rcnn_unwrap(io_weights *file, tn_error *err);
 // True when the names in the file are those of a Mask R-CNN: for telling files apart.
 bool md_mask_rcnn_is(const io_weights *file);
 

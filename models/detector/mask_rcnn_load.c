@@ -3,12 +3,20 @@
 #include "models/detector/mask_rcnn_settings.h"
 #include "models/detector/mask_rcnn_tensor_names.h"
 
+#include <stdio.h>
+
 md_mask_rcnn_options md_mask_rcnn_default_options(void) {
     return (md_mask_rcnn_options){.bn_eps = -1};
 }
 
-static const char FIRST[] = "backbone.body.conv1.weight";
-static const char LAST[] = "roi_heads.mask_predictor.mask_fcn_logits.weight";
+#define FIRST "backbone.body.conv1.weight"
+#define BOX "roi_heads.box_predictor.cls_score.weight"
+#define LAST "roi_heads.mask_predictor.mask_fcn_logits.weight"
+
+tn_status md_mask_rcnn_unwrap(io_weights *file, tn_error *err) {
+    static const char *const names[] = {FIRST, BOX, NULL};
+    return io_weights_unwrap(file, names, err);
+}
 
 bool md_mask_rcnn_is(const io_weights *file) {
     return io_weights_find(file, FIRST) && io_weights_find(file, LAST);
@@ -72,6 +80,8 @@ static tn_status load_parts(const nn_loader *load, md_mask_rcnn *model) {
     config->classes = model->box.classes;
     config->pyramid_channels = channels;
     config->mask_size = 2 * MD_MASK_ROI;
+    const char *prefix = io_weights_prefix(load->file);
+    snprintf(config->prefix, sizeof config->prefix, "%s", prefix ? prefix : "");
     md_resnet_describe(&model->body, config->backbone, sizeof config->backbone);
     return md_mask_rcnn_read_categories(load->file, load->arena, config, load->err);
 }
@@ -90,11 +100,18 @@ static tn_status load_from(const io_weights *file, const md_mask_rcnn_options *o
     return tn_arena_freeze(&model->weights, err);
 }
 
+static tn_status open_detector(const char *path, io_weights **out, tn_error *err) {
+    TN_TRY(io_weights_open(path, out, err));
+    tn_status status = md_mask_rcnn_unwrap(*out, err);
+    if (status) io_weights_close(*out);
+    return status;
+}
+
 tn_status md_mask_rcnn_open(const char *path, const md_mask_rcnn_options *options, kn_ctx *kn,
                             md_mask_rcnn **out, tn_error *err) {
     io_weights *file;
     *out = NULL;
-    TN_TRY(io_weights_open(path, &file, err));
+    TN_TRY(open_detector(path, &file, err));
     if (!io_weights_find(file, FIRST) && !io_weights_find(file, LAST)) {
         io_weights_close(file);
         return tn_fail(err, TN_EFORMAT, "%s: no Mask R-CNN: there is no tensor '%s', nor '%s'",
