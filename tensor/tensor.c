@@ -108,6 +108,49 @@ tn_status tn_new(tn_arena *arena, tn_tensor *out, tn_dtype dtype, int rank, cons
     return TN_OK;
 }
 
+// An empty tensor may have the address of the next one, and lies before it.
+static bool lies_before(const tn_tensor *a, const tn_tensor *b) {
+    if (a->data != b->data) return (const char *)a->data < (const char *)b->data;
+    return tn_bytes(a) < tn_bytes(b);
+}
+
+// Those that have data, by address; there are few. Returns their number.
+static int by_address(tn_tensor *const *tensors, int count, tn_tensor **sorted) {
+    int n = 0;
+    for (int i = 0; i < count; i++) {
+        if (!tensors[i]->data) continue;
+        int at = n++;
+        for (; at > 0 && lies_before(tensors[i], sorted[at - 1]); at--) sorted[at] = sorted[at - 1];
+        sorted[at] = tensors[i];
+    }
+    return n;
+}
+
+void tn_arena_keep(tn_arena *arena, size_t mark, tn_tensor *const *tensors, int count) {
+    TN_CHECK(count <= TN_KEPT, "%d tensors, at most %d can be kept", count, TN_KEPT);
+    tn_tensor *sorted[TN_KEPT];
+    int n = by_address(tensors, count, sorted);
+    const char *free_from = arena->base + mark, *end = arena->base + arena->used;
+    for (int i = 0; i < n; i++) {
+        const char *data = sorted[i]->data;
+        TN_CHECK(data >= free_from && data <= end,
+                 "kept tensor %d shares memory with another, or "
+                 "lies outside of what the mark frees",
+                 i);
+        free_from = data + tn_bytes(sorted[i]);
+    }
+    tn_arena_reset(arena, mark);
+    for (int i = 0; i < n; i++) {
+        char *to = arena->base + arena->used;
+        size_t bytes = tn_bytes(sorted[i]);
+        // Each moves down, and those above it are untouched as yet.
+        TN_CHECK(to <= (char *)sorted[i]->data, "kept tensor %d does not begin an allocation", i);
+        memmove(to, sorted[i]->data, bytes);
+        sorted[i]->data = to;
+        arena->used += (bytes + TN_ALIGN - 1) / TN_ALIGN * TN_ALIGN;
+    }
+}
+
 tn_status tn_new_heap(tn_tensor *out, tn_dtype dtype, int rank, const int64_t *dim, tn_error *err) {
     size_t bytes;
     TN_TRY(sized(dtype, rank, dim, &bytes, err));

@@ -27,6 +27,38 @@ static void arena_gives_aligned_memory_and_takes_it_back(void **state) {
     tn_arena_deinit(&arena);
 }
 
+// Out of order, with an empty and an absent one among them, and a view that is shorter than what
+// was allocated.
+static void arena_keep_moves_tensors_to_the_mark(void **state) {
+    (void)state;
+    tn_arena arena;
+    tn_tensor first, scratch, empty, second, third, absent = {0};
+    assert_int_equal(tn_arena_init(&arena, 1 << 16, NULL), TN_OK);
+    tn_arena_alloc(&arena, 10);
+    size_t mark = tn_arena_mark(&arena);
+    char *at_mark = arena.base + mark;
+    assert_int_equal(tn_new(&arena, &scratch, TN_I32, TN_DIMS(100), NULL), TN_OK);
+    assert_int_equal(tn_new(&arena, &first, TN_I32, TN_DIMS(30), NULL), TN_OK);
+    assert_int_equal(tn_new(&arena, &empty, TN_I32, TN_DIMS(0, 4), NULL), TN_OK);
+    assert_int_equal(tn_new(&arena, &second, TN_I32, TN_DIMS(200), NULL), TN_OK);
+    assert_int_equal(tn_new(&arena, &third, TN_I32, TN_DIMS(5), NULL), TN_OK);
+    for (int i = 0; i < 200; i++) tn_i32(&second)[i] = i;
+    for (int i = 0; i < 30; i++) tn_i32(&first)[i] = -i;
+    for (int i = 0; i < 5; i++) tn_i32(&third)[i] = 1000 + i;
+    tn_tensor some = tn_slice(&second, 0, 7);
+    tn_arena_keep(&arena, mark, (tn_tensor *const[]){&third, &absent, &some, &empty, &first}, 5);
+    assert_ptr_equal(first.data, at_mark);
+    assert_ptr_equal(empty.data, at_mark + 2 * TN_ALIGN);
+    assert_ptr_equal(some.data, at_mark + 2 * TN_ALIGN);
+    assert_ptr_equal(third.data, at_mark + 3 * TN_ALIGN);
+    assert_null(absent.data);
+    assert_int_equal(tn_arena_mark(&arena), mark + 4 * TN_ALIGN);
+    for (int i = 0; i < 30; i++) assert_int_equal(tn_i32(&first)[i], -i);
+    for (int i = 0; i < 7; i++) assert_int_equal(tn_i32(&some)[i], i);
+    for (int i = 0; i < 5; i++) assert_int_equal(tn_i32(&third)[i], 1000 + i);
+    tn_arena_deinit(&arena);
+}
+
 static void frozen_pages_crash_a_stray_write(void **state) {
     (void)state;
     tn_arena arena;
@@ -150,6 +182,7 @@ static void a_prefix_goes_before_the_text(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(arena_gives_aligned_memory_and_takes_it_back),
+        cmocka_unit_test(arena_keep_moves_tensors_to_the_mark),
         cmocka_unit_test(frozen_pages_crash_a_stray_write),
         cmocka_unit_test(allocation_fails_when_told_to),
         cmocka_unit_test(every_half_survives_the_way_through_float),
