@@ -42,13 +42,12 @@ struct lexmask_session {
 };
 
 struct lexmask_result {
-    kn_ctx *kn;      // pastes masks; a result outlives its session
     tn_tensor image; // uint8 [H,W,3], upright
     size_t count;
     lexmask_detection *detection; // [count]
     tn_tensor boxes, masks;       // [count,4], [count,M,M] probabilities
     tn_tensor proposals;          // [P,4], best first; rank 0 where there are none
-    char **rle;                   // [count], made when asked for
+    char *_Atomic *rle;           // [count], made when asked for, by any thread
     lexmask_scores scores;        // its arrays lie in kept; count 0 and kept NULL: none
     float *kept;
 };

@@ -3,19 +3,19 @@
 #include "api/internal.h"
 #include "io/coco/rle.h"
 
+#include <stdatomic.h>
 #include <string.h>
 
 // A result of `count` detections; boxes and masks are copied, the picture is taken over.
-static tn_status new_result(const lexmask_session *session, const tn_tensor *image, int64_t count,
-                            const tn_tensor *boxes, const tn_tensor *masks, lexmask_result **out,
-                            tn_error *err) {
+static tn_status new_result(const tn_tensor *image, int64_t count, const tn_tensor *boxes,
+                            const tn_tensor *masks, lexmask_result **out, tn_error *err) {
     lexmask_result *r = tn_alloc_zero(1, sizeof *r);
     if (!r) return tn_fail(err, TN_ENOMEM, "out of memory for a result");
     size_t n = (size_t)count;
-    tn_status status = kn_open(session->model->device, session->model->level, 1, &r->kn, err);
+    tn_status status = TN_OK;
     r->detection = tn_alloc_zero(n, sizeof *r->detection);
     r->rle = tn_alloc_zero(n, sizeof *r->rle);
-    if (status == TN_OK && !(r->detection && r->rle))
+    if (!(r->detection && r->rle))
         status = tn_fail(err, TN_ENOMEM, "out of memory for %zu detections", n);
     if (status == TN_OK) status = tn_new_heap(&r->boxes, TN_F32, 2, boxes->dim, err);
     if (status == TN_OK) status = tn_new_heap(&r->masks, TN_F32, 3, masks->dim, err);
@@ -53,7 +53,7 @@ int lexmask_result_proposal_at(const lexmask_result *result, size_t i, float box
 
 tn_status api_result_closed(const lexmask_session *session, const tn_tensor *image,
                             const md_detections *found, lexmask_result **out, tn_error *err) {
-    TN_TRY(new_result(session, image, found->count, &found->boxes, &found->masks, out, err));
+    TN_TRY(new_result(image, found->count, &found->boxes, &found->masks, out, err));
     for (int64_t i = 0; i < found->count; i++) {
         lexmask_detection *d = &(*out)->detection[i];
         d->score = d->name_score = tn_f32(&found->scores)[i];
@@ -69,11 +69,10 @@ _Static_assert(MD_CROP_BEST <= LEXMASK_TOP && MD_FVLM_BEST <= LEXMASK_TOP,
                "more names than a detection has room for");
 
 // new_result with the proposals that it was chosen from.
-static tn_status new_from_proposals(const lexmask_session *session, const tn_tensor *image,
-                                    int64_t count, const tn_tensor *boxes, const tn_tensor *masks,
-                                    const tn_tensor *proposals, lexmask_result **out,
-                                    tn_error *err) {
-    TN_TRY(new_result(session, image, count, boxes, masks, out, err));
+static tn_status new_from_proposals(const tn_tensor *image, int64_t count, const tn_tensor *boxes,
+                                    const tn_tensor *masks, const tn_tensor *proposals,
+                                    lexmask_result **out, tn_error *err) {
+    TN_TRY(new_result(image, count, boxes, masks, out, err));
     tn_status status = api_result_proposals(*out, proposals, err);
     if (status != TN_OK) {
         (*out)->image = (tn_tensor){0}; // stays the caller's
@@ -98,8 +97,8 @@ static void set_names(const lexmask_session *session, int64_t i, const tn_tensor
 
 tn_status api_result_crop(const lexmask_session *session, const tn_tensor *image,
                           const md_crop_result *found, lexmask_result **out, tn_error *err) {
-    TN_TRY(new_from_proposals(session, image, found->count, &found->boxes, &found->masks,
-                              &found->proposals, out, err));
+    TN_TRY(new_from_proposals(image, found->count, &found->boxes, &found->masks, &found->proposals,
+                              out, err));
     for (int64_t i = 0; i < found->count; i++) {
         lexmask_detection *d = &(*out)->detection[i];
         d->score = tn_f32(&found->scores)[i];
@@ -113,8 +112,8 @@ tn_status api_result_crop(const lexmask_session *session, const tn_tensor *image
 
 tn_status api_result_fvlm(const lexmask_session *session, const tn_tensor *image,
                           const md_fvlm_result *found, lexmask_result **out, tn_error *err) {
-    TN_TRY(new_from_proposals(session, image, found->count, &found->boxes, &found->masks,
-                              &found->proposals, out, err));
+    TN_TRY(new_from_proposals(image, found->count, &found->boxes, &found->masks, &found->proposals,
+                              out, err));
     for (int64_t i = 0; i < found->count; i++) {
         lexmask_detection *d = &(*out)->detection[i];
         d->score = d->name_score = tn_f32(&found->scores)[i];
@@ -129,7 +128,7 @@ tn_status api_result_fvlm(const lexmask_session *session, const tn_tensor *image
 
 void lexmask_result_free(lexmask_result *result) {
     if (!result) return;
-    for (size_t i = 0; i < result->count; i++) tn_free(result->rle[i]);
+    for (size_t i = 0; i < result->count; i++) tn_free(atomic_load(&result->rle[i]));
     tn_free(result->rle);
     tn_free(result->detection);
     tn_free(result->boxes.data);
@@ -137,7 +136,6 @@ void lexmask_result_free(lexmask_result *result) {
     tn_free(result->proposals.data);
     tn_free(result->kept);
     tn_free(result->image.data);
-    kn_close(result->kn);
     tn_free(result);
 }
 
@@ -163,8 +161,9 @@ static tn_status paste(const lexmask_result *result, size_t i, tn_tensor *out, t
     if (i >= result->count)
         return tn_fail(err, TN_EINVAL, "detection %zu of %zu", i, result->count);
     TN_TRY(tn_new_heap(out, TN_U8, TN_DIMS(result->image.dim[0], result->image.dim[1]), err));
-    md_mask_paste(result->kn, 0.5, &result->masks, &result->boxes, (int64_t)i, out);
-    return TN_OK;
+    tn_status status = md_mask_paste(0.5, &result->masks, &result->boxes, (int64_t)i, out, err);
+    if (status != TN_OK) tn_free(out->data);
+    return status;
 }
 
 lexmask_status lexmask_result_mask(const lexmask_result *result, size_t i, uint8_t *mask,
@@ -184,7 +183,8 @@ lexmask_status lexmask_result_mask(const lexmask_result *result, size_t i, uint8
     return LEXMASK_OK;
 }
 
-static tn_status make_rle(lexmask_result *result, size_t i, tn_error *err) {
+// Into text of tn_alloc.
+static tn_status make_rle(const lexmask_result *result, size_t i, char **out, tn_error *err) {
     tn_tensor mask;
     TN_TRY(paste(result, i, &mask, err));
     tn_arena arena = {0};
@@ -195,21 +195,31 @@ static tn_status make_rle(lexmask_result *result, size_t i, tn_error *err) {
     tn_status status = tn_arena_init(&arena, 24 * ((size_t)tn_count(&mask) + 4096), err);
     if (status == TN_OK) status = io_rle_encode(&mask, &arena, &rle, err);
     if (status == TN_OK) status = io_rle_to_text(&rle, &arena, &text, &length, err);
-    if (status == TN_OK && !(result->rle[i] = tn_strdup(text)))
+    if (status == TN_OK && !(*out = tn_strdup(text)))
         status = tn_fail(err, TN_ENOMEM, "out of memory for a mask");
     tn_arena_deinit(&arena);
     tn_free(mask.data);
     return status;
 }
 
-lexmask_status lexmask_result_rle(lexmask_result *result, size_t i, const char **text,
+// Threads that ask for the same mask at once each make it; the first one's is kept.
+static tn_status rle_of(const lexmask_result *result, size_t i, const char **text, tn_error *err) {
+    char *made, *kept = NULL;
+    if (i >= result->count)
+        return tn_fail(err, TN_EINVAL, "detection %zu of %zu", i, result->count);
+    if ((*text = atomic_load(&result->rle[i]))) return TN_OK;
+    TN_TRY(make_rle(result, i, &made, err));
+    if (atomic_compare_exchange_strong(&result->rle[i], &kept, made)) {
+        *text = made;
+    } else {
+        *text = kept;
+        tn_free(made);
+    }
+    return TN_OK;
+}
+
+lexmask_status lexmask_result_rle(const lexmask_result *result, size_t i, const char **text,
                                   lexmask_error *err) {
     tn_error failure = {0};
-    tn_status status = TN_OK;
-    if (i >= result->count)
-        status = tn_fail(&failure, TN_EINVAL, "detection %zu of %zu", i, result->count);
-    else if (!result->rle[i])
-        status = make_rle(result, i, &failure);
-    if (status == TN_OK) *text = result->rle[i];
-    return api_status(status, &failure, err);
+    return api_status(rle_of(result, i, text, &failure), &failure, err);
 }

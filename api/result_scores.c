@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Both scores of every box, kept with a result.
 #include "api/internal.h"
+#include "models/detector/box_codec.h"
 
 #include <string.h>
-
-#define SMALLEST 1e-2f // network pixels a side: the model drops what is smaller
 
 // Rows of `from` that are wanted, behind each other at *at.
 static const float *place(float **at, const tn_tensor *from, const uint8_t *wanted) {
@@ -18,7 +17,7 @@ static const float *place(float **at, const tn_tensor *from, const uint8_t *want
     return first;
 }
 
-// Which boxes could become detections at all.
+// Which boxes could become detections at all: the model drops smaller ones.
 static size_t choose(const md_fvlm *model, const md_fvlm_result *found, uint8_t *wanted) {
     md_frame frame = md_fvlm_frame(md_fvlm_settings(model), found->height, found->width);
     float x = (float)frame.net_width / (float)frame.width;
@@ -26,7 +25,7 @@ static size_t choose(const md_fvlm *model, const md_fvlm_result *found, uint8_t 
     size_t count = 0;
     for (int64_t i = 0; i < found->all_boxes.dim[0]; i++) {
         const float *box = tn_f32(&found->all_boxes) + 4 * i;
-        wanted[i] = (box[2] - box[0]) * x >= SMALLEST && (box[3] - box[1]) * y >= SMALLEST;
+        wanted[i] = (box[2] - box[0]) * x >= MD_BOX_SIDE && (box[3] - box[1]) * y >= MD_BOX_SIDE;
         count += wanted[i];
     }
     return count;

@@ -7,7 +7,8 @@
 //     lexmask_model    weights, loaded once, read-only, shared by all threads
 //     lexmask_names    what to look for, turned into embeddings once, read-only, shared
 //     lexmask_session  threads and working memory: one for each of your threads
-//     lexmask_result   what was found in one picture; yours until you free it
+//     lexmask_result   what was found in one picture; yours until you free it; it needs no session
+//                      any more, and several threads may read it at once
 //
 //     lexmask_model_open → lexmask_names_new → lexmask_session_new → lexmask_run_file → results
 //
@@ -252,8 +253,8 @@ LEXMASK_API const uint8_t *lexmask_result_pixels(const lexmask_result *result);
 LEXMASK_API lexmask_status lexmask_result_mask(const lexmask_result *result, size_t i,
                                                uint8_t *mask, size_t stride, lexmask_error *err);
 // The mask as COCO's compressed run-length text. *text belongs to the result.
-LEXMASK_API lexmask_status lexmask_result_rle(lexmask_result *result, size_t i, const char **text,
-                                              lexmask_error *err);
+LEXMASK_API lexmask_status lexmask_result_rle(const lexmask_result *result, size_t i,
+                                              const char **text, lexmask_error *err);
 // Where objects may be, before they have names: the boxes that the region proposal network gave,
 // best first; for measuring what is never looked at. Closed mode has none. at: x1, y1, x2, y2; 0
 // when i is past the end.

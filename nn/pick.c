@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-tn_status md_pick_rows(nn_ctx *cx, const tn_tensor *from, const tn_tensor *index, tn_tensor *to) {
+tn_status nn_pick_rows(nn_ctx *cx, const tn_tensor *from, const tn_tensor *index, tn_tensor *to) {
     tn_tensor shape = *from;
     shape.dim[0] = index->dim[0];
     TN_TRY(tn_new(cx->step, to, from->dtype, from->rank, shape.dim, cx->err));
@@ -15,7 +15,7 @@ tn_status md_pick_rows(nn_ctx *cx, const tn_tensor *from, const tn_tensor *index
     return TN_OK;
 }
 
-void md_pick_best(const float *p, int64_t classes, int most, int32_t *index, float *scores) {
+void nn_pick_best(const float *p, int64_t classes, int most, int32_t *index, float *scores) {
     int have = 0;
     for (int i = 0; i < most; i++) index[i] = -1, scores[i] = 0;
     for (int64_t t = 0; t < classes; t++) {

@@ -6,7 +6,7 @@
 
 // Rows of `from`, of any type and rank, that index (int32 [R]) names -> to, with R in the first
 // dimension, from cx->step; seen by no tape (nn_gather_rows is). TN_ENOMEM.
-tn_status md_pick_rows(nn_ctx *cx, const tn_tensor *from, const tn_tensor *index, tn_tensor *to);
+tn_status nn_pick_rows(nn_ctx *cx, const tn_tensor *from, const tn_tensor *index, tn_tensor *to);
 // The `most` largest of p[0..classes), larger first, earlier first among equals: index and score;
 // where there are fewer, -1 and 0.
-void md_pick_best(const float *p, int64_t classes, int most, int32_t *index, float *scores);
+void nn_pick_best(const float *p, int64_t classes, int most, int32_t *index, float *scores);

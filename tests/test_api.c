@@ -98,12 +98,59 @@ static void threads_share_a_model(void **state) {
     for (int i = 0; i < 3; i++) lexmask_result_free(result[i]);
 }
 
-static long resident_kb(void) {
-    long total, resident = 0;
+static long memory_kb(bool resident) {
+    long all = 0, there = 0;
     FILE *file = fopen("/proc/self/statm", "r");
-    if (fscanf(file, "%ld %ld", &total, &resident) != 2) resident = 0;
+    if (fscanf(file, "%ld %ld", &all, &there) != 2) all = there = 0;
     fclose(file);
-    return resident * (sysconf(_SC_PAGESIZE) / 1024);
+    return (resident ? there : all) * (sysconf(_SC_PAGESIZE) / 1024);
+}
+
+static long resident_kb(void) {
+    return memory_kb(true);
+}
+
+enum { READERS = 4, MOST_READ = 64 };
+
+typedef struct reader {
+    pthread_t thread;
+    const lexmask_result *result;
+    const char *text[MOST_READ];
+} reader;
+
+static void *read_masks(void *argument) {
+    lexmask_error err = {0};
+    reader *r = argument;
+    for (size_t i = 0; i < MOST_READ && i < lexmask_result_count(r->result); i++)
+        API_OK(lexmask_result_rle(r->result, i, &r->text[i], &err));
+    return NULL;
+}
+
+// All get the same text, which is made once; and a result holds neither threads nor working memory.
+static void threads_share_a_result(void **state) {
+    (void)state;
+    lexmask_error err = {0};
+    lexmask_session *session = new_session(40);
+    lexmask_result *result;
+    reader readers[READERS];
+    API_OK(lexmask_run_file(session, picture, &result, &err));
+    lexmask_result_free(result);
+    long before = memory_kb(false);
+    API_OK(lexmask_run_file(session, picture, &result, &err));
+    assert_true(memory_kb(false) - before < 256 * 1024);
+    lexmask_session_free(session);
+    assert_true(lexmask_result_count(result) > 1);
+    for (int i = 0; i < READERS; i++) {
+        readers[i] = (reader){.result = result};
+        assert_int_equal(pthread_create(&readers[i].thread, NULL, read_masks, &readers[i]), 0);
+    }
+    for (int i = 0; i < READERS; i++) pthread_join(readers[i].thread, NULL);
+    for (int i = 0; i < READERS; i++)
+        for (size_t k = 0; k < lexmask_result_count(result) && k < MOST_READ; k++) {
+            assert_non_null(readers[i].text[k]);
+            assert_ptr_equal(readers[i].text[k], readers[0].text[k]);
+        }
+    lexmask_result_free(result);
 }
 
 static void memory_stays_flat(void **state) {
@@ -278,6 +325,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_file_and_its_pixels_give_the_same),
         cmocka_unit_test(threads_share_a_model),
+        cmocka_unit_test(threads_share_a_result),
         cmocka_unit_test(memory_stays_flat),
         cmocka_unit_test(a_callback_cancels),
         cmocka_unit_test(mistakes_come_back_as_text),

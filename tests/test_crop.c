@@ -114,7 +114,7 @@ static double mask_overlap(const crop_dump *dump, pair *p, const md_crop_result 
     size_t mark = tn_arena_mark(&p->step);
     tn_tensor bits = crop_dump_tensor(dump, "masks", TN_U8), mask;
     ASSERT_OK(tn_new(&p->step, &mask, TN_U8, TN_DIMS(got->height, got->width), &p->err), p->err);
-    md_mask_paste(p->kn, 0.5, &got->masks, &got->boxes, i, &mask);
+    ASSERT_OK(md_mask_paste(0.5, &got->masks, &got->boxes, i, &mask, &p->err), p->err);
     const uint8_t *row = tn_u8(&bits) + theirs * bits.dim[1];
     int64_t both = 0, any = 0;
     for (int64_t k = 0; k < tn_count(&mask); k++) {

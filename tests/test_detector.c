@@ -211,7 +211,7 @@ static void check_detections(fixture *f) {
               f->err);
     size_t pixels = (size_t)(found.height * found.width);
     for (int64_t i = 0; i < found.count; i++) {
-        md_mask_paste(f->kn, 0.5, &found.masks, &found.boxes, i, &pasted);
+        ASSERT_OK(md_mask_paste(0.5, &found.masks, &found.boxes, i, &pasted, &f->err), f->err);
         tn_convert(tn_f32(&want) + i * (int64_t)pixels, TN_F32, as_bytes.data, TN_U8, pixels);
         assert_memory_equal(pasted.data, as_bytes.data, pixels);
     }

@@ -313,8 +313,7 @@ static void look_again(fixture *f, const md_frame *frame, const tn_tensor *level
     for (int64_t i = 0; i < tn_count(&own); i++)
         tn_f32(logits)[i] += tn_f32(&own)[i] / (float)md_fvlm_settings(f->model)->box_rounds;
     ASSERT_OK(tn_new(&f->step, &moved, TN_F32, 2, regions->dim, &f->err), f->err);
-    ASSERT_OK(md_fvlm_move(&f->cx, f->model, level, regions, NULL, frame->net_height,
-                           frame->net_width, &moved, NULL),
+    ASSERT_OK(md_fvlm_refine_boxes(&f->cx, f->model, level, regions, NULL, frame, &moved, NULL),
               f->err);
     *regions = moved;
 }

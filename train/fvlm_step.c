@@ -133,9 +133,19 @@ static tn_status learn_proposals(pass *p) {
 
 #define MOVED 128 // of the best proposals
 
+// Of picture i. Nothing is taken back to the picture as it was read, so its own size is left out.
+static md_frame frame_of(const pass *p, int64_t i) {
+    const tr_frame *frame = &p->batch->samples[i].frame;
+    int64_t side = md_fvlm_settings(p->task->model)->picture_size;
+    return (md_frame){.net_height = frame->net_h,
+                      .net_width = frame->net_w,
+                      .pad_height = side,
+                      .pad_width = side};
+}
+
 // With more rounds than one, boxes that the head has moved are its regions too.
 static tn_status with_moved(pass *p, int64_t i, tn_tensor *boxes) {
-    const tr_frame *frame = &p->batch->samples[i].frame;
+    md_frame frame = frame_of(p, i);
     int64_t count = boxes->dim[0], moved = count < MOVED ? count : MOVED;
     tn_tensor all, image;
     if (md_fvlm_settings(p->task->model)->box_rounds < 2 || !count) return TN_OK;
@@ -144,8 +154,8 @@ static tn_status with_moved(pass *p, int64_t i, tn_tensor *boxes) {
     memcpy(all.data, boxes->data, tn_bytes(boxes));
     for (int64_t r = 0; r < moved; r++) tn_i32(&image)[r] = (int32_t)i;
     tn_tensor from = tn_slice(boxes, 0, moved), to = tn_slice(&all, count, moved);
-    TN_TRY(md_fvlm_move(&p->frozen, p->task->model, p->level, &from, &image, frame->net_h,
-                        frame->net_w, &to, NULL));
+    TN_TRY(md_fvlm_refine_boxes(&p->frozen, p->task->model, p->level, &from, &image, &frame, &to,
+                                NULL));
     *boxes = all;
     return TN_OK;
 }
@@ -155,10 +165,10 @@ static tn_status choose_regions(pass *p) {
         const md_truth *truth = &p->batch->samples[i].truth;
         md_roi_targets *to = &p->choices->regions[i];
         tn_tensor boxes, scores;
+        md_frame frame = frame_of(p, i);
         tn_rng rng = numbers(p, i, TR_STREAM_REGIONS);
         TN_TRY(md_fvlm_propose(&p->frozen, p->task->model, p->logits, p->deltas, i,
-                               &p->task->limits, p->batch->samples[i].frame.net_h,
-                               p->batch->samples[i].frame.net_w, &boxes, &scores));
+                               &p->task->limits, &frame, &boxes, &scores));
         TN_TRY(with_moved(p, i, &boxes));
         TN_TRY(md_roi_targets_make(kn_pool(p->task->kn), p->cx.step, &p->task->regions, &boxes,
                                    truth, (int32_t)p->task->names, &rng, NULL, p->task->text.dtype,

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "models/crop/crop.h"
 
-#include "models/detector/mask_rcnn_parts.h"
+#include "models/detector/box_codec.h"
 #include "nn/pick.h"
 
 #include <math.h>
 #include <string.h>
-
-#define SMALLEST 1e-2f // pixels a side of a refined box
 
 md_crop_options md_crop_default_options(void) {
     return (md_crop_options){.clip_batch = 64,
@@ -44,14 +42,8 @@ static tn_status find_proposals(nn_ctx *cx, const md_mask_rcnn *detector,
         md_frame_to_picture(&r->features.frame, &r->picture);
         return TN_OK;
     }
-    TN_CHECK(options->boxes->rank == 2 && options->boxes->dim[1] == 4, "boxes are [P,4]");
-    int64_t count = options->boxes->dim[0];
     TN_TRY(copy_of(cx, options->boxes, &r->picture));
-    TN_TRY(copy_of(cx, options->boxes, network));
-    md_frame_to_network(&r->features.frame, network);
-    TN_TRY(tn_new(cx->step, &r->objectness, TN_F32, TN_DIMS(count), cx->err));
-    for (int64_t i = 0; i < count; i++) tn_f32(&r->objectness)[i] = 1;
-    return TN_OK;
+    return md_frame_given(cx, &r->features.frame, options->boxes, network, &r->objectness);
 }
 
 // 1 - the softmax of the background, row by row.
@@ -114,7 +106,7 @@ static tn_status new_naming(nn_ctx *cx, int64_t count, naming *out) {
 static void name_one(const float *p, const md_vocabulary *vocabulary, int64_t i, naming *out) {
     int32_t *best = tn_i32(&out->best) + i * MD_CROP_BEST;
     float *scores = tn_f32(&out->best_scores) + i * MD_CROP_BEST;
-    md_pick_best(p, vocabulary->classes, MD_CROP_BEST, best, scores);
+    nn_pick_best(p, vocabulary->classes, MD_CROP_BEST, best, scores);
     tn_i32(&out->names)[i] = best[0];
     tn_f32(&out->scores)[i] = scores[0];
     if (vocabulary->background && p[vocabulary->classes] > scores[0]) {
@@ -207,7 +199,7 @@ static tn_status candidates(nn_ctx *cx, const regions *r, const naming *named, d
     for (int64_t i = 0; i < count; i++) {
         const float *box = tn_f32(&r->refined) + 4 * i;
         if (tn_i32(&named->names)[i] >= 0 && tn_f32(&named->fused)[i] > (float)least &&
-            box[2] - box[0] >= SMALLEST && box[3] - box[1] >= SMALLEST)
+            md_box_has_sides(box, MD_BOX_SIDE))
             tn_i32(index)[kept++] = (int32_t)i;
     }
     *index = tn_slice(index, 0, kept);
@@ -219,26 +211,26 @@ static tn_status suppress(nn_ctx *cx, const regions *r, const naming *named,
                           const md_thresholds *limits, tn_tensor *index) {
     tn_tensor may, boxes, scores, names, keep;
     TN_TRY(candidates(cx, r, named, limits->score, &may));
-    TN_TRY(md_pick_rows(cx, &r->refined, &may, &boxes));
-    TN_TRY(md_pick_rows(cx, &named->fused, &may, &scores));
-    TN_TRY(md_pick_rows(cx, &named->names, &may, &names));
+    TN_TRY(nn_pick_rows(cx, &r->refined, &may, &boxes));
+    TN_TRY(nn_pick_rows(cx, &named->fused, &may, &scores));
+    TN_TRY(nn_pick_rows(cx, &named->names, &may, &names));
     TN_TRY(tn_new(cx->step, &keep, TN_I32, TN_DIMS(may.dim[0]), cx->err));
     int64_t kept = kn_nms(cx->kn, limits->nms, &boxes, &scores, &names, &keep);
     keep = tn_slice(&keep, 0, kept < limits->top ? kept : limits->top);
-    return md_pick_rows(cx, &may, &keep, index);
+    return nn_pick_rows(cx, &may, &keep, index);
 }
 
 static tn_status choose(nn_ctx *cx, const md_mask_rcnn *detector, const regions *r,
                         const naming *named, const md_thresholds *limits, md_crop_result *out) {
     tn_tensor index, labels;
     TN_TRY(suppress(cx, r, named, limits, &index));
-    TN_TRY(md_pick_rows(cx, &r->labels, &index, &labels));
-    TN_TRY(md_pick_rows(cx, &r->refined, &index, &out->boxes));
-    TN_TRY(md_pick_rows(cx, &named->fused, &index, &out->scores));
-    TN_TRY(md_pick_rows(cx, &named->names, &index, &out->names));
-    TN_TRY(md_pick_rows(cx, &r->objectness, &index, &out->objectness));
-    TN_TRY(md_pick_rows(cx, &named->best, &index, &out->best));
-    TN_TRY(md_pick_rows(cx, &named->best_scores, &index, &out->best_scores));
+    TN_TRY(nn_pick_rows(cx, &r->labels, &index, &labels));
+    TN_TRY(nn_pick_rows(cx, &r->refined, &index, &out->boxes));
+    TN_TRY(nn_pick_rows(cx, &named->fused, &index, &out->scores));
+    TN_TRY(nn_pick_rows(cx, &named->names, &index, &out->names));
+    TN_TRY(nn_pick_rows(cx, &r->objectness, &index, &out->objectness));
+    TN_TRY(nn_pick_rows(cx, &named->best, &index, &out->best));
+    TN_TRY(nn_pick_rows(cx, &named->best_scores, &index, &out->best_scores));
     TN_TRY(md_mask_rcnn_masks(cx, detector, &r->features, &out->boxes, &labels, &out->masks));
     out->count = index.dim[0];
     md_frame_to_picture(&r->features.frame, &out->boxes);
@@ -260,10 +252,10 @@ tn_status md_crop_detect(nn_ctx *cx, const md_mask_rcnn *detector, const md_clip
     TN_TRY(choose(cx, detector, &r, &named, &options->limits, out));
     out->proposals = r.picture;
     out->proposal_names = named.names, out->proposal_scores = named.scores;
-    // In the order in which they were made.
     tn_tensor *const made[] = {&out->proposals,  &out->proposal_names, &out->proposal_scores,
                                &out->boxes,      &out->scores,         &out->names,
                                &out->objectness, &out->best,           &out->best_scores,
                                &out->masks};
-    return md_keep(cx->step, mark, made, (int)(sizeof made / sizeof *made), cx->err);
+    tn_arena_keep(cx->step, mark, made, (int)(sizeof made / sizeof *made));
+    return TN_OK;
 }

@@ -5,8 +5,15 @@
 
 #include "tensor/tensor.h"
 
-extern const double md_rpn_weights[4]; // 1, 1, 1, 1: what anchors' deltas are multiplied with
-extern const double md_roi_weights[4]; // 10, 10, 5, 5: and those of regions
+extern const double md_rpn_weights[4]; // 1, 1, 1, 1: of the deltas of anchors
+extern const double md_roi_weights[4]; // 10, 10, 5, 5: of the deltas of regions
+#define MD_BOX_CLIP 4.135166556742356  // log(1000/16): what deltas of sizes are cut at
+#define MD_BOX_SIDE 1e-2f              // pixels: a refined box with a smaller side is dropped
+#define MD_REGIONS_AT_ONCE 512         // so that memory does not grow with the number of boxes
+
+static inline bool md_box_has_sides(const float *box, float side) {
+    return box[2] - box[0] >= side && box[3] - box[1] >= side;
+}
 
 // from, to: x1 y1 x2 y2. delta = weights * (centre difference / size of from, log of the quotient
 // of sizes), in the type's own precision. Sizes of both are over 0, or the result is not finite.

@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "kernels/mask_paste.h"
+#include "models/detector/box_codec.h"
 #include "models/detector/mask_rcnn_parts.h"
-
-#include <math.h>
-#include <string.h>
-
-#define REGIONS_AT_ONCE 512 // so that memory does not grow with the number of proposals
 
 tn_status md_mask_rcnn_features(nn_ctx *cx, const md_mask_rcnn *model, const tn_tensor *image,
                                 md_features *out) {
@@ -18,25 +15,23 @@ tn_status md_mask_rcnn_features(nn_ctx *cx, const md_mask_rcnn *model, const tn_
     TN_TRY(md_frame_input(cx, &out->frame, config->image_mean, config->image_std, image, &input));
     TN_TRY(md_resnet_fwd(cx, &model->body, &input, stage));
     TN_TRY(nn_fpn_fwd(cx, &model->fpn, stage, out->level));
-    return md_keep(cx->step, mark, level, out->levels, cx->err);
+    tn_arena_keep(cx->step, mark, level, out->levels);
+    return TN_OK;
 }
 
 tn_status md_mask_rcnn_propose(nn_ctx *cx, const md_mask_rcnn *model, const md_features *features,
                                int64_t top, tn_tensor *boxes, tn_tensor *scores) {
     const md_mask_rcnn_config *config = &model->config;
-    const md_frame *frame = &features->frame;
     md_rpn_limits limits = {.before = config->rpn_pre_nms_top_n,
                             .after = top > 0 ? top : config->rpn_post_nms_top_n,
                             .nms = config->rpn_nms_thresh,
                             .score = config->rpn_score_thresh};
-    return md_rpn_propose(cx, &model->rpn, &config->anchors, &limits, features->level,
-                          frame->net_height, frame->net_width, frame->pad_height, frame->pad_width,
-                          boxes, scores);
+    return md_rpn_propose(cx, &model->rpn, &config->anchors, &limits, &features->frame,
+                          features->level, boxes, scores);
 }
 
-static tn_status box_piece(nn_ctx *cx, const md_mask_rcnn *model, const md_features *features,
-                           const tn_tensor *regions, tn_tensor *logits, tn_tensor *boxes) {
-    static const double weights[4] = {10, 10, 5, 5};
+static tn_status boxes_of_some(nn_ctx *cx, const md_mask_rcnn *model, const md_features *features,
+                               const tn_tensor *regions, tn_tensor *logits, tn_tensor *boxes) {
     size_t mark = tn_arena_mark(cx->step);
     tn_tensor pooled, deltas;
     TN_TRY(nn_roi_pool_fwd(cx, &model->pool, features->level, regions, NULL, model->box.size,
@@ -44,7 +39,7 @@ static tn_status box_piece(nn_ctx *cx, const md_mask_rcnn *model, const md_featu
     TN_TRY(tn_new(cx->step, &deltas, TN_F32, TN_DIMS(regions->dim[0], 4 * model->box.classes),
                   cx->err));
     TN_TRY(md_box_head_fwd(cx, &model->box, &pooled, logits, &deltas));
-    kn_box_decode_fwd(cx->kn, weights, log(1000.0 / 16), regions, &deltas, boxes);
+    kn_box_decode_fwd(cx->kn, md_roi_weights, MD_BOX_CLIP, regions, &deltas, boxes);
     tn_arena_reset(cx->step, mark);
     return TN_OK;
 }
@@ -54,11 +49,11 @@ tn_status md_mask_rcnn_boxes(nn_ctx *cx, const md_mask_rcnn *model, const md_fea
     int64_t count = regions->dim[0], classes = model->box.classes;
     TN_TRY(tn_new(cx->step, logits, TN_F32, TN_DIMS(count, classes), cx->err));
     TN_TRY(tn_new(cx->step, boxes, TN_F32, TN_DIMS(count, 4 * classes), cx->err));
-    for (int64_t from = 0; from < count; from += REGIONS_AT_ONCE) {
-        int64_t n = count - from < REGIONS_AT_ONCE ? count - from : REGIONS_AT_ONCE;
+    for (int64_t from = 0; from < count; from += MD_REGIONS_AT_ONCE) {
+        int64_t n = count - from < MD_REGIONS_AT_ONCE ? count - from : MD_REGIONS_AT_ONCE;
         tn_tensor some = tn_slice(regions, from, n), some_logits = tn_slice(logits, from, n),
                   some_boxes = tn_slice(boxes, from, n);
-        TN_TRY(box_piece(cx, model, features, &some, &some_logits, &some_boxes));
+        TN_TRY(boxes_of_some(cx, model, features, &some, &some_logits, &some_boxes));
     }
     tn_tensor rows = tn_reshape(boxes, TN_DIMS(count * classes, 4));
     kn_box_clip(cx->kn, (double)features->frame.net_height, (double)features->frame.net_width,
@@ -70,7 +65,7 @@ tn_status md_mask_rcnn_boxes(nn_ctx *cx, const md_mask_rcnn *model, const md_fea
 tn_status md_mask_rcnn_masks(nn_ctx *cx, const md_mask_rcnn *model, const md_features *features,
                              const tn_tensor *regions, const tn_tensor *labels, tn_tensor *masks) {
     int64_t count = regions->dim[0], side = model->config.mask_size;
-    const int64_t at_once = REGIONS_AT_ONCE / 4; // a region has four times the bins here
+    const int64_t at_once = MD_REGIONS_AT_ONCE / 4; // a region has four times the bins here
     TN_TRY(tn_new(cx->step, masks, TN_F32, TN_DIMS(count, side, side), cx->err));
     for (int64_t from = 0; from < count; from += at_once) {
         int64_t n = count - from < at_once ? count - from : at_once;
@@ -105,35 +100,21 @@ tn_status md_mask_rcnn_detect(nn_ctx *cx, const md_mask_rcnn *model, const tn_te
                                 &out->scores, &out->labels));
     TN_TRY(md_mask_rcnn_masks(cx, model, &features, &out->boxes, &out->labels, &out->masks));
     tn_tensor *const kept[] = {&out->boxes, &out->scores, &out->labels, &out->masks};
-    TN_TRY(md_keep(cx->step, mark, kept, 4, cx->err));
+    tn_arena_keep(cx->step, mark, kept, 4);
     md_frame_to_picture(&features.frame, &out->boxes);
     out->count = out->boxes.dim[0];
     return TN_OK;
 }
 
-void md_mask_paste(kn_ctx *kn, double threshold, const tn_tensor *masks, const tn_tensor *boxes,
-                   int64_t index, tn_tensor *y) {
+tn_status md_mask_paste(double threshold, const tn_tensor *masks, const tn_tensor *boxes,
+                        int64_t index, tn_tensor *y, tn_error *err) {
+    TN_CHECK(y->dtype == TN_U8 && y->rank == 2, "a mask of the picture is uint8 [H,W]");
     tn_tensor mask = tn_slice(masks, index, 1), box = tn_slice(boxes, index, 1);
-    tn_tensor one = tn_reshape(y, TN_DIMS(1, y->dim[0], y->dim[1]));
-    kn_mask_paste_fwd(kn, threshold, &mask, &box, &one);
-}
-
-tn_status md_keep(tn_arena *step, size_t mark, tn_tensor *const *tensors, int count,
-                  tn_error *err) {
-    const char *low = step->base + mark;
-    for (int i = 0; i < count; i++) {
-        TN_CHECK((char *)tensors[i]->data >= low, "tensor %d lies before what is kept", i);
-        low = (char *)tensors[i]->data + tn_bytes(tensors[i]);
-    }
-    // Bytes above a reset mark stay as they are until they are given out again, and every tensor
-    // moves down, so none is overwritten before it was moved.
-    tn_arena_reset(step, mark);
-    for (int i = 0; i < count; i++) {
-        size_t bytes = tn_bytes(tensors[i]);
-        void *to = tn_arena_alloc(step, bytes);
-        if (!to) return tn_fail(err, TN_ENOMEM, "out of memory for %zu bytes", bytes);
-        if (bytes) memmove(to, tensors[i]->data, bytes);
-        tensors[i]->data = to;
-    }
+    int64_t height = y->dim[0], width = y->dim[1], side = masks->dim[1];
+    void *scratch = tn_alloc(kn_mask_paste_bytes(side, width));
+    if (!scratch) return tn_fail(err, TN_ENOMEM, "out of memory for a mask");
+    kn_mask_paste_one(threshold, tn_f32(&mask), side, tn_f32(&box), height, width, scratch,
+                      tn_u8(y));
+    tn_free(scratch);
     return TN_OK;
 }

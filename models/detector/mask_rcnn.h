@@ -4,11 +4,11 @@
 // form. Depth, widths, number of classes and kind of heads are told from the names and shapes in
 // the file. Results are torchvision's up to float32 rounding.
 //
-// Two coordinate systems: "picture" is pixels of the picture as it came; "network" is pixels after
-// resizing, before padding. A box is x1,y1,x2,y2.
+// Coordinates are those of models/detector/frame.h. A box is x1,y1,x2,y2.
 #pragma once
 
 #include "models/detector/anchors.h"
+#include "models/detector/frame.h"
 #include "nn/nn.h"
 
 typedef struct md_mask_rcnn md_mask_rcnn;
@@ -90,28 +90,11 @@ tn_status md_mask_rcnn_detect(nn_ctx *cx, const md_mask_rcnn *model, const tn_te
 
 // One mask at the size of the picture, so that no more than one is ever held: y uint8 [H,W] 0/1,
 // probability > threshold (0.5 in torchvision's examples). masks [R,M,M], boxes [R,4] picture.
-void md_mask_paste(kn_ctx *kn, double threshold, const tn_tensor *masks, const tn_tensor *boxes,
-                   int64_t index, tn_tensor *y);
+// On the host, without a context; several threads may. TN_ENOMEM.
+tn_status md_mask_paste(double threshold, const tn_tensor *masks, const tn_tensor *boxes,
+                        int64_t index, tn_tensor *y, tn_error *err);
 
 // ---- its steps, for what uses a part of it ----------------------------------------------------
-
-// How a picture became the network's input.
-typedef struct md_frame {
-    int64_t height, width;         // picture
-    int64_t net_height, net_width; // resized
-    int64_t pad_height, pad_width; // padded to whole multiples of 32
-} md_frame;
-
-// The sizes of torchvision's GeneralizedRCNNTransform (its double arithmetic included, so a side
-// may come out one less than min_size).
-md_frame md_frame_of(int64_t height, int64_t width, int64_t min_size, int64_t max_size);
-// boxes [R,4] from network to picture coordinates and back, in place, in float32.
-void md_frame_to_picture(const md_frame *frame, tn_tensor *boxes);
-void md_frame_to_network(const md_frame *frame, tn_tensor *boxes);
-// image uint8 [H,W,3] -> y float32 [1,pad_height,pad_width,3] from cx->step: (x/255 - mean)/std,
-// bilinear without antialias, zeros beyond the picture. TN_ENOMEM.
-tn_status md_frame_input(nn_ctx *cx, const md_frame *frame, const float mean[3], const float std[3],
-                         const tn_tensor *image, tn_tensor *y);
 
 typedef struct md_features {
     md_frame frame;

@@ -27,7 +27,3 @@ struct md_mask_rcnn {
 tn_status md_select_detections(nn_ctx *cx, const md_thresholds *limits, const tn_tensor *logits,
                                const tn_tensor *boxes, tn_tensor *out_boxes, tn_tensor *out_scores,
                                tn_tensor *out_labels);
-
-// Moves tensors that lie above mark (given in the order in which they lie) down to the mark and
-// frees the rest: for results whose size is known only after temporaries were needed. TN_ENOMEM.
-tn_status md_keep(tn_arena *step, size_t mark, tn_tensor *const *tensors, int count, tn_error *err);

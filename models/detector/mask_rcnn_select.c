@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // From class logits and boxes to detections.
+#include "models/detector/box_codec.h"
 #include "models/detector/mask_rcnn_parts.h"
 
 #include <string.h>
 
-#define SMALLEST 1e-2f // pixels a side
-
 static bool wanted(const float *box, float score, float least) {
-    return score > least && box[2] - box[0] >= SMALLEST && box[3] - box[1] >= SMALLEST;
+    return score > least && md_box_has_sides(box, MD_BOX_SIDE);
 }
 
 typedef struct found {
@@ -57,6 +56,6 @@ tn_status md_select_detections(nn_ctx *cx, const md_thresholds *limits, const tn
         tn_i32(&best.labels)[i] = tn_i32(&all.labels)[from];
     }
     *out_boxes = best.boxes, *out_scores = best.scores, *out_labels = best.labels;
-    return md_keep(cx->step, mark, (tn_tensor *const[]){out_boxes, out_scores, out_labels}, 3,
-                   cx->err);
+    tn_arena_keep(cx->step, mark, (tn_tensor *const[]){out_boxes, out_scores, out_labels}, 3);
+    return TN_OK;
 }

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "models/detector/rpn.h"
 
-#include <math.h>
+#include "models/detector/box_codec.h"
+#include "nn/pick.h"
+
 #include <stdio.h>
 #include <string.h>
 
-#define SMALLEST 1e-3f // pixels a side
+#define MIN_SIDE 1e-3f // pixels: smaller proposals are dropped
 
 tn_status md_rpn_load(const nn_loader *load, const char *prefix, int64_t channels,
                       const md_anchors *anchors, double bn_eps, md_rpn *out) {
@@ -62,34 +64,24 @@ static tn_status new_candidates(nn_ctx *cx, int64_t most, candidates *out) {
     return tn_new(cx->step, &out->level, TN_I32, TN_DIMS(most), cx->err);
 }
 
-// The k rows of `from` [n,4] that index names.
-static void pick_rows(const tn_tensor *from, const tn_tensor *index, tn_tensor *to) {
-    const int32_t *row = tn_i32(index);
-    for (int64_t i = 0; i < index->dim[0]; i++)
-        memcpy(tn_f32(to) + 4 * i, tn_f32(from) + 4 * row[i], 4 * sizeof(float));
-}
-
 // The best anchors of one level, decoded, at the end of all. scores hold logits as yet.
 static tn_status add_level(nn_ctx *cx, const md_anchors *anchors, int l, int64_t most,
-                           const tn_tensor *objectness, const tn_tensor *moves, int64_t pad_height,
-                           int64_t pad_width, candidates *all) {
-    static const double one[4] = {1, 1, 1, 1};
+                           const md_frame *frame, const tn_tensor *objectness,
+                           const tn_tensor *moves, candidates *all) {
     size_t mark = tn_arena_mark(cx->step);
     tn_tensor anchor, best, best_anchor, best_delta;
     int64_t n = tn_count(objectness), k = n < most ? n : most;
     tn_tensor logits = tn_reshape(objectness, TN_DIMS(n)),
               deltas = tn_reshape(moves, TN_DIMS(n, 4));
     TN_TRY(tn_new(cx->step, &anchor, TN_F32, TN_DIMS(n, 4), cx->err));
-    md_anchors_fill(anchors, l, pad_height, pad_width, objectness->dim[1], objectness->dim[2],
-                    &anchor);
+    md_anchors_fill(anchors, l, frame->pad_height, frame->pad_width, objectness->dim[1],
+                    objectness->dim[2], &anchor);
     TN_TRY(tn_new(cx->step, &best, TN_I32, TN_DIMS(k), cx->err));
-    TN_TRY(tn_new(cx->step, &best_anchor, TN_F32, TN_DIMS(k, 4), cx->err));
-    TN_TRY(tn_new(cx->step, &best_delta, TN_F32, TN_DIMS(k, 4), cx->err));
     kn_topk(cx->kn, &logits, &best);
-    pick_rows(&anchor, &best, &best_anchor);
-    pick_rows(&deltas, &best, &best_delta);
+    TN_TRY(nn_pick_rows(cx, &anchor, &best, &best_anchor));
+    TN_TRY(nn_pick_rows(cx, &deltas, &best, &best_delta));
     tn_tensor boxes = tn_slice(&all->boxes, all->count, k);
-    kn_box_decode_fwd(cx->kn, one, log(1000.0 / 16), &best_anchor, &best_delta, &boxes);
+    kn_box_decode_fwd(cx->kn, md_rpn_weights, MD_BOX_CLIP, &best_anchor, &best_delta, &boxes);
     for (int64_t i = 0; i < k; i++) {
         tn_f32(&all->scores)[all->count + i] = tn_f32(&logits)[tn_i32(&best)[i]];
         tn_i32(&all->level)[all->count + i] = l;
@@ -111,16 +103,15 @@ static void filter(candidates *all, double least) {
     int64_t kept = 0;
     for (int64_t i = 0; i < all->count; i++) {
         const float *box = tn_f32(&all->boxes) + 4 * i;
-        if (box[2] - box[0] >= SMALLEST && box[3] - box[1] >= SMALLEST &&
-            tn_f32(&all->scores)[i] >= (float)least)
+        if (md_box_has_sides(box, MIN_SIDE) && tn_f32(&all->scores)[i] >= (float)least)
             move(all, kept++, i);
     }
     all->count = kept;
 }
 
 static tn_status collect(nn_ctx *cx, const md_anchors *anchors, const md_rpn_limits *limits,
-                         const tn_tensor *logits, const tn_tensor *deltas, int64_t height,
-                         int64_t width, int64_t pad_height, int64_t pad_width, candidates *all) {
+                         const md_frame *frame, const tn_tensor *logits, const tn_tensor *deltas,
+                         candidates *all) {
     int64_t most = 0;
     for (int l = 0; l < anchors->levels; l++) {
         int64_t n = tn_count(&logits[l]);
@@ -128,10 +119,9 @@ static tn_status collect(nn_ctx *cx, const md_anchors *anchors, const md_rpn_lim
     }
     TN_TRY(new_candidates(cx, most, all));
     for (int l = 0; l < anchors->levels; l++)
-        TN_TRY(add_level(cx, anchors, l, limits->before, &logits[l], &deltas[l], pad_height,
-                         pad_width, all));
+        TN_TRY(add_level(cx, anchors, l, limits->before, frame, &logits[l], &deltas[l], all));
     kn_act_fwd(cx->kn, KN_SIGMOID, &all->scores, &all->scores);
-    kn_box_clip(cx->kn, (double)height, (double)width, &all->boxes);
+    kn_box_clip(cx->kn, (double)frame->net_height, (double)frame->net_width, &all->boxes);
     filter(all, limits->score);
     all->boxes = tn_slice(&all->boxes, 0, all->count);
     all->scores = tn_slice(&all->scores, 0, all->count);
@@ -140,49 +130,33 @@ static tn_status collect(nn_ctx *cx, const md_anchors *anchors, const md_rpn_lim
 }
 
 tn_status md_rpn_filter(nn_ctx *cx, const md_anchors *anchors, const md_rpn_limits *limits,
-                        const tn_tensor *logits, const tn_tensor *deltas, int64_t height,
-                        int64_t width, int64_t pad_height, int64_t pad_width, tn_tensor *boxes,
-                        tn_tensor *scores) {
+                        const md_frame *frame, const tn_tensor *logits, const tn_tensor *deltas,
+                        tn_tensor *boxes, tn_tensor *scores) {
     for (int l = 0; l < anchors->levels; l++)
         TN_CHECK(logits[l].rank == 4 && logits[l].dim[0] == 1 &&
                      logits[l].dim[3] == md_anchors_per_cell(anchors, l),
                  "one picture at a time, all anchors of a place");
-    int64_t most = limits->after;
-    TN_TRY(tn_new(cx->step, boxes, TN_F32, TN_DIMS(most, 4), cx->err));
-    TN_TRY(tn_new(cx->step, scores, TN_F32, TN_DIMS(most), cx->err));
     size_t mark = tn_arena_mark(cx->step);
     candidates all;
     tn_tensor keep;
-    TN_TRY(
-        collect(cx, anchors, limits, logits, deltas, height, width, pad_height, pad_width, &all));
+    TN_TRY(collect(cx, anchors, limits, frame, logits, deltas, &all));
     TN_TRY(tn_new(cx->step, &keep, TN_I32, TN_DIMS(all.count), cx->err));
     int64_t kept = kn_nms(cx->kn, limits->nms, &all.boxes, &all.scores, &all.level, &keep);
-    if (kept > most) kept = most;
-    *boxes = tn_slice(boxes, 0, kept);
-    *scores = tn_slice(scores, 0, kept);
-    keep = tn_slice(&keep, 0, kept);
-    pick_rows(&all.boxes, &keep, boxes);
-    for (int64_t i = 0; i < kept; i++) tn_f32(scores)[i] = tn_f32(&all.scores)[tn_i32(&keep)[i]];
-    tn_arena_reset(cx->step, mark);
+    keep = tn_slice(&keep, 0, kept < limits->after ? kept : limits->after);
+    TN_TRY(nn_pick_rows(cx, &all.boxes, &keep, boxes));
+    TN_TRY(nn_pick_rows(cx, &all.scores, &keep, scores));
+    tn_arena_keep(cx->step, mark, (tn_tensor *const[]){boxes, scores}, 2);
     return TN_OK;
 }
 
 tn_status md_rpn_propose(nn_ctx *cx, const md_rpn *rpn, const md_anchors *anchors,
-                         const md_rpn_limits *limits, const tn_tensor *levels, int64_t height,
-                         int64_t width, int64_t pad_height, int64_t pad_width, tn_tensor *boxes,
-                         tn_tensor *scores) {
-    TN_TRY(tn_new(cx->step, boxes, TN_F32, TN_DIMS(limits->after, 4), cx->err));
-    TN_TRY(tn_new(cx->step, scores, TN_F32, TN_DIMS(limits->after), cx->err));
+                         const md_rpn_limits *limits, const md_frame *frame,
+                         const tn_tensor *levels, tn_tensor *boxes, tn_tensor *scores) {
     size_t mark = tn_arena_mark(cx->step);
-    tn_tensor logits[MD_LEVELS], deltas[MD_LEVELS], some, some_scores;
+    tn_tensor logits[MD_LEVELS], deltas[MD_LEVELS];
     for (int l = 0; l < anchors->levels; l++)
         TN_TRY(md_rpn_fwd(cx, rpn, &levels[l], &logits[l], &deltas[l]));
-    TN_TRY(md_rpn_filter(cx, anchors, limits, logits, deltas, height, width, pad_height, pad_width,
-                         &some, &some_scores));
-    *boxes = tn_slice(boxes, 0, some.dim[0]);
-    *scores = tn_slice(scores, 0, some.dim[0]);
-    memcpy(boxes->data, some.data, tn_bytes(boxes));
-    memcpy(scores->data, some_scores.data, tn_bytes(scores));
-    tn_arena_reset(cx->step, mark);
+    TN_TRY(md_rpn_filter(cx, anchors, limits, frame, logits, deltas, boxes, scores));
+    tn_arena_keep(cx->step, mark, (tn_tensor *const[]){boxes, scores}, 2);
     return TN_OK;
 }

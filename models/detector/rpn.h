@@ -4,6 +4,7 @@
 #pragma once
 
 #include "models/detector/anchors.h"
+#include "models/detector/frame.h"
 #include "nn/blocks/conv_norm.h"
 
 #define MD_RPN_CONVS 8
@@ -27,16 +28,13 @@ typedef struct md_rpn_limits {
     double nms, score;     // suppressed when the overlap is above; kept when the score is at least
 } md_rpn_limits;
 
-// Levels of one picture -> proposals, best first: boxes [R,4] network coordinates inside
-// height x width (the picture without padding), scores [R] in 0..1, R <= limits->after. The steps
-// are torchvision's filter_proposals: the best of each level, decoded, clipped, those under 0.001
-// pixels dropped, suppressed within their level. pad_height, pad_width: of the padded picture.
+// Levels of one picture -> proposals, best first: boxes [R,4] network, within the picture, and
+// scores [R] in 0..1, R <= limits->after. The steps are torchvision's filter_proposals: the best of
+// each level, decoded, clipped, those under 0.001 pixels dropped, suppressed within their level.
 tn_status md_rpn_propose(nn_ctx *cx, const md_rpn *rpn, const md_anchors *anchors,
-                         const md_rpn_limits *limits, const tn_tensor *levels, int64_t height,
-                         int64_t width, int64_t pad_height, int64_t pad_width, tn_tensor *boxes,
-                         tn_tensor *scores);
+                         const md_rpn_limits *limits, const md_frame *frame,
+                         const tn_tensor *levels, tn_tensor *boxes, tn_tensor *scores);
 // The same from what md_rpn_fwd gave for each level: logits [1,h,w,A], deltas [1,h,w,4A] float32.
 tn_status md_rpn_filter(nn_ctx *cx, const md_anchors *anchors, const md_rpn_limits *limits,
-                        const tn_tensor *logits, const tn_tensor *deltas, int64_t height,
-                        int64_t width, int64_t pad_height, int64_t pad_width, tn_tensor *boxes,
-                        tn_tensor *scores);
+                        const md_frame *frame, const tn_tensor *logits, const tn_tensor *deltas,
+                        tn_tensor *boxes, tn_tensor *scores);

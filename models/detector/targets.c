@@ -6,11 +6,15 @@
 #include <string.h>
 
 md_assignment md_rpn_assignment(void) {
-    return (md_assignment){{0.7, 0.3, true}, {256, 0.5}, {1, 1, 1, 1}};
+    md_assignment how = {{0.7, 0.3, true}, {256, 0.5}, {0}};
+    memcpy(how.weights, md_rpn_weights, sizeof how.weights);
+    return how;
 }
 
 md_assignment md_roi_assignment(void) {
-    return (md_assignment){{0.5, 0.5, false}, {512, 0.25}, {10, 10, 5, 5}};
+    md_assignment how = {{0.5, 0.5, false}, {512, 0.25}, {0}};
+    memcpy(how.weights, md_roi_weights, sizeof how.weights);
+    return how;
 }
 
 static void check_truth(const md_truth *truth) {

@@ -79,12 +79,11 @@ tn_status md_fvlm_pyramid(nn_ctx *cx, const md_fvlm *model, const md_fvlm_featur
 // Stage 3: objectness and deltas of every level: logits [N,h,w,A], deltas [N,h,w,4A].
 tn_status md_fvlm_rpn(nn_ctx *cx, const md_fvlm *model, const tn_tensor *level, tn_tensor *logits,
                       tn_tensor *deltas);
-// Proposals of picture n from the outputs of stage 3 (of any real type): boxes float32 [R,4]
-// network, within net_height x net_width, scores [R], best first. No gradient.
+// Proposals of picture n, whose frame is given, from the outputs of stage 3 (of any real type):
+// boxes float32 [R,4] network, within the picture, scores [R], best first. No gradient.
 tn_status md_fvlm_propose(nn_ctx *cx, const md_fvlm *model, const tn_tensor *logits,
                           const tn_tensor *deltas, int64_t n, const md_rpn_limits *limits,
-                          int64_t net_height, int64_t net_width, tn_tensor *boxes,
-                          tn_tensor *scores);
+                          const md_frame *frame, tn_tensor *boxes, tn_tensor *scores);
 
 // Stage 4: boxes [R,4] network of the pictures in image (int32 [R]; NULL: all of the first) ->
 // [R,size,size,channels], size box_size, with what surrounds a box (box_context), or mask_size.
@@ -93,17 +92,16 @@ tn_status md_fvlm_box_regions(nn_ctx *cx, const md_fvlm *model, const tn_tensor 
 tn_status md_fvlm_mask_regions(nn_ctx *cx, const md_fvlm *model, const tn_tensor *level,
                                const tn_tensor *boxes, const tn_tensor *image, tn_tensor *y);
 
-// Stage 5: the box head's regions -> deltas [R,4] (divisors 10, 10, 5, 5), embedding [R,D] (the
+// Stage 5: the box head's regions -> deltas [R,4] (of md_roi_weights), embedding [R,D] (the
 // projection adapter's, not normalised).
 tn_status md_fvlm_box_fwd(nn_ctx *cx, const md_fvlm *model, const tn_tensor *regions,
                           tn_tensor *deltas, tn_tensor *embedding);
-extern const double md_fvlm_box_weights[4];
-// Where the box head moves boxes once: as md_fvlm_box_regions -> y float32 [R,4] of the caller,
-// within net_height x net_width, and unless it is NULL the embedding of what it saw there: unit
-// float32 [R,D] of the caller, unit length. No gradient.
-tn_status md_fvlm_move(nn_ctx *cx, const md_fvlm *model, const tn_tensor *level,
-                       const tn_tensor *boxes, const tn_tensor *image, int64_t net_height,
-                       int64_t net_width, tn_tensor *y, tn_tensor *unit);
+// Moves boxes once: as md_fvlm_box_regions -> y float32 [R,4] of the caller, where the box head
+// sees the objects, within the picture. All of one picture, whose frame is given. unit: NULL, or
+// float32 [R,D] of the caller for the embedding of what the head saw, unit length. No gradient.
+tn_status md_fvlm_refine_boxes(nn_ctx *cx, const md_fvlm *model, const tn_tensor *level,
+                               const tn_tensor *boxes, const tn_tensor *image,
+                               const md_frame *frame, tn_tensor *y, tn_tensor *unit);
 
 // Stage 6: text [T(+1),D] unit vectors, the background's last if it is a text; embedding [R,D] ->
 // logits [R,T+1], the background last ([R,T] where there is none): cosines, or, where the scale is

@@ -2,13 +2,13 @@
 #include "models/fvlm/fvlm_choose.h"
 
 #include "kernels/rules.h"
+#include "models/detector/box_codec.h"
 #include "nn/pick.h"
 
 #include <math.h>
 #include <string.h>
 
 #define MOST_CANDIDATES 50000 // pairs of box and name that meet in suppression
-#define SMALLEST 1e-2f        // pixels a side of a refined box
 
 // ---- candidates --------------------------------------------------------------------------------
 
@@ -17,15 +17,10 @@ typedef struct pairs {
     tn_tensor box, name, boxes, scores; // int32 [n], int32 [n], [n,4], [n]
 } pairs;
 
-static bool may_stay(const md_fvlm_found *f, int64_t i) {
-    const float *box = tn_f32(&f->boxes) + 4 * i;
-    return box[2] - box[0] >= SMALLEST && box[3] - box[1] >= SMALLEST;
-}
-
 static int64_t list_pairs(const md_fvlm_found *f, int64_t classes, float least, pairs *p) {
     int64_t columns = f->fused.dim[1], n = 0;
     for (int64_t i = 0; i < f->boxes.dim[0]; i++) {
-        if (!may_stay(f, i)) continue;
+        if (!md_box_has_sides(tn_f32(&f->boxes) + 4 * i, MD_BOX_SIDE)) continue;
         for (int64_t t = 0; t < classes; t++) {
             float score = tn_f32(&f->fused)[i * columns + t];
             if (!(score > least)) continue;
@@ -51,12 +46,12 @@ static tn_status new_pairs(nn_ctx *cx, const md_fvlm_found *f, int64_t classes, 
         tn_tensor index;
         TN_TRY(tn_new(cx->step, &index, TN_I32, TN_DIMS(MOST_CANDIDATES), cx->err));
         kn_topk(cx->kn, &p->scores, &index);
-        TN_TRY(md_pick_rows(cx, &p->box, &index, &best.box));
-        TN_TRY(md_pick_rows(cx, &p->name, &index, &best.name));
-        TN_TRY(md_pick_rows(cx, &p->scores, &index, &best.scores));
+        TN_TRY(nn_pick_rows(cx, &p->box, &index, &best.box));
+        TN_TRY(nn_pick_rows(cx, &p->name, &index, &best.name));
+        TN_TRY(nn_pick_rows(cx, &p->scores, &index, &best.scores));
         *p = best;
     }
-    return md_pick_rows(cx, &f->boxes, &p->box, &p->boxes);
+    return nn_pick_rows(cx, &f->boxes, &p->box, &p->boxes);
 }
 
 // ---- names forgotten ---------------------------------------------------------------------------
@@ -164,7 +159,7 @@ static tn_status describe(nn_ctx *cx, const md_fvlm_found *f, int64_t classes, c
         int64_t row = tn_i32(box)[i] * columns, name = tn_i32(&out->names)[i];
         tn_f32(&out->score1)[i] = tn_f32(&f->score1)[row + name];
         tn_f32(&out->score2)[i] = tn_f32(&f->score2)[row + name];
-        md_pick_best(tn_f32(&f->fused) + row, classes, MD_FVLM_BEST,
+        nn_pick_best(tn_f32(&f->fused) + row, classes, MD_FVLM_BEST,
                      tn_i32(&out->best) + i * MD_FVLM_BEST,
                      tn_f32(&out->best_scores) + i * MD_FVLM_BEST);
     }
@@ -188,10 +183,10 @@ tn_status md_fvlm_choose(nn_ctx *cx, const md_fvlm_config *config, const md_fvlm
     double inside = options->agnostic ? 1 : config->limits_inside;
     suppression s = {&p, options->agnostic, config->limits_soft, inside};
     keep.dim[0] = out->count = keep_best(&s, limits->score, limits->top, &keep);
-    TN_TRY(md_pick_rows(cx, &p.box, &keep, &box));
-    TN_TRY(md_pick_rows(cx, &p.boxes, &keep, &out->boxes));
-    TN_TRY(md_pick_rows(cx, &p.scores, &keep, &out->scores));
-    TN_TRY(md_pick_rows(cx, &p.name, &keep, &out->names));
-    TN_TRY(md_pick_rows(cx, &f->objectness, &box, &out->objectness));
+    TN_TRY(nn_pick_rows(cx, &p.box, &keep, &box));
+    TN_TRY(nn_pick_rows(cx, &p.boxes, &keep, &out->boxes));
+    TN_TRY(nn_pick_rows(cx, &p.scores, &keep, &out->scores));
+    TN_TRY(nn_pick_rows(cx, &p.name, &keep, &out->names));
+    TN_TRY(nn_pick_rows(cx, &f->objectness, &box, &out->objectness));
     return describe(cx, f, asked, &box, out);
 }

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // A picture through the whole model.
-#include "models/detector/mask_rcnn_parts.h"
+#include "models/detector/box_codec.h"
 #include "models/fvlm/fvlm_choose.h"
 #include "models/fvlm/fvlm_parts.h"
 #include "nn/pick.h"
 
 #include <string.h>
-
-#define REGIONS_AT_ONCE 512 // so that memory does not grow with the number of boxes
 
 // ---- from the picture to the network -----------------------------------------------------------
 
@@ -74,22 +72,15 @@ static tn_status look(nn_ctx *cx, const md_fvlm *model, const tn_tensor *image, 
 static tn_status propose(nn_ctx *cx, const md_fvlm *model, const scene *s,
                          const md_fvlm_options *options, md_fvlm_found *f) {
     const md_fvlm_config *c = &model->config;
-    if (options->boxes) {
-        TN_CHECK(options->boxes->rank == 2 && options->boxes->dim[1] == 4, "boxes are [P,4]");
-        TN_TRY(tn_new(cx->step, &f->proposals, TN_F32, 2, options->boxes->dim, cx->err));
-        TN_TRY(tn_new(cx->step, &f->objectness, TN_F32, 1, options->boxes->dim, cx->err));
-        memcpy(f->proposals.data, options->boxes->data, tn_bytes(&f->proposals));
-        md_frame_to_network(&s->frame, &f->proposals);
-        for (int64_t i = 0; i < f->proposals.dim[0]; i++) tn_f32(&f->objectness)[i] = 1;
-        return TN_OK;
-    }
+    if (options->boxes)
+        return md_frame_given(cx, &s->frame, options->boxes, &f->proposals, &f->objectness);
     md_rpn_limits limits = {.before = c->rpn_before,
                             .after = options->proposals > 0 ? options->proposals : c->rpn_after,
                             .nms = c->rpn_nms};
     tn_tensor logits[MD_FVLM_LEVELS], deltas[MD_FVLM_LEVELS];
     TN_TRY(md_fvlm_rpn(cx, model, s->level, logits, deltas));
-    return md_fvlm_propose(cx, model, logits, deltas, 0, &limits, s->frame.net_height,
-                           s->frame.net_width, &f->proposals, &f->objectness);
+    return md_fvlm_propose(cx, model, logits, deltas, 0, &limits, &s->frame, &f->proposals,
+                           &f->objectness);
 }
 
 // Each look is at where the one before moved the boxes to; embedding is the mean of all.
@@ -103,8 +94,7 @@ static tn_status refine_some(nn_ctx *cx, const md_fvlm *model, const scene *s,
     memcpy(boxes->data, regions->data, tn_bytes(boxes));
     for (int64_t round = 0; round < rounds; round++) {
         memcpy(from.data, boxes->data, tn_bytes(boxes));
-        TN_TRY(md_fvlm_move(cx, model, s->level, &from, NULL, s->frame.net_height,
-                            s->frame.net_width, boxes, &unit));
+        TN_TRY(md_fvlm_refine_boxes(cx, model, s->level, &from, NULL, &s->frame, boxes, &unit));
         for (int64_t i = 0; i < tn_count(&unit); i++)
             tn_f32(embedding)[i] += tn_f32(&unit)[i] / (float)rounds;
     }
@@ -120,8 +110,8 @@ static tn_status refine(nn_ctx *cx, const md_fvlm *model, const scene *s, bool k
     TN_TRY(tn_new(cx->step, &f->boxes, TN_F32, TN_DIMS(count, 4), cx->err));
     TN_TRY(tn_new(cx->step, &f->embedding, TN_F32, TN_DIMS(count, d), cx->err));
     memset(f->embedding.data, 0, tn_bytes(&f->embedding));
-    for (int64_t from = 0; from < count; from += REGIONS_AT_ONCE) {
-        int64_t n = count - from < REGIONS_AT_ONCE ? count - from : REGIONS_AT_ONCE;
+    for (int64_t from = 0; from < count; from += MD_REGIONS_AT_ONCE) {
+        int64_t n = count - from < MD_REGIONS_AT_ONCE ? count - from : MD_REGIONS_AT_ONCE;
         tn_tensor some = tn_slice(&f->proposals, from, n), boxes = tn_slice(&f->boxes, from, n),
                   embedding = tn_slice(&f->embedding, from, n);
         TN_TRY(refine_some(cx, model, s, &some, rounds, &boxes, &embedding));
@@ -233,10 +223,10 @@ static tn_status keep_best(nn_ctx *cx, const md_fvlm_config *config,
     md_fvlm_found best = {0};
     // All of them: how good RPN and box head are is asked of them alone.
     best.proposals = f->proposals, best.refined = f->refined;
-    TN_TRY(md_pick_rows(cx, &f->boxes, &index, &best.boxes));
-    TN_TRY(md_pick_rows(cx, &f->objectness, &index, &best.objectness));
-    TN_TRY(md_pick_rows(cx, &f->embedding, &index, &best.embedding));
-    TN_TRY(md_pick_rows(cx, &f->score1, &index, &best.score1));
+    TN_TRY(nn_pick_rows(cx, &f->boxes, &index, &best.boxes));
+    TN_TRY(nn_pick_rows(cx, &f->objectness, &index, &best.objectness));
+    TN_TRY(nn_pick_rows(cx, &f->embedding, &index, &best.embedding));
+    TN_TRY(nn_pick_rows(cx, &f->score1, &index, &best.score1));
     *f = best;
     return TN_OK;
 }
@@ -265,7 +255,7 @@ static tn_status score(nn_ctx *cx, const md_fvlm *model, const md_vocabulary *vo
 
 static tn_status masks_of(nn_ctx *cx, const md_fvlm *model, const scene *s, md_fvlm_result *out) {
     int64_t side = 2 * model->config.mask_size;
-    const int64_t at_once = REGIONS_AT_ONCE / 4; // a region has four times the bins here
+    const int64_t at_once = MD_REGIONS_AT_ONCE / 4; // a region has four times the bins here
     TN_TRY(tn_new(cx->step, &out->masks, TN_F32, TN_DIMS(out->count, side, side), cx->err));
     for (int64_t from = 0; from < out->count; from += at_once) {
         int64_t n = out->count - from < at_once ? out->count - from : at_once;
@@ -297,11 +287,9 @@ void md_fvlm_base_flags(const md_fvlm_config *config, const md_names *names, uin
     }
 }
 
-// In the order in which they were made: md_keep moves them down one after the other.
-static tn_status keep(nn_ctx *cx, size_t mark, const md_fvlm_found *f, bool everything,
-                      md_fvlm_result *out) {
-    tn_tensor *made[16];
-    int count = 0;
+// Moves the answer, and with everything what it was chosen from, down to the mark.
+static void keep(nn_ctx *cx, size_t mark, const md_fvlm_found *f, bool everything,
+                 md_fvlm_result *out) {
     out->proposals = f->proposals;
     if (everything) {
         out->refined = f->refined;
@@ -310,19 +298,12 @@ static tn_status keep(nn_ctx *cx, size_t mark, const md_fvlm_found *f, bool ever
         out->all_score1 = f->score1, out->all_score2 = f->score2;
         out->all_fused = f->fused;
     }
-    tn_tensor *const all[] = {
+    tn_tensor *const kept[] = {
         &out->proposals,  &out->refined,    &out->all_objectness, &out->all_boxes,
         &out->all_score1, &out->all_score2, &out->all_fused,      &out->boxes,
         &out->scores,     &out->names,      &out->objectness,     &out->score1,
         &out->score2,     &out->best,       &out->best_scores,    &out->masks};
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-        if (all[i]->data) made[count++] = all[i];
-    for (int i = 1; i < count; i++) // few: by insertion
-        for (int k = i; k > 0 && (char *)made[k]->data < (char *)made[k - 1]->data; k--) {
-            tn_tensor *t = made[k];
-            made[k] = made[k - 1], made[k - 1] = t;
-        }
-    return md_keep(cx->step, mark, made, count, cx->err);
+    tn_arena_keep(cx->step, mark, kept, (int)(sizeof kept / sizeof *kept));
 }
 
 tn_status md_fvlm_detect(nn_ctx *cx, const md_fvlm *model, const md_vocabulary *vocabulary,
@@ -345,7 +326,7 @@ tn_status md_fvlm_detect(nn_ctx *cx, const md_fvlm *model, const md_vocabulary *
     TN_TRY(score(cx, model, vocabulary, &s, image, options, &f));
     TN_TRY(md_fvlm_choose(cx, &model->config, &f, vocabulary, options, out));
     TN_TRY(masks_of(cx, model, &s, out));
-    TN_TRY(keep(cx, mark, &f, options->everything, out));
+    keep(cx, mark, &f, options->everything, out);
     md_frame_to_picture(&s.frame, &out->boxes);
     md_frame_to_picture(&s.frame, &out->proposals);
     if (!options->everything) return TN_OK;

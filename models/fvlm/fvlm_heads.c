@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Stages 3 to 7: RPN, regions, box head, classifier, mask head.
+#include "models/detector/box_codec.h"
 #include "models/fvlm/fvlm_parts.h"
 #include "nn/real.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-
-const double md_fvlm_box_weights[4] = {10, 10, 5, 5};
 
 // ---- loading -----------------------------------------------------------------------------------
 
@@ -107,17 +106,14 @@ static tn_status in_single(nn_ctx *cx, const tn_tensor *x, tn_tensor *y) {
 
 tn_status md_fvlm_propose(nn_ctx *cx, const md_fvlm *model, const tn_tensor *logits,
                           const tn_tensor *deltas, int64_t n, const md_rpn_limits *limits,
-                          int64_t net_height, int64_t net_width, tn_tensor *boxes,
-                          tn_tensor *scores) {
-    int64_t side = model->config.picture_size;
+                          const md_frame *frame, tn_tensor *boxes, tn_tensor *scores) {
     tn_tensor of_one[MD_FVLM_LEVELS], moves[MD_FVLM_LEVELS];
     for (int i = 0; i < MD_FVLM_LEVELS; i++) {
         tn_tensor object = tn_slice(&logits[i], n, 1), move = tn_slice(&deltas[i], n, 1);
         TN_TRY(in_single(cx, &object, &of_one[i]));
         TN_TRY(in_single(cx, &move, &moves[i]));
     }
-    return md_rpn_filter(cx, &model->anchors, limits, of_one, moves, net_height, net_width, side,
-                         side, boxes, scores);
+    return md_rpn_filter(cx, &model->anchors, limits, frame, of_one, moves, boxes, scores);
 }
 
 // Boxes times as wide and high around the same middle.
@@ -164,9 +160,9 @@ tn_status md_fvlm_box_fwd(nn_ctx *cx, const md_fvlm *model, const tn_tensor *reg
     return nn_linear_fwd(cx, &head->embedding, at, NULL, embedding);
 }
 
-tn_status md_fvlm_move(nn_ctx *cx, const md_fvlm *model, const tn_tensor *level,
-                       const tn_tensor *boxes, const tn_tensor *image, int64_t net_height,
-                       int64_t net_width, tn_tensor *y, tn_tensor *unit) {
+tn_status md_fvlm_refine_boxes(nn_ctx *cx, const md_fvlm *model, const tn_tensor *level,
+                               const tn_tensor *boxes, const tn_tensor *image,
+                               const md_frame *frame, tn_tensor *y, tn_tensor *unit) {
     size_t mark = tn_arena_mark(cx->step);
     nn_ctx frozen = *cx;
     tn_tensor pooled, deltas, embedding, moves, row;
@@ -174,8 +170,8 @@ tn_status md_fvlm_move(nn_ctx *cx, const md_fvlm *model, const tn_tensor *level,
     TN_TRY(md_fvlm_box_regions(&frozen, model, level, boxes, image, &pooled));
     TN_TRY(md_fvlm_box_fwd(&frozen, model, &pooled, &deltas, &embedding));
     TN_TRY(in_single(cx, &deltas, &moves));
-    kn_box_decode_fwd(cx->kn, md_fvlm_box_weights, log(1000.0 / 16), boxes, &moves, y);
-    kn_box_clip(cx->kn, (double)net_height, (double)net_width, y);
+    kn_box_decode_fwd(cx->kn, md_roi_weights, MD_BOX_CLIP, boxes, &moves, y);
+    kn_box_clip(cx->kn, (double)frame->net_height, (double)frame->net_width, y);
     if (unit) {
         TN_TRY(in_single(cx, &embedding, &row));
         kn_l2_normalize_fwd(cx->kn, 1e-12, &row, unit);

@@ -70,7 +70,7 @@ static tn_status add_mask(tool_validation *v, found *f, const md_fvlm_result *r,
     char *text;
     size_t length;
     TN_TRY(tn_new(v->step, &mask, TN_U8, TN_DIMS(r->height, r->width), err));
-    md_mask_paste(v->kn, 0.5, &r->masks, &r->boxes, i, &mask);
+    TN_TRY(md_mask_paste(0.5, &r->masks, &r->boxes, i, &mask, err));
     TN_TRY(io_rle_encode(&mask, v->step, &rle, err));
     TN_TRY(io_rle_to_text(&rle, &f->texts, &text, &length, err));
     object->has_box = false; // so that areas are those of masks

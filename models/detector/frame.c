@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// From the picture to the network's input and back: torchvision's GeneralizedRCNNTransform.
+#include "models/detector/frame.h"
+
 #include "kernels/rules.h"
-#include "models/detector/mask_rcnn.h"
 
 #include <math.h>
+#include <string.h>
 
 #define MULTIPLE 32 // the pyramid's deepest body stage halves five times
 
@@ -39,6 +40,17 @@ void md_frame_to_picture(const md_frame *frame, tn_tensor *boxes) {
 void md_frame_to_network(const md_frame *frame, tn_tensor *boxes) {
     scale_boxes(boxes, (float)frame->net_width / (float)frame->width,
                 (float)frame->net_height / (float)frame->height);
+}
+
+tn_status md_frame_given(nn_ctx *cx, const md_frame *frame, const tn_tensor *given,
+                         tn_tensor *boxes, tn_tensor *objectness) {
+    TN_CHECK(given->rank == 2 && given->dim[1] == 4, "boxes are [P,4]");
+    TN_TRY(tn_new(cx->step, boxes, TN_F32, 2, given->dim, cx->err));
+    TN_TRY(tn_new(cx->step, objectness, TN_F32, 1, given->dim, cx->err));
+    if (tn_bytes(given)) memcpy(boxes->data, given->data, tn_bytes(given));
+    md_frame_to_network(frame, boxes);
+    for (int64_t i = 0; i < given->dim[0]; i++) tn_f32(objectness)[i] = 1;
+    return TN_OK;
 }
 
 // Where an output lies between two inputs. At 1,000 pixels the last bit of a coordinate is already
