@@ -191,8 +191,8 @@ static void closed_mode_needs_no_names(void **state) {
     ASSERT_SAYS(run.out, "object");
     test_run_free(&run);
     run = test_lexmask("detect %s --model " PAIR " --mode closed --names pizza", picture);
-    ASSERT_CODE(run, 0);
-    ASSERT_SAYS(run.err, "names are not used");
+    ASSERT_CODE(run, 2);
+    ASSERT_SAYS(run.err, "--names is for models that name things by CLIP");
     test_run_free(&run);
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // `lexmask eval` as a user types it: pycocotools' lines, JSON, tables, curves, and how it says no.
+#include "io/coco/coco.h"
 #include "io/image/image.h"
 #include "io/json.h"
 #include "tests/support/program.h"
@@ -383,6 +384,35 @@ static void broken_files_are_refused(void **state) {
     test_run_free(&run);
 }
 
+// The detector's own classes are found among the categories by name; others are left out.
+static void closed_mode_is_evaluated_by_the_names_of_classes(void **state) {
+    (void)state;
+    const char *gt = temporary_text(
+        "gt.json", "{\"images\":[{\"id\":1,\"file_name\":\"party.png\"}],\"categories\":[{\"id\":4,"
+                   "\"name\":\"none such\"},{\"id\":7,\"name\":\"object\"}],\"annotations\":[]}");
+    test_run run = test_lexmask("eval --gt %s --model demo/pair --mode closed --pictures "
+                                "demo/pictures --results-out %s/c.json",
+                                gt, temporary_folder());
+    ASSERT_CODE(run, 0);
+    test_run_free(&run);
+    tn_error err = {0};
+    io_coco *results;
+    ASSERT_OK(io_coco_results_open(temporary_path("c.json"), 0, &results, &err), err);
+    assert_true(results->object_count > 5);
+    for (size_t i = 0; i < results->object_count; i++)
+        assert_int_equal(results->objects[i].category_id, 7);
+    io_coco_close(results);
+    run = test_lexmask("eval --gt %s --model demo/pair --mode closed --pictures demo/pictures "
+                       "--results-out %s/c.json",
+                       temporary_text("none.json",
+                                      "{\"images\":[],\"categories\":[{\"id\":4,\"name\":\"none "
+                                      "such\"}],\"annotations\":[]}"),
+                       temporary_folder());
+    ASSERT_CODE(run, 1);
+    ASSERT_SAYS(run.err, "none of the detector's classes is a category of the annotations");
+    test_run_free(&run);
+}
+
 static void misuse_is_explained(void **state) {
     (void)state;
     static const char *const cases[][2] = {
@@ -423,6 +453,7 @@ int main(void) {
         cmocka_unit_test(what_is_left_out_is_told),
         cmocka_unit_test(boxes_taken_as_masks_are_told),
         cmocka_unit_test(broken_files_are_refused),
+        cmocka_unit_test(closed_mode_is_evaluated_by_the_names_of_classes),
         cmocka_unit_test(misuse_is_explained),
     };
     return cmocka_run_group_tests(tests, NULL, temporary_teardown);

@@ -236,7 +236,7 @@ static void a_models_scores_are_kept(void **state) {
                        "--results-out %s --scores %s/no",
                        gt, results, temporary_folder());
     ASSERT_CODE(run, 2);
-    ASSERT_SAYS(run.err, "no two scores to keep");
+    ASSERT_SAYS(run.err, "--scores is for an F-VLM");
     test_run_free(&run);
     run = test_lexmask("report --gt %s" FVLM, truth);
     ASSERT_CODE(run, 0);

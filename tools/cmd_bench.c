@@ -2,31 +2,33 @@
 // lexmask bench: how fast kernels, whole models and the reading of data are on this machine.
 #include "tools/bench/bench.h"
 #include "tools/commands.h"
+#include "tools/shared/context.h"
 
 #include <string.h>
 
 static struct {
     bool json;
     const char *matmul;
-    int64_t threads;
     bench_data data;
 } o;
 
+enum { KERNELS = 1, DATA = 2 }; // kinds of a run, for used_by
+
 static const tool_option table[] = {
     {"json", TOOL_FLAG, NULL, "print JSON", &o.json},
-    {"threads", TOOL_INT, "N", "default: all processors", &o.threads, 1, 1024},
     {"matmul", TOOL_CHOICE, "TYPE",
      "f32, or bf16: products of numbers rounded to bfloat16, summed in float32; default f32",
-     &o.matmul, .choices = "f32|bf16"},
-    {"annotations", TOOL_TEXT, "FILE", "data: instance annotations, COCO JSON",
-     &o.data.annotations},
+     &o.matmul, .choices = "f32|bf16", .used_by = KERNELS},
+    {"annotations", TOOL_TEXT, "FILE", "data: instance annotations, COCO JSON", &o.data.annotations,
+     .used_by = DATA},
     {"pictures", TOOL_TEXT, "DIR", "data: the folder of its pictures; without it they are not read",
-     &o.data.pictures},
+     &o.data.pictures, .used_by = DATA},
     {"size", TOOL_INT, "N", "data: pixels a side of what training is shown; default 640",
-     &o.data.size, 1, 16384},
-    {"batch", TOOL_INT, "N", "data: pictures in a batch; default 8", &o.data.batch, 1, 4096},
+     &o.data.size, 1, 16384, .used_by = DATA},
+    {"batch", TOOL_INT, "N", "data: pictures in a batch; default 8", &o.data.batch, 1, 4096,
+     .used_by = DATA},
     {"workers", TOOL_INT, "N", "data: threads that read ahead; default 2, 0: none", &o.data.workers,
-     0, 256},
+     0, 256, .used_by = DATA},
 };
 
 static const tool_option *options(size_t *count) {
@@ -34,10 +36,12 @@ static const tool_option *options(size_t *count) {
     return table;
 }
 
+static const tool_option_group *const shared[] = {&tool_thread_group, NULL};
+
 static int bench(const char *what, tn_error *err) {
     kn_ctx *kn;
     int code = 0;
-    if (kn_open(tool_device, NULL, (int)o.threads, &kn, err) != TN_OK) return tool_failed(err);
+    if (tool_context_open(&kn, err) != TN_OK) return tool_failed(err);
     if (tool_set_matmul(kn, o.matmul, err) != TN_OK)
         code = tool_failed(err);
     else if (!strcmp(what, "kernels"))
@@ -61,10 +65,19 @@ static int measure_data(tn_error *err) {
     return tool_bench_data(&o.data, err) == TN_OK ? 0 : tool_failed(err);
 }
 
+static const char *misuse_of(const char *kind) {
+    static char text[128];
+    bool data = !strcmp(kind, "data");
+    const tool_option *unused = tool_given_unused(data ? DATA : KERNELS);
+    if (!unused) return NULL;
+    snprintf(text, sizeof text, "--%s is %s `bench data`", unused->name, data ? "not for" : "for");
+    return text;
+}
+
 static const char *misuse(const tool_list *words) {
     static const char *const kinds[] = {"kernels", "models", "training", "pretrain", "data"};
     for (size_t i = 0; words->count == 1 && i < sizeof kinds / sizeof *kinds; i++)
-        if (!strcmp(words->word[0], kinds[i])) return NULL;
+        if (!strcmp(words->word[0], kinds[i])) return misuse_of(kinds[i]);
     return "bench what? Give kernels, models, training, pretrain or data";
 }
 
@@ -97,4 +110,5 @@ const tool_command tool_bench = {
     .misuse = misuse,
     .run = run,
     .options = options,
+    .shared = shared,
 };

@@ -11,7 +11,6 @@
 #include <string.h>
 
 static struct {
-    tool_clip_choice clip;
     tool_list pictures, texts;
     const char *texts_file, *out;
     int64_t batch;
@@ -24,13 +23,15 @@ static const tool_option table[] = {
     {"texts-file", TOOL_TEXT, "FILE", "sentences, one a line; - for standard input", &o.texts_file},
     {"out", TOOL_TEXT, "FILE", "where the float32 array [rows,D] goes (.npy)", &o.out},
     {"batch", TOOL_INT, "N", "pictures at a time; default 32", &o.batch, 1, 65536},
-    TOOL_CLIP_OPTIONS(o.clip),
 };
 
 static const tool_option *options(size_t *count) {
     *count = sizeof table / sizeof *table;
     return table;
 }
+
+static const tool_option_group *const shared[] = {&tool_clip_group, &tool_clip_more_group,
+                                                  &tool_compute_group, NULL};
 
 static tn_status read_input(tool_clip *open, const char *path, tn_tensor *y, tn_error *err) {
     tn_tensor image;
@@ -42,10 +43,10 @@ static tn_status read_input(tool_clip *open, const char *path, tn_tensor *y, tn_
 
 static tn_status embed_pictures(tool_clip *open, const tool_paths *paths, tn_tensor *y,
                                 tn_error *err) {
-    int64_t size = md_clip_settings(open->clip)->image_size;
+    int64_t size = md_clip_settings(open->clip)->image_size, most = o.batch ? o.batch : 32;
     tool_progress progress = tool_progress_start(paths->count);
     for (size_t done = 0; done < paths->count;) {
-        int64_t left = (int64_t)(paths->count - done), batch = left < o.batch ? left : o.batch;
+        int64_t left = (int64_t)(paths->count - done), batch = left < most ? left : most;
         size_t mark = tn_arena_mark(&open->step);
         tn_tensor x;
         TN_TRY(tn_new(&open->step, &x, TN_F32, TN_DIMS(batch, size, size, 3), err));
@@ -112,6 +113,9 @@ static const char *misuse(const tool_list *words) {
     int kinds = (o.pictures.count > 0) + (o.texts.count > 0) + (o.texts_file != NULL);
     if (kinds != 1) return "what to embed? Give one of --pictures, --texts, --texts-file";
     if (!o.out) return "where to? Give --out FILE.npy";
+    if (!o.pictures.count && o.batch) return "--batch goes with --pictures";
+    if (o.pictures.count && tool_clip_chosen.tokenizer)
+        return "--tokenizer is for texts: pictures need none";
     return NULL;
 }
 
@@ -123,7 +127,7 @@ static tn_status embed_all(tn_error *err) {
     tn_status status = TN_OK;
     if (o.pictures.count) status = tool_find_pictures(&o.pictures, &paths, err);
     if (o.texts_file) status = tool_read_lines(o.texts_file, &buffer, &lines, err);
-    if (status == TN_OK) status = tool_clip_open(&o.clip, !paths.count, &open, err);
+    if (status == TN_OK) status = tool_clip_open(&tool_clip_chosen, !paths.count, &open, err);
     if (status == TN_OK) status = embed(&open, &paths, o.texts_file ? &lines : &o.texts, err);
     tool_clip_close(&open);
     tool_list_free(&lines);
@@ -134,7 +138,7 @@ static tn_status embed_all(tn_error *err) {
 
 static int run(const tool_command *self, int argc, char **argv) {
     memset(&o, 0, sizeof o);
-    o.batch = 32;
+    tool_clip_chosen = (tool_clip_choice){0};
     tn_error err = {0};
     int code = tool_parse(self, argc, argv, NULL);
     if (code == TOOL_GO) {
@@ -157,4 +161,5 @@ const tool_command tool_embed = {
     .misuse = misuse,
     .run = run,
     .options = options,
+    .shared = shared,
 };

@@ -11,24 +11,14 @@
 static struct {
     const char *gt, *results, *pictures, *results_out;
     tool_eval_options how;
-    tool_model_choice model;
     tool_sweep_options sweep;
-    int64_t limit, threads;
+    int64_t limit;
 } o;
 
 static const tool_option table[] = {
     {"gt", TOOL_TEXT, "FILE", "COCO annotations: what is in the pictures", &o.gt},
     {"data", TOOL_TEXT, "FILE", "the same", &o.gt},
     {"results", TOOL_TEXT, "FILE", "COCO results: what was found", &o.results},
-    TOOL_MODEL_OPTIONS(o.model),
-    {"proposals", TOOL_INT, "N", "name the N best proposals; default all (1000)",
-     &o.model.proposals, 1, 100000},
-    {"objectness", TOOL_REAL, "W", "weight of the objectness in a score; default 0.5",
-     &o.model.objectness, 0, 1},
-    {"score", TOOL_REAL, "X", "keep detections that score more; default 0.05", &o.model.score, 0,
-     1},
-    {"nms", TOOL_REAL, "X", "overlap within a name; default 0.5", &o.model.nms, 0, 1},
-    {"top", TOOL_INT, "N", "at most N detections a picture; default 100", &o.model.top, 1, 100000},
     {"pictures", TOOL_TEXT, "DIR", "with a model: the pictures' folder", &o.pictures},
     {"results-out", TOOL_TEXT, "FILE", "with a model: its results are written here",
      &o.results_out},
@@ -58,15 +48,19 @@ static const tool_option table[] = {
     {"base", TOOL_TEXT, "FILE", "the same with the base names in a file, one a line", &o.how.base},
     {"novel", TOOL_TEXT, "FILE", "with --base: the novel names; default: all others", &o.how.novel},
     {"scores", TOOL_TEXT, "DIR",
-     "both scores of every box: an F-VLM's are kept here, and --sweep reads them", &o.sweep.scores},
+     "folder of both scores of every box: an F-VLM's are kept there, and --sweep reads them",
+     &o.sweep.scores, .used_by = TOOL_FVLM},
     TOOL_SWEEP_OPTIONS(o.sweep),
-    {"threads", TOOL_INT, "N", "default 0: one a processor", &o.threads, 0, 1024},
 };
 
 static const tool_option *options(size_t *count) {
     *count = sizeof table / sizeof *table;
     return table;
 }
+
+static const tool_option_group *const shared[] = {
+    &tool_model_group, &tool_clip_group, &tool_clip_more_group, &tool_names_group,
+    &tool_look_group,  &tool_find_group, &tool_compute_group,   NULL};
 
 static tn_status open_truth(unsigned want, io_coco **out, tn_error *err) {
     TN_TRY(io_coco_open(o.gt, want, out, err));
@@ -123,10 +117,10 @@ static void warn(const files *f, const ev_coco *figures) {
 static tn_status run_model(tool_eval_run *run, tn_error *err) {
     io_coco *data = NULL;
     io_coco_split names = {0};
-    tool_model model = {0};
+    tool_data_model model = {0};
     bool has_split;
-    o.model.novel = o.how.novel;
-    o.model.keep_scores = o.sweep.scores != NULL, o.model.agnostic = o.how.agnostic;
+    tool_chosen.novel = o.how.novel;
+    tool_chosen.keep_scores = o.sweep.scores != NULL, tool_chosen.agnostic = o.how.agnostic;
     tool_catch_signals();
     tn_status status = open_truth(0, &data, err);
     if (status == TN_OK) status = tool_eval_split(&o.how, data, &has_split, &names, err);
@@ -136,10 +130,9 @@ static tn_status run_model(tool_eval_run *run, tn_error *err) {
                            .results_out = o.results_out,
                            .scores_out = o.sweep.scores,
                            .proposals = o.how.recall};
-    if (status == TN_OK)
-        status = tool_model_open(&o.model, data, run->split, o.threads, &model, err);
+    if (status == TN_OK) status = tool_data_model_open(data, run->split, &model, err);
     if (status == TN_OK) status = tool_eval_run_model(run, &model, err);
-    tool_model_close(&model);
+    tool_data_model_close(&model);
     io_coco_split_deinit(&names);
     io_coco_close(data);
     run->data = NULL, run->split = NULL;
@@ -149,7 +142,7 @@ static tn_status run_model(tool_eval_run *run, tn_error *err) {
 static tn_status evaluate(const tool_eval_run *run, tn_error *err) {
     tn_pool *pool;
     files f = {.want = tool_eval_want(&o.how)};
-    TN_TRY(tn_pool_open((int)o.threads, &pool, err));
+    TN_TRY(tn_pool_open((int)tool_context.threads, &pool, err));
     tn_status status = read_files(&f, pool, err);
     tool_evaluation evaluation = {.options = &o.how, .truth = f.truth};
     if (status == TN_OK)
@@ -174,7 +167,7 @@ static tn_status evaluate(const tool_eval_run *run, tn_error *err) {
 
 // --pictures alone: the model that comes with the program looks at them.
 static bool by_model(void) {
-    return tool_model_given(&o.model) || ((o.pictures || o.results_out) && !o.results);
+    return tool_model_given() || ((o.pictures || o.results_out) && !o.results);
 }
 
 static const char *misuse_of_sweep(bool model) {
@@ -192,7 +185,8 @@ static const char *misuse(const tool_list *words) {
     (void)words;
     if (!o.gt) return "compare with what? Give --gt FILE, COCO annotations";
     bool model = by_model();
-    const char *wrong = o.sweep.wanted ? misuse_of_sweep(model) : NULL;
+    const char *wrong = model ? NULL : tool_model_unused();
+    if (!wrong && o.sweep.wanted) wrong = misuse_of_sweep(model);
     if (wrong || (o.sweep.wanted && !model)) return wrong;
     if (o.sweep.scores && !model) return "--scores goes with --sweep, or with an F-VLM";
     if (!o.results && !model)
@@ -203,7 +197,7 @@ static const char *misuse(const tool_list *words) {
         return "--pictures and --results-out go with a model";
     if (model && !o.pictures) return "where are the pictures? Give --pictures DIR";
     if (model && !o.results_out) return "where shall the results go? Give --results-out FILE";
-    if (model) wrong = tool_model_misuse(&o.model);
+    if (model) wrong = tool_model_misuse();
     return wrong ? wrong : tool_eval_misuse(&o.how);
 }
 
@@ -212,7 +206,7 @@ static int sweep(void) {
     tn_pool *pool;
     io_coco *truth = NULL;
     tool_catch_signals();
-    if (tn_pool_open((int)o.threads, &pool, &err) != TN_OK) return tool_failed(&err);
+    if (tn_pool_open((int)tool_context.threads, &pool, &err) != TN_OK) return tool_failed(&err);
     tn_status status = open_truth(0, &truth, &err);
     if (status == TN_OK) status = tool_sweep(truth, &o.how, &o.sweep, pool, &err);
     io_coco_close(truth);
@@ -243,11 +237,11 @@ static int finish(void) {
 
 static int run(const tool_command *self, int argc, char **argv) {
     memset(&o, 0, sizeof o);
-    tool_model_defaults(&o.model);
+    tool_model_defaults();
     o.how.type = "bbox";
     int code = tool_parse(self, argc, argv, NULL);
     if (code == TOOL_GO) code = finish();
-    tool_model_free(&o.model);
+    tool_model_free();
     return code;
 }
 
@@ -278,4 +272,5 @@ const tool_command tool_eval = {
     .misuse = misuse,
     .run = run,
     .options = options,
+    .shared = shared,
 };

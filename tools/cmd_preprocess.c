@@ -9,23 +9,22 @@
 
 #include <string.h>
 
-static struct {
-    tool_clip_choice clip;
-    const char *what, *detector, *out;
-} o;
+static struct { const char *what, *detector, *out; } o;
 
 static const tool_option table[] = {
     {"for", TOOL_CHOICE, "MODEL", "clip or detector", &o.what, .choices = "clip|detector"},
     {"detector", TOOL_TEXT, "FILE", "for its sizes, mean and std; default: torchvision's",
      &o.detector},
     {"out", TOOL_TEXT, "FILE", "where the float32 array [3,H,W] goes (.npy)", &o.out},
-    TOOL_CLIP_OPTIONS(o.clip),
 };
 
 static const tool_option *options(size_t *count) {
     *count = sizeof table / sizeof *table;
     return table;
 }
+
+static const tool_option_group *const shared[] = {&tool_clip_group, &tool_clip_more_group,
+                                                  &tool_compute_group, NULL};
 
 // [H,W,3] of ours to the [3,H,W] that everyone else writes.
 static tn_status write_planes(const tn_tensor *x, tn_error *err) {
@@ -44,7 +43,7 @@ static tn_status write_planes(const tn_tensor *x, tn_error *err) {
 static tn_status for_clip(const tn_tensor *image, tn_error *err) {
     tool_clip open;
     tn_tensor x;
-    TN_TRY(tool_clip_open(&o.clip, false, &open, err));
+    TN_TRY(tool_clip_open(&tool_clip_chosen, false, &open, err));
     int64_t size = md_clip_settings(open.clip)->image_size;
     tn_status status = tn_new(&open.step, &x, TN_F32, TN_DIMS(size, size, 3), err);
     if (status == TN_OK) status = md_clip_preprocess(&open.cx, open.clip, image, NULL, &x);
@@ -71,7 +70,7 @@ static tn_status for_detector(const tn_tensor *image, tn_error *err) {
                                   .max_size = 1333,
                                   .image_mean = {0.485f, 0.456f, 0.406f},
                                   .image_std = {0.229f, 0.224f, 0.225f}};
-    TN_TRY(kn_open(tool_device, NULL, (int)o.clip.threads, &kn, err));
+    TN_TRY(tool_context_open(&kn, err));
     tn_status status = TN_OK;
     if (o.detector) {
         status = md_published_resolve(o.detector, path, sizeof path, err);
@@ -100,11 +99,17 @@ static const char *misuse(const tool_list *words) {
     if (words->count != 1) return "expected one PICTURE";
     if (!o.what) return "for which model? Give --for clip or --for detector";
     if (!o.out) return "where to? Give --out FILE.npy";
+    bool clip = !strcmp(o.what, "clip");
+    if (clip && o.detector) return "--detector goes with --for detector";
+    if (!clip && (tool_given_of(&tool_clip_group) || tool_given_of(&tool_clip_more_group)))
+        return "options of a CLIP go with --for clip";
+    if (tool_clip_chosen.tokenizer) return "--tokenizer is for texts: pictures need none";
     return NULL;
 }
 
 static int run(const tool_command *self, int argc, char **argv) {
     memset(&o, 0, sizeof o);
+    tool_clip_chosen = (tool_clip_choice){0};
     tool_list words = {0};
     tn_error err = {0};
     int code = tool_parse(self, argc, argv, &words);
@@ -125,4 +130,5 @@ const tool_command tool_preprocess = {
     .misuse = misuse,
     .run = run,
     .options = options,
+    .shared = shared,
 };

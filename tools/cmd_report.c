@@ -11,9 +11,8 @@
 static struct {
     const char *gt, *results, *named, *pictures, *matrix, *named_out;
     tool_eval_options parts; // base and novel names
-    tool_model_choice model;
     double iou;
-    int64_t limit, digits, threads;
+    int64_t limit, digits;
     bool json, all_classes;
 } o;
 
@@ -25,7 +24,6 @@ static const tool_option table[] = {
     {"named", TOOL_TEXT, "FILE",
      "the names themselves: [{\"annotation_id\":7,\"category_id\":3},…]", &o.named},
     {"pictures", TOOL_TEXT, "DIR", "with a model: the pictures' folder", &o.pictures},
-    TOOL_MODEL_OPTIONS(o.model),
     {"limit", TOOL_INT, "N", "with a model: only the first N pictures; default all", &o.limit, 1,
      1000000000},
     {"named-out", TOOL_TEXT, "FILE", "write the names that the boxes were given, for --named",
@@ -44,7 +42,6 @@ static const tool_option table[] = {
      &o.parts.novel},
     {"json", TOOL_FLAG, NULL, "print JSON in full precision, with the confusion matrix", &o.json},
     {"matrix", TOOL_TEXT, "FILE", "write the confusion matrix as PNG", &o.matrix},
-    {"threads", TOOL_INT, "N", "default: all processors", &o.threads, 1, 1024},
 };
 
 static const tool_option *options(size_t *count) {
@@ -52,10 +49,19 @@ static const tool_option *options(size_t *count) {
     return table;
 }
 
+// Boxes are given, so that nothing says how objects are found.
+static const tool_option_group *const shared[] = {&tool_model_group,
+                                                  &tool_clip_group,
+                                                  &tool_clip_more_group,
+                                                  &tool_names_group,
+                                                  &tool_look_group,
+                                                  &tool_compute_group,
+                                                  NULL};
+
 static tn_status name_by_results(const io_coco *truth, int64_t *named, tn_error *err) {
     io_coco *results;
     TN_TRY(io_coco_results_open(o.results, 0, &results, err));
-    tn_status status = ev_name_by_results(truth, results, o.iou, named, err);
+    tn_status status = ev_name_by_results(truth, results, o.iou < 0 ? 0.5 : o.iou, named, err);
     if (status != TN_OK) tn_fail_prefix(err, "%s, %s", o.gt, o.results);
     io_coco_close(results);
     return status;
@@ -63,12 +69,12 @@ static tn_status name_by_results(const io_coco *truth, int64_t *named, tn_error 
 
 static tn_status name_by_model(const io_coco *truth, int64_t *named, float *score, size_t *broken,
                                tn_error *err) {
-    tool_model model;
+    tool_data_model model;
     tool_catch_signals();
-    o.model.novel = o.parts.novel;
-    TN_TRY(tool_model_open(&o.model, truth, NULL, o.threads, &model, err));
+    tool_chosen.novel = o.parts.novel;
+    TN_TRY(tool_data_model_open(truth, NULL, &model, err));
     tn_status status = tool_report_name(&model, truth, o.pictures, named, score, broken, err);
-    tool_model_close(&model);
+    tool_data_model_close(&model);
     return status;
 }
 
@@ -113,7 +119,7 @@ static tn_status report(const io_coco *truth, size_t *broken, tn_error *err) {
 
 static const char *misuse(const tool_list *words) {
     (void)words;
-    bool model = tool_model_given(&o.model) || (o.pictures && !o.results && !o.named);
+    bool model = tool_model_given() || (o.pictures && !o.results && !o.named);
     if (!o.gt) return "name which boxes? Give --gt FILE, COCO annotations";
     if (!o.results && !o.named && !model)
         return "named by whom? Give --results FILE, --named FILE, or --model DIR --pictures DIR";
@@ -122,7 +128,8 @@ static const char *misuse(const tool_list *words) {
     if (model && !o.pictures) return "where are the pictures? Give --pictures DIR";
     if (!model && o.pictures) return "--pictures goes with a model";
     if (!model && o.limit) return "--limit goes with a model";
-    const char *wrong = model ? tool_model_misuse(&o.model) : NULL;
+    if (!o.results && o.iou >= 0) return "--iou goes with --results";
+    const char *wrong = model ? tool_model_misuse() : tool_model_unused();
     return wrong ? wrong : tool_eval_misuse(&o.parts);
 }
 
@@ -141,12 +148,12 @@ static int finish(void) {
 
 static int run(const tool_command *self, int argc, char **argv) {
     memset(&o, 0, sizeof o);
-    tool_model_defaults(&o.model);
-    o.model.background = "none";
-    o.iou = 0.5, o.digits = 2;
+    tool_model_defaults();
+    tool_chosen.background = "none";
+    o.iou = -1, o.digits = 2;
     int code = tool_parse(self, argc, argv, NULL);
     if (code == TOOL_GO) code = finish();
-    tool_model_free(&o.model);
+    tool_model_free();
     return code;
 }
 
@@ -168,4 +175,5 @@ const tool_command tool_report = {
     .misuse = misuse,
     .run = run,
     .options = options,
+    .shared = shared,
 };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // lexmask scenes: made-up pictures with exact boxes, masks and names.
 #include "tools/commands.h"
+#include "tools/shared/context.h"
 #include "tools/shared/files.h"
 #include "tools/shared/progress.h"
 #include "train/world/scene_set.h"
@@ -10,7 +11,7 @@
 
 static struct {
     const char *out, *kind, *names, *pool, *font, *list;
-    int64_t count, seed, width, height, least, most, threads;
+    int64_t count, seed, width, height, least, most;
     double smallest, largest;
 } o;
 
@@ -37,13 +38,14 @@ static const tool_option table[] = {
      TR_SCENE_MOST},
     {"font", TOOL_TEXT, "FILE", "default: " TR_GLYPH_FONT, &o.font},
     {"emoji-list", TOOL_TEXT, "FILE", "Unicode's names; default: " TR_GLYPH_LIST, &o.list},
-    {"threads", TOOL_INT, "N", "default: all processors", &o.threads, 1, 1024},
 };
 
 static const tool_option *options(size_t *count) {
     *count = sizeof table / sizeof *table;
     return table;
 }
+
+static const tool_option_group *const shared[] = {&tool_thread_group, NULL};
 
 static void set_defaults(void) {
     memset(&o, 0, sizeof o);
@@ -142,7 +144,7 @@ static tn_status make(const tr_glyphs *glyphs, tn_error *err) {
     tn_pool *pool = NULL;
     tn_status status = choose(glyphs, &c, err);
     if (status == TN_OK) status = tr_scene_maker_open(glyphs, &maker, err);
-    if (status == TN_OK) status = tn_pool_open((int)o.threads, &pool, err);
+    if (status == TN_OK) status = tn_pool_open((int)tool_context.threads, &pool, err);
     if (status == TN_OK) status = write_set(&maker, &c, pool, err);
     tn_pool_close(pool);
     tr_scene_maker_close(&maker);
@@ -182,4 +184,5 @@ const tool_command tool_scenes = {
     .misuse = misuse,
     .run = run,
     .options = options,
+    .shared = shared,
 };

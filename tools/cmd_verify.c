@@ -9,23 +9,12 @@
 #include <string.h>
 #include <sys/stat.h>
 
-static struct {
-    const char *tokenizer;
-    int64_t threads;
-} o;
-
-static const tool_option table[] = {
-    {"tokenizer", TOOL_TEXT, "FILE",
-     "its vocabulary; default: looked for beside the file and among "
-     "pulled ones",
-     &o.tokenizer},
-    {"threads", TOOL_INT, "N", "default: all processors", &o.threads, 1, 1024},
-};
-
 static const tool_option *options(size_t *count) {
-    *count = sizeof table / sizeof *table;
-    return table;
+    *count = 0; // all are shared ones
+    return NULL;
 }
+
+static const tool_option_group *const shared[] = {&tool_clip_more_group, &tool_compute_group, NULL};
 
 // A published file is told by its hash: then it is known to be whole.
 static tn_status check_hash(const char *path, tn_error *err) {
@@ -50,10 +39,10 @@ static tn_status verify(const char *given, bool *good, tn_error *err) {
     char path[4096];
     tool_clip open;
     double largest;
-    tool_clip_choice choice = {.clip = given, .tokenizer = o.tokenizer, .threads = o.threads};
     TN_TRY(md_published_resolve(given, path, sizeof path, err));
     TN_TRY(check_hash(path, err));
-    TN_TRY(tool_clip_open(&choice, true, &open, err));
+    tool_clip_chosen.clip = given;
+    TN_TRY(tool_clip_open(&tool_clip_chosen, true, &open, err));
     tn_status status = md_known_check(&open.cx, open.clip, open.bpe, &largest, err);
     if (status == TN_OK) {
         *good = largest <= MD_KNOWN_TOLERANCE;
@@ -73,7 +62,7 @@ static const char *misuse(const tool_list *words) {
 }
 
 static int run(const tool_command *self, int argc, char **argv) {
-    memset(&o, 0, sizeof o);
+    tool_clip_chosen = (tool_clip_choice){0};
     tool_list words = {0};
     tn_error err = {0};
     bool good = false;
@@ -95,4 +84,5 @@ const tool_command tool_verify = {
     .misuse = misuse,
     .run = run,
     .options = options,
+    .shared = shared,
 };

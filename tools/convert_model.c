@@ -5,7 +5,7 @@
 #include "io/file.h"
 #include "io/published.h"
 #include "models/fvlm/fvlm.h"
-#include "tools/shared/options.h"
+#include "tools/shared/context.h"
 
 #include <limits.h>
 #include <stdlib.h>
@@ -124,7 +124,7 @@ static tn_status change(const char *from, const tool_model_changes *c, md_fvlm_c
     if (!c->size) return TN_OK;
     kn_ctx *kn;
     md_fvlm *model;
-    TN_TRY(kn_open("cpu", NULL, 1, &kn, err));
+    TN_TRY(tool_context_open(&kn, err));
     // The CLIP's hash is compared when it is copied.
     md_fvlm_open_options options = {.folder = from, .size = c->size, .trust_hash = true};
     tn_status status = md_fvlm_open(&options, kn, &model, err);

@@ -3,6 +3,7 @@
 #include "io/map_fault.h"
 #include "lexmask.h"
 #include "tools/commands.h"
+#include "tools/shared/suggest.h"
 
 #include <signal.h>
 #include <string.h>
@@ -98,7 +99,16 @@ static const tool_command *find_command(const char *word) {
 }
 
 static int no_such_command(const char *word) {
-    tool_error("'%s': no such command; there are:", word);
+    const char *near = NULL;
+    size_t fewest = SIZE_MAX;
+    for (int i = 0; i < COMMANDS; i++) {
+        size_t wrong = tool_word_distance(word, commands[i]->name);
+        if (wrong < fewest) fewest = wrong, near = commands[i]->name;
+    }
+    if (near)
+        tool_error("'%s': no such command; did you mean %s? There are:", word, near);
+    else
+        tool_error("'%s': no such command; there are:", word);
     for (int i = 0; i < COMMANDS; i++)
         fprintf(stderr, "  %-15s %s\n", commands[i]->name, commands[i]->summary);
     return 2;

@@ -40,7 +40,7 @@ static tn_status choose_pictures(const tool_eval_run *run, int64_t **ids, size_t
     return TN_OK;
 }
 
-static tn_status keep_proposals(tool_eval_run *run, const tool_model *model, int64_t id,
+static tn_status keep_proposals(tool_eval_run *run, const tool_data_model *model, int64_t id,
                                 const lexmask_result *result, tn_error *err) {
     size_t count = lexmask_result_proposal_count(result), need = run->proposal_count + count;
     if (need > run->room) {
@@ -65,9 +65,9 @@ static tn_status keep_proposals(tool_eval_run *run, const tool_model *model, int
 }
 
 // What is known when the first picture is done.
-static tn_status open_scores(tool_eval_run *run, const tool_model *model,
+static tn_status open_scores(tool_eval_run *run, const tool_data_model *model,
                              const lexmask_scores *scores, tn_error *err) {
-    size_t names = lexmask_names_count(model->names);
+    size_t names = model->labels;
     if (scores->columns - (size_t)scores->background != names)
         return tn_fail(err, TN_EINVAL,
                        "--scores keeps what is looked for alone: give --no-contrast with it");
@@ -94,7 +94,7 @@ static tn_status open_scores(tool_eval_run *run, const tool_model *model,
     return status;
 }
 
-static tn_status keep_scores(tool_eval_run *run, const tool_model *model, int64_t id,
+static tn_status keep_scores(tool_eval_run *run, const tool_data_model *model, int64_t id,
                              const lexmask_result *result, tn_error *err) {
     lexmask_scores scores;
     if (!lexmask_result_scores(result, &scores))
@@ -104,13 +104,14 @@ static tn_status keep_scores(tool_eval_run *run, const tool_model *model, int64_
                                 scores.objectness, scores.score1, scores.score2, err);
 }
 
-static tn_status run_one(tool_eval_run *run, const tool_model *model, const io_coco_image *image,
-                         io_coco_writer *writer, tool_progress *progress, tn_error *err) {
+static tn_status run_one(tool_eval_run *run, const tool_data_model *model,
+                         const io_coco_image *image, io_coco_writer *writer,
+                         tool_progress *progress, tn_error *err) {
     char path[4096];
     lexmask_error failure = {0};
     lexmask_result *result;
     TN_TRY(path_of(run, image, path, sizeof path, err));
-    lexmask_status status = lexmask_run_file(model->session, path, &result, &failure);
+    lexmask_status status = lexmask_run_file(model->open.session, path, &result, &failure);
     if (status == LEXMASK_EFORMAT || status == LEXMASK_EUNSUPPORTED || status == LEXMASK_EIO) {
         tool_error("%s", failure.text);
         run->broken++;
@@ -118,7 +119,7 @@ static tn_status run_one(tool_eval_run *run, const tool_model *model, const io_c
     }
     TN_TRY(tool_api_status(status, &failure, err));
     tn_status kept = tool_api_write_coco(result, (io_coco_id){.number = image->id},
-                                         model->category_id, writer, err);
+                                         model->category_id, model->left_out, writer, err);
     if (kept == TN_OK && run->proposals) kept = keep_proposals(run, model, image->id, result, err);
     if (kept == TN_OK && run->scores_out) kept = keep_scores(run, model, image->id, result, err);
     tool_detail("%s: %zu found", path, lexmask_result_count(result));
@@ -128,7 +129,7 @@ static tn_status run_one(tool_eval_run *run, const tool_model *model, const io_c
     return kept;
 }
 
-static tn_status run_all(tool_eval_run *run, const tool_model *model, const int64_t *ids,
+static tn_status run_all(tool_eval_run *run, const tool_data_model *model, const int64_t *ids,
                          size_t count, tn_error *err) {
     io_coco_writer writer;
     TN_TRY(io_coco_writer_open(&writer, run->results_out, err));
@@ -151,7 +152,7 @@ static tn_status run_all(tool_eval_run *run, const tool_model *model, const int6
                    run->results_out, run->done, count);
 }
 
-tn_status tool_eval_run_model(tool_eval_run *run, const tool_model *model, tn_error *err) {
+tn_status tool_eval_run_model(tool_eval_run *run, const tool_data_model *model, tn_error *err) {
     int64_t *ids = NULL;
     size_t count;
     tn_status status = choose_pictures(run, &ids, &count, err);

@@ -3,8 +3,8 @@
 #pragma once
 
 #include "io/coco/scores.h"
+#include "tools/eval/data_model.h"
 #include "tools/eval/eval_output.h"
-#include "tools/shared/model_choice.h"
 
 typedef struct tool_eval_run {
     const io_coco *data;
@@ -23,5 +23,5 @@ typedef struct tool_eval_run {
 // TN_EIO before any work when a picture is not there. TN_EINVAL: a model without two scores to
 // keep. TN_ECANCELLED: what is done is written. Release proposals with tool_eval_run_deinit,
 // whatever it returned.
-tn_status tool_eval_run_model(tool_eval_run *run, const tool_model *model, tn_error *err);
+tn_status tool_eval_run_model(tool_eval_run *run, const tool_data_model *model, tn_error *err);
 void tool_eval_run_deinit(tool_eval_run *run);

@@ -15,7 +15,7 @@ typedef struct entry {
 } entry;
 
 typedef struct naming {
-    const tool_model *model;
+    const tool_data_model *model;
     const io_coco *data;
     const char *pictures;
     entry *list;        // true boxes by picture, in the file's order
@@ -76,8 +76,8 @@ static tn_status name_picture(naming *n, size_t from, size_t to, const char *pat
         corners[2] = (float)(box[0] + box[2]), corners[3] = (float)(box[1] + box[3]);
     }
     lexmask_error failure = {0};
-    lexmask_status status = lexmask_name_boxes_file(n->model->session, path, n->boxes, to - from,
-                                                    n->labels, n->scores, &failure);
+    lexmask_status status = lexmask_name_boxes_file(n->model->open.session, path, n->boxes,
+                                                    to - from, n->labels, n->scores, &failure);
     TN_TRY(tool_api_status(status, &failure, err));
     for (size_t i = from; i < to; i++) {
         int label = n->labels[i - from];
@@ -111,7 +111,7 @@ static tn_status name_all(naming *n, tn_error *err) {
     return status;
 }
 
-tn_status tool_report_name(const tool_model *model, const io_coco *data, const char *pictures,
+tn_status tool_report_name(const tool_data_model *model, const io_coco *data, const char *pictures,
                            int64_t *named, float *score, size_t *broken, tn_error *err) {
     naming n = {.model = model,
                 .data = data,

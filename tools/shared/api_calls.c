@@ -25,11 +25,12 @@ int tool_api_cancelled(void *user, double done) {
 }
 
 tn_status tool_api_write_coco(lexmask_result *result, io_coco_id image, const io_coco_id *category,
-                              io_coco_writer *writer, tn_error *err) {
+                              const bool *left_out, io_coco_writer *writer, tn_error *err) {
     int width, height;
     lexmask_result_size(result, &width, &height);
     for (size_t i = 0; i < lexmask_result_count(result); i++) {
         const lexmask_detection *d = lexmask_result_at(result, i);
+        if (left_out && left_out[d->label]) continue;
         io_coco_found found = {.image = image,
                                .category = category[d->label],
                                .score = d->score,

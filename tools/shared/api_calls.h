@@ -12,6 +12,6 @@ void tool_api_log(void *user, lexmask_log_level level, const char *text);
 int tool_api_cancelled(void *user, double done);
 
 // All detections of one picture into a file of COCO results, with their masks. category: the id of
-// each label.
+// each label. left_out: labels without a category, whose detections are left out; NULL: none.
 tn_status tool_api_write_coco(lexmask_result *result, io_coco_id image, const io_coco_id *category,
-                              io_coco_writer *writer, tn_error *err);
+                              const bool *left_out, io_coco_writer *writer, tn_error *err);

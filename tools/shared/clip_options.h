@@ -4,38 +4,16 @@
 
 #include "models/clip/clip.h"
 #include "models/text/bpe.h"
-#include "tools/shared/options.h"
+#include "tools/shared/context.h"
 
 typedef struct tool_clip_choice {
     const char *clip, *tokenizer, *activation;
-    int64_t heads, text_heads, threads;
+    int64_t heads, text_heads;
 } tool_clip_choice;
 
-// Rows of an option table, to be put into a command's own.
-#define TOOL_CLIP_OPTIONS(choice)                                                                   \
-    {"clip", TOOL_TEXT, "FILE|DIR",                                                                 \
-     "OpenAI's .pt, a Hugging Face or OpenCLIP folder, or the name "                                \
-     "of a pulled one",                                                                             \
-     &(choice).clip},                                                                               \
-        {"tokenizer", TOOL_TEXT, "FILE",                                                            \
-         "its vocabulary; default: looked for in and beside the CLIP", &(choice).tokenizer},        \
-        {"heads",                                                                                   \
-         TOOL_INT,                                                                                  \
-         "N",                                                                                       \
-         "attention heads of the image tower, where the file does not tell",                        \
-         &(choice).heads,                                                                           \
-         1,                                                                                         \
-         1024},                                                                                     \
-        {"text-heads", TOOL_INT, "N", "the same of the text tower", &(choice).text_heads, 1, 1024}, \
-        {"activation",                                                                              \
-         TOOL_CHOICE,                                                                               \
-         "KIND",                                                                                    \
-         "gelu or quick_gelu, where the file does not tell",                                        \
-         &(choice).activation,                                                                      \
-         .choices = "gelu|quick_gelu"},                                                             \
-    {                                                                                               \
-        "threads", TOOL_INT, "N", "default: all processors", &(choice).threads, 1, 1024             \
-    }
+extern tool_clip_choice tool_clip_chosen;            // of this run
+extern const tool_option_group tool_clip_group;      // --clip
+extern const tool_option_group tool_clip_more_group; // --tokenizer and what a file may not tell
 
 typedef struct tool_clip {
     md_clip *clip;

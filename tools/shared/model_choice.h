@@ -1,110 +1,58 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the commands that run a model over a data set share: options, opening, closing. Through the
-// public C API, so that every kind of model that it opens works here too.
+// What the commands that run a model share: the options that choose it and say how it looks, and
+// opening it. Through the public C API, so that every kind of model that it opens works here too.
 #pragma once
 
-#include "io/coco/coco_split.h"
 #include "lexmask.h"
-#include "models/fvlm/fvlm_config.h"
 #include "tools/shared/api_calls.h"
-#include "tools/shared/options.h"
+#include "tools/shared/clip_options.h"
+#include "tools/shared/model_kinds.h"
 
 typedef struct tool_model_choice {
-    const char *model, *detector, *clip, *tokenizer, *background, *crop_shape, *activation;
+    const char *model, *detector, *mode;
     tool_list prompts;
-    int64_t proposals, clip_batch, top, heads, text_heads, size;
-    double crop_context, objectness, score, nms, alpha, beta;
-    const char *score2, *novel; // F-VLM; novel: names that beta is for, not used by others
-    bool no_cache, no_contrast, keep_scores, agnostic; // agnostic: F-VLM, names forgotten
+    const char *background, *embeddings;
+    const char *crop_shape, *objectness_of, *score2;
+    int64_t proposals, clip_batch, top, size, max_megapixels;
+    double crop_context, objectness, score, nms, bn_eps, alpha, beta;
+    bool no_cache, no_contrast;
+    // Not options of the tables below: a command sets them.
+    const char *novel;          // F-VLM: a file of names that beta is for; not used by others
+    bool keep_scores, agnostic; // F-VLM
 } tool_model_choice;
 
-void tool_model_defaults(tool_model_choice *choice);
-void tool_model_free(tool_model_choice *choice);
-bool tool_model_given(const tool_model_choice *choice);
-// What is missing or contradicts itself; NULL when nothing does. None at all is the model that
-// comes with the program.
-const char *tool_model_misuse(const tool_model_choice *choice);
+extern tool_model_choice tool_chosen; // of this run; its CLIP is tool_clip_chosen
 
-// Rows of an option table, to be put into a command's own.
-#define TOOL_MODEL_OPTIONS(choice)                                                                  \
-    {"model", TOOL_TEXT, "DIR",                                                                     \
-     "a model: folder with detector.safetensors and clip/, or an F-VLM", &(choice).model},          \
-        {"detector", TOOL_TEXT, "FILE", "instead: Mask R-CNN in torchvision's form",                \
-         &(choice).detector},                                                                       \
-        {"clip", TOOL_TEXT, "FILE|DIR", "and CLIP", &(choice).clip},                                \
-        {"tokenizer", TOOL_TEXT, "FILE",                                                            \
-         "CLIP's vocabulary; default: looked for in and beside the CLIP", &(choice).tokenizer},     \
-        {"prompt", TOOL_LIST, "TEXT",                                                               \
-         "sentence around a name; given several times, they are averaged; imagenet80: the "         \
-         "ensemble of 80. Default \"a photo of {}\"",                                               \
-         &(choice).prompts},                                                                        \
-        {"background", TOOL_TEXT, "TEXT",                                                           \
-         "sentence for what is none of the names; none: no such sentence", &(choice).background},   \
-        {"clip-batch",         TOOL_INT, "N",  "crops encoded at a time; default 64",               \
-         &(choice).clip_batch, 1,        65536},                                                    \
-        {"crop-shape",                                                                              \
-         TOOL_CHOICE,                                                                               \
-         "SHAPE",                                                                                   \
-         "tight or square; default square",                                                         \
-         &(choice).crop_shape,                                                                      \
-         .choices = "tight|square"},                                                                \
-        {"crop-context",                                                                            \
-         TOOL_REAL,                                                                                 \
-         "X",                                                                                       \
-         "square: its side in longer sides of the box; default 1.15",                               \
-         &(choice).crop_context,                                                                    \
-         1,                                                                                         \
-         10},                                                                                       \
-        {"size",                                                                                    \
-         TOOL_INT,                                                                                  \
-         "N",                                                                                       \
-         "F-VLM: look at pictures of N x N pixels; default its own",                                \
-         &(choice).size,                                                                            \
-         MD_FVLM_SIZE_LEAST,                                                                        \
-         MD_FVLM_SIZE_MOST},                                                                        \
-        {"score2",         TOOL_CHOICE,                                                             \
-         "MODE",           "F-VLM: how CLIP scores a box; default the model's own",                 \
-         &(choice).score2, .choices = "none|crop|embed|dense|maskcls|attnpool"},                    \
-        {"alpha",                                                                                   \
-         TOOL_REAL,                                                                                 \
-         "W",                                                                                       \
-         "F-VLM: weight of that score for names it was trained on; default its own",                \
-         &(choice).alpha,                                                                           \
-         0,                                                                                         \
-         1},                                                                                        \
-        {"beta", TOOL_REAL, "W", "F-VLM: the same for all other names", &(choice).beta, 0, 1},      \
-        {"heads",                                                                                   \
-         TOOL_INT,                                                                                  \
-         "N",                                                                                       \
-         "attention heads of CLIP's image tower, where its file does not tell",                     \
-         &(choice).heads,                                                                           \
-         1,                                                                                         \
-         1024},                                                                                     \
-        {"text-heads", TOOL_INT, "N", "the same of the text tower", &(choice).text_heads, 1, 1024}, \
-        {"activation",                                                                              \
-         TOOL_CHOICE,                                                                               \
-         "KIND",                                                                                    \
-         "gelu or quick_gelu, where CLIP's file does not tell",                                     \
-         &(choice).activation,                                                                      \
-         .choices = "gelu|quick_gelu"},                                                             \
-        {"no-contrast", TOOL_FLAG, NULL,                                                            \
-         "F-VLM: let no names compete but those that are looked for", &(choice).no_contrast},       \
-    {                                                                                               \
-        "no-cache", TOOL_FLAG, NULL, "do not keep text embeddings in the cache folder",             \
-            &(choice).no_cache                                                                      \
-    }
+// Tables of options, in this order in a command's list, with tool_clip_group behind the first.
+extern const tool_option_group tool_model_group; // which model
+extern const tool_option_group tool_names_group; // how names become embeddings
+extern const tool_option_group tool_look_group;  // how it looks at boxes
+extern const tool_option_group tool_find_group;  // how it finds objects, unless boxes are given
+
+void tool_model_defaults(void); // of tool_chosen
+void tool_model_free(void);
+// A model was named; false: the one that comes with the program.
+bool tool_model_given(void);
+bool tool_model_closed(const tool_model_choice *choice);
+// For commands that run without a model: an option of the tables above that was given all the same,
+// as a message; NULL: none.
+const char *tool_model_unused(void);
+// What is missing or contradicts itself; NULL when nothing does. No model at all is the one that
+// comes with the program.
+const char *tool_model_misuse(void);
 
 typedef struct tool_model {
     lexmask_model *model;
-    lexmask_names *names;
+    lexmask_names *names; // NULL in closed mode
     lexmask_session *session;
-    size_t *category;        // of each label: the index of its category
-    io_coco_id *category_id; // and its id
 } tool_model;
 
-// Ready to look for the categories of a data set; with a split, for its base and novel ones alone.
-// Ctrl-C cancels its runs. TN_EFORMAT: a category without a name.
-tn_status tool_model_open(const tool_model_choice *choice, const io_coco *data,
-                          const io_coco_split *split, int64_t threads, tool_model *out,
-                          tn_error *err);
+// Opens the chosen model. TN_EINVAL also for an option that it does not use.
+tn_status tool_model_open(tool_model *out, tn_error *err);
+// What to look for; wanted says it in one of the API's ways, the rest comes from the options. Not
+// in closed mode.
+tn_status tool_model_names(tool_model *model, lexmask_names_options wanted, tn_error *err);
+// The session's options as chosen; Ctrl-C cancels its runs.
+lexmask_session_options tool_model_session_options(const tool_model *model);
+tn_status tool_model_session(tool_model *model, tn_error *err);
 void tool_model_close(tool_model *model); // fine on one that is all 0

@@ -3,7 +3,7 @@
 // man page all come, so that they cannot disagree.
 #pragma once
 
-#include "kernels/kernels.h"
+#include "tensor/status.h"
 
 #include <stdio.h>
 
@@ -30,7 +30,16 @@ typedef struct tool_option {
     double low, high;    // numbers only
     const char *choices; // TOOL_CHOICE only
     bool many;           // TOOL_LIST: takes all words up to the next option
+    // Bits of the kinds of a run that use the option, as its command numbers them; 0: all of them.
+    unsigned used_by;
 } tool_option;
+
+// Rows that several commands share, with a heading in the help.
+typedef struct tool_option_group {
+    const char *title;
+    const tool_option *row;
+    size_t count;
+} tool_option_group;
 
 typedef struct tool_command {
     const char *name, *summary;
@@ -42,15 +51,32 @@ typedef struct tool_command {
     const char *(*misuse)(const tool_list *words);
     int (*run)(const struct tool_command *self, int argc, char **argv);
     const tool_option *(*options)(size_t *count); // the table; values are the command's own statics
+    const tool_option_group *const *shared;       // more rows; ends with NULL. May be NULL
 } tool_command;
+
+// Row i of a command's own table and of the groups behind it; NULL past the end. *title, unless
+// NULL: the heading of the group that begins here, else NULL.
+const tool_option *tool_option_at(const tool_command *command, size_t i, const char **title);
+
+// What every command takes besides.
+typedef struct tool_common_option {
+    const char *name, *metavar, *help;
+} tool_common_option;
+#define TOOL_COMMON 4
+extern const tool_common_option tool_common[TOOL_COMMON];
 
 // What is not TOOL_GO is the exit code.
 typedef enum tool_parsed { TOOL_GO = -1, TOOL_HELPED = 0, TOOL_MISUSED = 2 } tool_parsed;
 
 // Reads argv (what follows the command's name) into the options' values; other words go to rest
 // (NULL if the command takes none). Prints help or what is wrong, and what to do next.
-// -h --help, -q --quiet, -v --verbose, --device and -- are known to every command.
+// tool_common and -- are known to every command.
 tool_parsed tool_parse(const tool_command *command, int argc, char **argv, tool_list *rest);
+// The first option on the command line that is in the group; NULL: none.
+const tool_option *tool_given_of(const tool_option_group *group);
+// The first one that none of these kinds of a run uses; NULL: none.
+const tool_option *tool_given_unused(unsigned kinds);
+
 void tool_print_help(const tool_command *command, FILE *out);
 void tool_print_man(const tool_command *command, FILE *out); // a subsection in roff
 void tool_print_common_man(FILE *out); // the options of every command, in roff
@@ -58,8 +84,7 @@ void tool_print_common_man(FILE *out); // the options of every command, in roff
 bool tool_list_add(tool_list *list, const char *word); // false when memory is out
 void tool_list_free(tool_list *list);
 
-extern int tool_verbosity;      // -1 quiet, 0 usual, 1 verbose
-extern const char *tool_device; // "cpu", the only one so far
+extern int tool_verbosity; // -1 quiet, 0 usual, 1 verbose
 
 // Messages to people, on stderr: "lexmask: …". tool_note is silent with -q, tool_detail needs -v.
 void tool_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -68,5 +93,3 @@ void tool_detail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 // Prints a failed call's text; returns the exit code for it: 2 for what the user asked wrongly
 // (TN_EINVAL), else 1.
 int tool_failed(const tn_error *err);
-// What --matmul says: "bf16", or NULL and "f32". Errors as kn_set_products.
-tn_status tool_set_matmul(kn_ctx *kn, const char *matmul, tn_error *err);

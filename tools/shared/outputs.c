@@ -198,7 +198,8 @@ tn_status tool_outputs_add(tool_outputs *o, size_t index, lexmask_result *result
     tool_stem(path, stem, sizeof stem);
     TN_TRY(picture_id(o, path, index, &id, err));
     if (o->wanted.json)
-        TN_TRY(tool_api_write_coco(result, (io_coco_id){.number = id}, o->category, &o->json, err));
+        TN_TRY(tool_api_write_coco(result, (io_coco_id){.number = id}, o->category, NULL, &o->json,
+                                   err));
     if (o->wanted.jsonl) TN_TRY(write_line(o, path, id, result, err));
     if (o->wanted.masks) TN_TRY(write_masks(o, stem, result, err));
     if (o->wanted.out) TN_TRY(write_overlay(o, stem, result, err));

@@ -22,5 +22,6 @@
      "f32, or bf16: products of numbers rounded to bfloat16, summed in float32, faster on "        \
      "processors that have them (AVX512_BF16) and slower on others; default f32",                  \
      &(to).matmul, .choices = "f32|bf16"},                                                         \
-    {"threads", TOOL_INT, "N", "that compute; default: all processors", &(to).threads, 1, 1024}
+    {"threads", TOOL_INT, "N", "threads that compute; default 0: all processors",                  \
+     &(to).threads, 0, 1024}
 // clang-format on

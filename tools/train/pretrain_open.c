@@ -4,8 +4,8 @@
 
 #include "models/names/prompts.h"
 #include "models/text/bpe_train.h"
+#include "tools/shared/context.h"
 #include "tools/shared/files.h"
-#include "tools/shared/options.h"
 
 #include <limits.h>
 #include <string.h>

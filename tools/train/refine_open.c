@@ -3,7 +3,7 @@
 #include "tools/train/refine_job.h"
 
 #include "io/published.h"
-#include "tools/shared/options.h"
+#include "tools/shared/context.h"
 
 #include <limits.h>
 #include <string.h>

@@ -4,7 +4,7 @@
 
 #include "io/file.h"
 #include "io/published.h"
-#include "tools/shared/options.h"
+#include "tools/shared/context.h"
 #include "tools/shared/progress.h"
 
 #include <limits.h>
