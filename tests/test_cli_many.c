@@ -5,6 +5,7 @@
 #include "io/json.h"
 #include "tests/support/program.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -94,13 +95,69 @@ static void control_c_keeps_what_is_done(void **state) {
     fill(folder, 500);
     test_run run =
         test_lexmask_interrupted(3, DETECT " --json %s/many.json", folder, temporary_folder());
-    ASSERT_CODE(run, 1);
+    ASSERT_CODE(run, 130);
     ASSERT_SAYS(run.err, "interrupted");
     assert_true(run.seconds < 30);
     io_json results = read_json(temporary_path("many.json")); // whole, whatever it holds
     assert_true(io_json_is(&results, IO_JSON_ARRAY));
     io_json_close(&results);
     test_run_free(&run);
+}
+
+static void a_termination_is_told_by_the_exit_code(void **state) {
+    (void)state;
+    const char *folder = temporary_path("many"); // of the test before
+    test_run run = test_lexmask_stopped(SIGTERM, 1, DETECT, folder);
+    ASSERT_CODE(run, 143);
+    ASSERT_SAYS(run.err, "interrupted");
+    test_run_free(&run);
+    run = test_lexmask_stopped(SIGINT, 1, "embed --clip " PAIR "/clip --pictures %s --out %s/x.npy",
+                               folder, temporary_folder());
+    ASSERT_CODE(run, 130);
+    assert_int_equal(access(temporary_path("x.npy"), F_OK), -1);
+    test_run_free(&run);
+}
+
+// `| head`: no word, and no work for nobody; what was found until then is in the files.
+static void a_closed_pipe_is_silent(void **state) {
+    (void)state;
+    const char *folder = temporary_path("many");
+    test_run run = test_lexmask_unread(DETECT " --json %s/head.json", folder, temporary_folder());
+    ASSERT_CODE(run, 128 + SIGPIPE);
+    assert_string_equal(run.err, "");
+    assert_true(run.seconds < 30); // of 500 pictures
+    test_run_free(&run);
+    io_json results = read_json(temporary_path("head.json"));
+    assert_true(io_json_count(&results) > 0);
+    io_json_close(&results);
+    static const char *const lines[] = {
+        "--help",
+        "--version",
+        "man",
+        "detect --help",
+        "info " PAIR "/detector.safetensors",
+        "detect demo/pictures --jsonl - --names pizza --no-cache -q",
+        "tokenize --tokenizer " PAIR "/clip hello"};
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+        run = test_lexmask_unread("%s", lines[i]);
+        if (run.code != 128 + SIGPIPE || run.err[0])
+            fail_msg("lexmask %s: exit code %d:\n%s", lines[i], run.code, run.err);
+        test_run_free(&run);
+    }
+}
+
+// What was asked for is the table; notes are what is silent.
+static void quiet_keeps_the_table(void **state) {
+    (void)state;
+    test_run loud = test_lexmask(DETECT " --out %s/drawn", picture, temporary_folder()),
+             quiet = test_lexmask(DETECT " --out %s/drawn -q", picture, temporary_folder());
+    ASSERT_CODE(quiet, 0);
+    ASSERT_SAYS(quiet.out, "pizza");
+    assert_string_equal(quiet.out, loud.out);
+    ASSERT_SAYS(loud.err, "/drawn/");
+    assert_string_equal(quiet.err, "");
+    test_run_free(&loud);
+    test_run_free(&quiet);
 }
 
 static void copy(const char *from, const char *to) {
@@ -196,6 +253,9 @@ int main(void) {
         cmocka_unit_test(a_broken_picture_is_skipped),
         cmocka_unit_test(a_terminal_is_shown_a_bar),
         cmocka_unit_test(control_c_keeps_what_is_done),
+        cmocka_unit_test(a_termination_is_told_by_the_exit_code),
+        cmocka_unit_test(a_closed_pipe_is_silent),
+        cmocka_unit_test(quiet_keeps_the_table),
         cmocka_unit_test(pictures_are_never_overwritten),
         cmocka_unit_test(results_are_files_of_their_own),
         cmocka_unit_test(nothing_done_leaves_what_was_there),

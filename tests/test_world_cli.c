@@ -272,7 +272,7 @@ static void an_interrupted_run_leaves_no_annotations(void **state) {
     NEED_FONT();
     test_run run =
         test_lexmask_interrupted(3, "scenes --out %s --count 5000", temporary_path("stop"));
-    ASSERT_CODE(run, 1);
+    ASSERT_CODE(run, 130);
     test_run_free(&run);
     char path[600];
     snprintf(path, sizeof path, "%s/annotations.json", temporary_path("stop"));

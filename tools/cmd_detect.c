@@ -79,7 +79,7 @@ static tn_status open_model(tool_model *model, tn_error *err) {
 }
 
 // One picture; a broken one is reported and the others go on. Returns an exit code, or -1 when
-// Ctrl-C ended it.
+// Ctrl-C or a closed pipe ended it.
 static int detect_one(lexmask_session *session, const tool_paths *paths, size_t index,
                       tool_outputs *outputs, tool_stages *stages) {
     const char *path = paths->path[index];
@@ -104,7 +104,7 @@ static int detect_one(lexmask_session *session, const tool_paths *paths, size_t 
     }
     tool_detail("%s: %zu found in %.2f s", path, found, tool_seconds() - start);
     lexmask_result_free(result);
-    if (written == TN_ECANCELLED) return -1;
+    if (written == TN_ECANCELLED || tool_reader_gone()) return -1;
     return written == TN_OK ? 0 : tool_failed(&failure);
 }
 
@@ -124,8 +124,9 @@ static int detect_all(lexmask_session *session, const tool_paths *paths, tool_ou
     }
     tool_progress_hide();
     if (tool_interrupted()) {
-        tool_note("interrupted: %zu of %zu pictures done; what they gave is kept", done,
-                  paths->count);
+        if (!tool_reader_gone())
+            tool_note("interrupted: %zu of %zu pictures done; their results were written", done,
+                      paths->count);
         worst = 1;
     }
     return paths->count > 1 && worst ? 1 : worst;

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// The `lexmask` command: chooses a subcommand. Exit codes: 0 done, 1 failed, 2 misused.
+// The `lexmask` command: chooses a subcommand. Exit codes: 0 done, 1 failed, 2 misused, 128 + the
+// number of a signal that ended it.
 #include "io/map_fault.h"
 #include "lexmask.h"
 #include "tools/commands.h"
+#include "tools/shared/stop.h"
 #include "tools/shared/suggest.h"
 
 #include <signal.h>
@@ -47,7 +49,9 @@ static void print_help(FILE *out) {
           "\nexamples:\n"
           "  lexmask detect photo.jpg --model demo/pair --names \"cat,remote control\" --out .\n"
           "  lexmask info demo/pair/detector.safetensors\n"
-          "\nexit codes: 0 done, 1 failed (one picture of many, too), 2 misused\n",
+          "\nexit codes: 0 done, 1 failed (even if only one picture of many), 2 misused, 130 and "
+          "143\n"
+          "stopped by Ctrl-C and SIGTERM\n",
           out);
 }
 
@@ -81,7 +85,8 @@ static void print_man(void) {
     tool_print_common_man(stdout);
     fputs(".SH COMMANDS\n", stdout);
     for (int i = 0; i < COMMANDS; i++) tool_print_man(commands[i], stdout);
-    fputs(".SH EXIT STATUS\n0 done, 1 failed (one picture of many, too), 2 misused.\n"
+    fputs(".SH EXIT STATUS\n0 done, 1 failed (even if only one picture of many), 2 misused, 130 "
+          "and 143 stopped by\nCtrl-C and SIGTERM.\n"
           ".SH ENVIRONMENT\n.TP\n.B LEXMASK_CPU\n"
           "Processor level to use: ref, portable, avx2, avx512. Default: the best there is.\n"
           ".TP\n.B LEXMASK_MODEL\n"
@@ -116,7 +121,7 @@ static int no_such_command(const char *word) {
 
 int main(int argc, char **argv) {
     io_map_report_faults();
-    signal(SIGPIPE, SIG_IGN); // a closed pipe is an error of a write, not the end
+    signal(SIGPIPE, SIG_IGN); // what was found so far is still written to files
     const char *word = argc > 1 ? argv[1] : "--help";
     bool help = !strcmp(word, "help") && argc > 2; // lexmask help COMMAND
     int code = 0;
@@ -135,9 +140,5 @@ int main(int argc, char **argv) {
         const tool_command *chosen = find_command(word);
         code = chosen ? chosen->run(chosen, argc - 2, argv + 2) : no_such_command(word);
     }
-    if (fflush(stdout) != 0 || ferror(stdout)) {
-        if (!code) tool_error("standard output: cannot write");
-        return code ? code : 1;
-    }
-    return code;
+    return tool_exit_code(code);
 }

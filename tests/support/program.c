@@ -37,7 +37,7 @@ static double now(void) {
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-static void become(char *line, const char *out, const char *err) {
+static void become_writing(char *line, int o, const char *err) {
     char *word[256], *save = NULL;
     int count = 0;
     for (char *at = strtok_r(line, " ", &save); at && count < 255;
@@ -47,7 +47,6 @@ static void become(char *line, const char *out, const char *err) {
     }
     word[count] = NULL;
     int in = open("/dev/null", O_RDONLY);
-    int o = open(out, O_WRONLY | O_CREAT | O_TRUNC, 0600);
     int e = open(err, O_WRONLY | O_CREAT | O_TRUNC, 0600);
     if (in < 0 || o < 0 || e < 0) _exit(126);
     dup2(in, 0), dup2(o, 1), dup2(e, 2);
@@ -55,7 +54,11 @@ static void become(char *line, const char *out, const char *err) {
     _exit(127);
 }
 
-static test_run run_line(char *line, double interrupt_after) {
+static void become(char *line, const char *out, const char *err) {
+    become_writing(line, open(out, O_WRONLY | O_CREAT | O_TRUNC, 0600), err);
+}
+
+static test_run run_line(char *line, int signal, double after) {
     char out[256], err[256];
     snprintf(out, sizeof out, "%s/stdout", temporary_folder());
     snprintf(err, sizeof err, "%s/stderr", temporary_folder());
@@ -63,9 +66,9 @@ static test_run run_line(char *line, double interrupt_after) {
     fflush(stdout);
     pid_t child = fork();
     if (child == 0) become(line, out, err);
-    if (interrupt_after > 0) {
-        usleep((useconds_t)(interrupt_after * 1e6));
-        kill(child, SIGINT);
+    if (signal) {
+        usleep((useconds_t)(after * 1e6));
+        kill(child, signal);
     }
     int how = 0;
     waitpid(child, &how, 0);
@@ -87,7 +90,7 @@ test_run test_lexmask(const char *format, ...) {
     va_start(args, format);
     make_line(line, sizeof line, format, args);
     va_end(args);
-    return run_line(line, 0);
+    return run_line(line, 0, 0);
 }
 
 // Everything that comes out of the terminal until its last user is gone.
@@ -131,7 +134,37 @@ test_run test_lexmask_interrupted(double seconds, const char *format, ...) {
     va_start(args, format);
     make_line(line, sizeof line, format, args);
     va_end(args);
-    return run_line(line, seconds);
+    return run_line(line, SIGINT, seconds);
+}
+
+test_run test_lexmask_stopped(int signal, double seconds, const char *format, ...) {
+    char line[8192];
+    va_list args;
+    va_start(args, format);
+    make_line(line, sizeof line, format, args);
+    va_end(args);
+    return run_line(line, signal, seconds);
+}
+
+test_run test_lexmask_unread(const char *format, ...) {
+    char line[8192], err[256];
+    int end[2], how = 0;
+    va_list args;
+    va_start(args, format);
+    make_line(line, sizeof line, format, args);
+    va_end(args);
+    snprintf(err, sizeof err, "%s/stderr", temporary_folder());
+    assert_int_equal(pipe(end), 0);
+    fflush(stdout);
+    double start = now();
+    pid_t child = fork();
+    close(end[0]);
+    if (child == 0) become_writing(line, end[1], err);
+    close(end[1]);
+    waitpid(child, &how, 0);
+    test_run run = {.seconds = now() - start, .out = strdup(""), .err = read_all(err)};
+    run.code = WIFEXITED(how) ? WEXITSTATUS(how) : 128 + WTERMSIG(how);
+    return run;
 }
 
 void test_run_free(test_run *run) {

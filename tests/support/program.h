@@ -17,6 +17,11 @@ test_run test_lexmask(const char *format, ...) __attribute__((format(printf, 1, 
 // The same; sends SIGINT after the given seconds.
 test_run test_lexmask_interrupted(double seconds, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+// The same with another signal.
+test_run test_lexmask_stopped(int signal, double seconds, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+// The same with a pipe that nobody reads as standard output.
+test_run test_lexmask_unread(const char *format, ...) __attribute__((format(printf, 1, 2)));
 // The same with a terminal as standard error; err is what it was sent.
 test_run test_lexmask_at_terminal(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void test_run_free(test_run *run);

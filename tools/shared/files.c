@@ -1,38 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// Finding pictures, reading lines, signals.
+// Finding pictures, reading lines.
 #include "tools/shared/files.h"
 #include "io/file.h"
 #include "tensor/alloc.h"
 #include "tools/shared/options.h"
-#include "tools/shared/progress.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <glob.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-static volatile sig_atomic_t interrupted;
-
-static void on_signal(int number) {
-    if (interrupted) _exit(128 + number);
-    interrupted = 1;
-}
-
-void tool_catch_signals(void) {
-    struct sigaction action = {.sa_handler = on_signal};
-    sigemptyset(&action.sa_mask);
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-}
-
-bool tool_interrupted(void) {
-    return interrupted;
-}
 
 void tool_stem(const char *path, char *out, size_t bytes) {
     const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;

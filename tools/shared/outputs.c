@@ -115,7 +115,7 @@ static tn_status write_line(tool_outputs *o, const char *path, int64_t id, lexma
     FILE *to = o->jsonl_open ? o->jsonl.file : stdout;
     // Nine digits read back to the same float32.
     bool good = line && json_dumpf(line, to, JSON_COMPACT | JSON_REAL_PRECISION(9)) == 0 &&
-                fputc('\n', to) != EOF;
+                fputc('\n', to) != EOF && (o->jsonl_open || fflush(to) == 0);
     json_decref(line);
     if (good) return TN_OK;
     return tn_fail(err, TN_EIO, "%s: cannot write (is the picture's path UTF-8?)", o->wanted.jsonl);

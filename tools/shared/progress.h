@@ -2,12 +2,9 @@
 // What a command shows while it works, and how it is stopped.
 #pragma once
 
-#include <stdbool.h>
-#include <stddef.h>
+#include "tools/shared/stop.h"
 
-// Ctrl-C and SIGTERM set a flag once; a second one ends the program at once.
-void tool_catch_signals(void);
-bool tool_interrupted(void);
+#include <stddef.h>
 
 // A bar with rate and time left where stderr is a terminal; nothing in a log, with -q, or for a
 // handful of items. Messages (tool_error …) take it off their line; who prints results to standard
