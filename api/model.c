@@ -134,6 +134,9 @@ static tn_status load(const lexmask_model_options *options, const paths *p, kn_c
     detector_options.bn_eps = options->bn_eps;
     TN_TRY(md_mask_rcnn_open(p->detector, &detector_options, kn, &model->detector, err));
     tell_prefix(options, p->detector, md_mask_rcnn_settings(model->detector)->prefix);
+    if (options->log && !lexmask_model_has_masks(model))
+        options->log(options->log_user, LEXMASK_LOG_NOTE,
+                     "the detector is a Faster R-CNN, without a mask head: boxes alone, no masks");
     if (!p->clip[0]) return TN_OK;
     md_clip_options clip_options = {
         .heads = options->heads,
@@ -189,6 +192,10 @@ void lexmask_model_close(lexmask_model *model) {
     md_clip_close(model->own_clip);
     md_bpe_close(model->bpe);
     tn_free(model);
+}
+
+int lexmask_model_has_masks(const lexmask_model *model) {
+    return model->fvlm || md_mask_rcnn_settings(model->detector)->mask_size > 0;
 }
 
 int lexmask_model_is_fvlm(const lexmask_model *model) {

@@ -156,10 +156,16 @@ const uint8_t *lexmask_result_pixels(const lexmask_result *result) {
     return tn_u8(&result->image);
 }
 
+int lexmask_result_has_masks(const lexmask_result *result) {
+    return result->masks.dim[1] > 0;
+}
+
 // Into uint8 [H,W] of tn_alloc.
 static tn_status paste(const lexmask_result *result, size_t i, tn_tensor *out, tn_error *err) {
     if (i >= result->count)
         return tn_fail(err, TN_EINVAL, "detection %zu of %zu", i, result->count);
+    if (!lexmask_result_has_masks(result))
+        return tn_fail(err, TN_EUNSUPPORTED, "there are no masks: the model is a Faster R-CNN");
     TN_TRY(tn_new_heap(out, TN_U8, TN_DIMS(result->image.dim[0], result->image.dim[1]), err));
     tn_status status = md_mask_paste(0.5, &result->masks, &result->boxes, (int64_t)i, out, err);
     if (status != TN_OK) tn_free(out->data);

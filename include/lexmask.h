@@ -98,6 +98,8 @@ LEXMASK_API void lexmask_model_options_init(lexmask_model_options *options);
 LEXMASK_API lexmask_status lexmask_model_open(const lexmask_model_options *options,
                                               lexmask_model **model, lexmask_error *err);
 LEXMASK_API void lexmask_model_close(lexmask_model *model); // NULL is fine
+// 0: a Faster R-CNN, which has no mask head and gives boxes alone.
+LEXMASK_API int lexmask_model_has_masks(const lexmask_model *model);
 // 1: an F-VLM, which has no classes of its own.
 LEXMASK_API int lexmask_model_is_fvlm(const lexmask_model *model);
 // The detector's own classes (closed mode): label is 1..count-1, 0 is background.
@@ -249,6 +251,9 @@ LEXMASK_API void lexmask_result_size(const lexmask_result *result, int *width, i
 // The picture that was looked at, upright: height rows of width pixels of red, green and blue,
 // tightly packed.
 LEXMASK_API const uint8_t *lexmask_result_pixels(const lexmask_result *result);
+// 0: boxes alone, the model has no mask head. lexmask_result_mask and _rle are then
+// LEXMASK_EUNSUPPORTED.
+LEXMASK_API int lexmask_result_has_masks(const lexmask_result *result);
 // One byte a pixel, 1 inside the mask of detection i; stride: bytes a row (0: the width).
 LEXMASK_API lexmask_status lexmask_result_mask(const lexmask_result *result, size_t i,
                                                uint8_t *mask, size_t stride, lexmask_error *err);

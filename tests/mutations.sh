@@ -124,6 +124,8 @@ mutation "torch: averages before weights" io/weights/torch_state.c \
     's/"state_dict", "model", /"state_dict_ema", "ema", "state_dict", "model", /' test_odd_weights
 mutation "torch: buffers that are not saved are read" io/weights/torch_module.c \
     's/buffers \&\& is_left_out/false \&\& is_left_out/' test_odd_weights
+mutation "Faster R-CNN: a Mask R-CNN that lacks a tensor is taken for one" models/detector/mask_rcnn_load.c \
+    's/^    if (!has_mask_tensors(load->file)) return TN_OK;/    if (!io_weights_find(load->file, MASKS "predictor.mask_fcn_logits.weight")) return TN_OK;/' test_detector_files
 mutation "prefix: of one tensor is enough" io/weights/prefix.c \
     's/strlen(prefix))) return false;/strlen(prefix))) return i > 0;/' test_odd_weights
 mutation "JSON: keys may occur twice" io/json.c 's/JSON_REJECT_DUPLICATES/0/' test_json_npy

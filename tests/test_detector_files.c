@@ -178,6 +178,55 @@ static void test_older_names(void **state) {
     md_mask_rcnn_close(today);
 }
 
+// ---- a Faster R-CNN
+
+static md_detections found_by(nn_ctx *cx, const char *path, const tn_tensor *image) {
+    md_detections found;
+    md_mask_rcnn *model = opened(path, NULL);
+    ASSERT_OK(md_mask_rcnn_detect(cx, model, image, NULL, &found), *cx->err);
+    md_mask_rcnn_close(model);
+    return found;
+}
+
+static void assert_same(const tn_tensor *a, const tn_tensor *b) {
+    assert_int_equal(tn_bytes(a), tn_bytes(b));
+    assert_memory_equal(a->data, b->data, tn_bytes(a));
+}
+
+// A file without a mask head gives the boxes that it gives with one, and no masks.
+static void test_faster_rcnn(void **state) {
+    (void)state;
+    static const change boxes_alone = {.tensor = "roi_heads.mask_*"};
+    static const char *const forms[] = {BOTTLENECK, BASIC}; // as v1 and v2 of torchvision
+    static uint8_t pixels[64 * 90 * 3];
+    for (size_t i = 0; i < sizeof pixels; i++) pixels[i] = (uint8_t)(i * 7 + i / 270 * 31);
+    tn_tensor image = tn_view(pixels, TN_U8, TN_DIMS(64, 90, 3));
+    tn_arena step = {0};
+    tn_error err = {0};
+    kn_ctx *kn;
+    ASSERT_OK(tn_arena_init(&step, (size_t)1 << 28, &err), err);
+    ASSERT_OK(kn_open("cpu", NULL, 1, &kn, &err), err);
+    nn_ctx cx = {.kn = kn, .step = &step, .err = &err};
+    for (size_t i = 0; i < 2; i++) {
+        const char *path = changed(forms[i], "faster.safetensors", &boxes_alone, 1);
+        io_weights *file;
+        ASSERT_OK(io_weights_open(path, &file, &err), err);
+        assert_true(md_mask_rcnn_is(file));
+        io_weights_close(file);
+        md_mask_rcnn *model = opened(path, NULL);
+        assert_int_equal(md_mask_rcnn_settings(model)->mask_size, 0);
+        md_mask_rcnn_close(model);
+        md_detections with = found_by(&cx, forms[i], &image), without = found_by(&cx, path, &image);
+        assert_true(with.count > 0 && with.masks.dim[1] == 28);
+        assert_same(&with.boxes, &without.boxes);
+        assert_same(&with.scores, &without.scores);
+        assert_same(&with.labels, &without.labels);
+        assert_true(without.masks.dim[0] == with.count && without.masks.dim[1] == 0);
+    }
+    kn_close(kn);
+    tn_arena_deinit(&step);
+}
+
 // ---- batch norm's epsilon -----------------------------------------------------------------------
 
 static float first_bias(const char *path, double eps) {
@@ -371,6 +420,9 @@ static const change broken[] = {
      .tensor = "roi_heads.mask_predictor.conv5_mask.bias",
      .part = "conv5_mask.bias"},
     {.what = "no mask head", .tensor = "roi_heads.mask_head.*", .part = "roi_heads.mask_head.0.0"},
+    {.what = "no mask predictor",
+     .tensor = "roi_heads.mask_predictor.*",
+     .part = "roi_heads.mask_predictor.conv5_mask.weight"},
     {.what = "mask head's input",
      .tensor = "roi_heads.mask_head.0.0.weight",
      .rank = 4,
@@ -462,9 +514,10 @@ static void test_out_of_memory(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_older_names),  cmocka_unit_test(test_epsilon),
-        cmocka_unit_test(test_dead_channel), cmocka_unit_test(test_defaults),
-        cmocka_unit_test(test_broken),       cmocka_unit_test(test_out_of_memory),
+        cmocka_unit_test(test_older_names),   cmocka_unit_test(test_epsilon),
+        cmocka_unit_test(test_dead_channel),  cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_faster_rcnn),   cmocka_unit_test(test_broken),
+        cmocka_unit_test(test_out_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, temporary_teardown);
 }

@@ -5,7 +5,6 @@
 #include "io/weights/weights.h"
 #include "tests/support/broken.h"
 #include "tests/support/expected_weights.h"
-#include "tests/support/program.h"
 #include "tests/support/temporary.h"
 #include "tests/support/test.h"
 
@@ -155,89 +154,6 @@ static void prefixes_that_are_not_clear(void **state) {
     io_weights_close(file);
 }
 
-// ---- what is said of it
-
-static void assert_info(const char *file, const char *text, const char *json) {
-    test_run run = test_lexmask("info --no-tensors %s", file);
-    ASSERT_CODE(run, 0);
-    ASSERT_SAYS(run.out, text);
-    test_run_free(&run);
-    run = test_lexmask("info --no-tensors --json %s", file);
-    ASSERT_CODE(run, 0);
-    ASSERT_SAYS(run.out, json);
-    test_run_free(&run);
-}
-
-static void info_tells_where_weights_were(void **state) {
-    (void)state;
-    assert_info(ODD "averages.pth", "weights  under state_dict; not read: state_dict_ema\n",
-                "\"weights_unused\": \"state_dict_ema\"");
-    assert_info(ODD "torchvision.pth", "weights  under model\n", "\"weights_under\": \"model\"");
-    assert_info(ODD "mmengine.pth", "prefix   module. (stripped from the names)\n",
-                "\"prefix\": \"module.\"");
-}
-
-// A copy of a weight file with a prefix before every name, and one tensor beside.
-static const char *with_prefix(const char *from, const char *prefix) {
-    static char names[400][128];
-    static io_tensor tensors[401];
-    tn_error err = {0};
-    io_weights *file = NULL;
-    ASSERT_OK(io_weights_open(from, &file, &err), err);
-    size_t count = io_weights_count(file);
-    assert_true(count <= 400);
-    for (size_t i = 0; i < count; i++) {
-        tensors[i] = *io_weights_at(file, i);
-        snprintf(names[i], sizeof names[i], "%s%s", prefix, tensors[i].name);
-        tensors[i].name = names[i];
-    }
-    tensors[count] = (io_tensor){.name = "loss.weight", .dtype = TN_F32, .data = &one};
-    const char *path = temporary_path("prefixed.safetensors");
-    const char *settings = io_weights_meta(file, "lexmask.maskrcnn");
-    const io_text_pair meta = {"lexmask.maskrcnn", settings ? settings : ""};
-    ASSERT_OK(
-        io_safetensors_write(path, tensors, count + 1, &meta, settings ? 1 : 0, IO_AS_STORED, &err),
-        err);
-    io_weights_close(file);
-    return path;
-}
-
-#define PAIR "demo/pair"
-#define PICTURE "demo/pictures/party.png"
-
-// A detector inside a training module's attribute finds what it finds without.
-static void a_detector_with_a_prefix(void **state) {
-    (void)state;
-    const char *path = with_prefix(PAIR "/detector.safetensors", "net.detector.");
-    assert_info(path, "prefix   net.detector. (stripped from the names)\n",
-                "\"prefix\": \"net.detector.\"");
-    test_run plain = test_lexmask("detect -v " PICTURE " --detector " PAIR
-                                  "/detector.safetensors --mode closed --jsonl -");
-    test_run run =
-        test_lexmask("detect -v " PICTURE " --detector %s --mode closed --jsonl -", path);
-    ASSERT_CODE(plain, 0);
-    ASSERT_CODE(run, 0);
-    assert_string_equal(run.out, plain.out);
-    ASSERT_SAYS(run.err, "the prefix net.detector. was stripped");
-    assert_null(strstr(plain.err, "prefix"));
-    test_run_free(&plain);
-    test_run_free(&run);
-    run = test_lexmask("convert %s %s/plain.safetensors", path, temporary_folder());
-    ASSERT_CODE(run, 0);
-    ASSERT_SAYS(run.err, "names without the prefix net.detector.");
-    test_run_free(&run);
-}
-
-static void a_clip_with_a_prefix(void **state) {
-    (void)state;
-    const char *path = with_prefix(PAIR "/clip/model.safetensors", "model.clip.");
-    test_run run = test_lexmask("info %s", path);
-    ASSERT_CODE(run, 0);
-    ASSERT_SAYS(run.out, "family   CLIP\nprefix   model.clip. (stripped from the names)\n");
-    ASSERT_SAYS(run.out, "  vision_model.post_layernorm.weight ");
-    test_run_free(&run);
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(checkpoints_with_more_than_tensors),
@@ -247,9 +163,6 @@ int main(void) {
         cmocka_unit_test(prefixes_of_wrappers),
         cmocka_unit_test(any_prefix_that_a_family_shares),
         cmocka_unit_test(prefixes_that_are_not_clear),
-        cmocka_unit_test(info_tells_where_weights_were),
-        cmocka_unit_test(a_detector_with_a_prefix),
-        cmocka_unit_test(a_clip_with_a_prefix),
     };
     return cmocka_run_group_tests(tests, NULL, temporary_teardown);
 }

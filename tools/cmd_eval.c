@@ -129,6 +129,7 @@ static tn_status run_model(tool_eval_run *run, tn_error *err) {
                            .pictures = o.pictures,
                            .results_out = o.results_out,
                            .scores_out = o.sweep.scores,
+                           .masks = !strcmp(o.how.type, "segm"),
                            .proposals = o.how.recall};
     if (status == TN_OK) status = tool_data_model_open(data, run->split, &model, err);
     if (status == TN_OK) status = tool_eval_run_model(run, &model, err);

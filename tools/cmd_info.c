@@ -58,12 +58,17 @@ static void describe_detector(const char *path, facts *f) {
     if (kn_open("cpu", "ref", 1, &kn, &err) != TN_OK) return;
     if (md_mask_rcnn_open(path, NULL, kn, &model, &err) == TN_OK) {
         const md_mask_rcnn_config *c = md_mask_rcnn_settings(model);
+        char masks[64] = "no mask head: boxes alone";
+        if (c->mask_size)
+            snprintf(masks, sizeof masks, "masks %lldx%lld", (long long)c->mask_size,
+                     (long long)c->mask_size);
+        else
+            f->family = "Faster R-CNN";
         snprintf(f->sizes, sizeof f->sizes,
-                 "%s, pyramid of %lld channels, %lld classes with background, masks %lldx%lld, "
+                 "%s, pyramid of %lld channels, %lld classes with background, %s, "
                  "shorter side %lld, longer at most %lld",
-                 c->backbone, (long long)c->pyramid_channels, (long long)c->classes,
-                 (long long)c->mask_size, (long long)c->mask_size, (long long)c->min_size,
-                 (long long)c->max_size);
+                 c->backbone, (long long)c->pyramid_channels, (long long)c->classes, masks,
+                 (long long)c->min_size, (long long)c->max_size);
         md_mask_rcnn_close(model);
     } else {
         snprintf(f->sizes, sizeof f->sizes, "%.500s", err.text);

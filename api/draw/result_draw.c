@@ -32,7 +32,7 @@ static tn_status draw_items(const lexmask_result *result, io_draw_item *items, t
                                   .name = d->name,
                                   .tag = d->novel == 1 ? "novel" : NULL};
         memcpy(items[i].box, d->box, sizeof d->box);
-        if ((int64_t)i >= fit) continue;
+        if ((int64_t)i >= fit || !lexmask_result_has_masks(result)) continue;
         TN_TRY(whole_mask(result, i, height, width, &masks[i], err));
         items[i].mask = &masks[i];
     }

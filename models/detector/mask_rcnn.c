@@ -67,6 +67,7 @@ tn_status md_mask_rcnn_masks(nn_ctx *cx, const md_mask_rcnn *model, const md_fea
     int64_t count = regions->dim[0], side = model->config.mask_size;
     const int64_t at_once = MD_REGIONS_AT_ONCE / 4; // a region has four times the bins here
     TN_TRY(tn_new(cx->step, masks, TN_F32, TN_DIMS(count, side, side), cx->err));
+    if (side == 0) return TN_OK; // a Faster R-CNN
     for (int64_t from = 0; from < count; from += at_once) {
         int64_t n = count - from < at_once ? count - from : at_once;
         size_t mark = tn_arena_mark(cx->step);

@@ -2,7 +2,8 @@
 // Mask R-CNN (He et al., "Mask R-CNN", ICCV 2017) with a ResNet and a feature pyramid, as
 // torchvision builds it: maskrcnn_resnet50_fpn, maskrcnn_resnet50_fpn_v2 and everything of that
 // form. Depth, widths, number of classes and kind of heads are told from the names and shapes in
-// the file. Results are torchvision's up to float32 rounding.
+// the file. A Faster R-CNN, which is the same without a mask head (fasterrcnn_resnet50_fpn and its
+// _v2), gives boxes alone. Results are torchvision's up to float32 rounding.
 //
 // Coordinates are those of models/detector/frame.h. A box is x1,y1,x2,y2.
 #pragma once
@@ -36,7 +37,7 @@ typedef struct md_mask_rcnn_config {
     char backbone[64];                   // "ResNet-50", or "ResNet (basic blocks 2,2,2,2)"
     int64_t pyramid_channels;            // 256
     int64_t classes;                     // T, background (0) included
-    int64_t mask_size;                   // 28
+    int64_t mask_size;                   // 28; 0: a Faster R-CNN, which has no masks
     int64_t weight_bytes;                // packed
     char prefix[64];                     // what was taken off the tensors' names; "": nothing
     const char (*category)[MD_CATEGORY]; // [classes]: from the metadata; else COCO's names where
@@ -61,7 +62,8 @@ void md_mask_rcnn_close(md_mask_rcnn *model); // NULL is fine
 const md_mask_rcnn_config *md_mask_rcnn_settings(const md_mask_rcnn *model);
 // Takes a prefix that all tensors of a detector share off their names (io_weights_unwrap).
 tn_status md_mask_rcnn_unwrap(io_weights *file, tn_error *err);
-// True when the names in the file are those of a Mask R-CNN: for telling files apart.
+// True when the names in the file are those of a Mask R-CNN or a Faster R-CNN: for telling files
+// apart.
 bool md_mask_rcnn_is(const io_weights *file);
 
 // ---- the whole ------------------------------------------------------------------------------
@@ -79,7 +81,7 @@ typedef struct md_detections {
     tn_tensor boxes;       // [R,4] picture
     tn_tensor scores;      // [R]
     tn_tensor labels;      // int32 [R], 1..T-1
-    tn_tensor masks;       // [R,M,M] probabilities inside the box
+    tn_tensor masks;       // [R,M,M] probabilities inside the box; M is the model's mask_size
 } md_detections;
 
 // image: uint8 [H,W,3] RGB. limits: NULL for the model's own. Exactly torchvision's

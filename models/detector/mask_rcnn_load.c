@@ -4,6 +4,7 @@
 #include "models/detector/mask_rcnn_tensor_names.h"
 
 #include <stdio.h>
+#include <string.h>
 
 md_mask_rcnn_options md_mask_rcnn_default_options(void) {
     return (md_mask_rcnn_options){.bn_eps = -1};
@@ -11,7 +12,7 @@ md_mask_rcnn_options md_mask_rcnn_default_options(void) {
 
 #define FIRST "backbone.body.conv1.weight"
 #define BOX "roi_heads.box_predictor.cls_score.weight"
-#define LAST "roi_heads.mask_predictor.mask_fcn_logits.weight"
+#define MASKS "roi_heads.mask_" // what the names of all tensors that make masks begin with
 
 tn_status md_mask_rcnn_unwrap(io_weights *file, tn_error *err) {
     static const char *const names[] = {FIRST, BOX, NULL};
@@ -19,7 +20,7 @@ tn_status md_mask_rcnn_unwrap(io_weights *file, tn_error *err) {
 }
 
 bool md_mask_rcnn_is(const io_weights *file) {
-    return io_weights_find(file, FIRST) && io_weights_find(file, LAST);
+    return io_weights_find(file, FIRST) && io_weights_find(file, BOX);
 }
 
 // Address space for the packed weights: panels may be padded to whole registers, and a layer of a
@@ -56,11 +57,26 @@ static tn_status check_stages(const nn_loader *load) {
                    io_weights_path(load->file));
 }
 
+// A Faster R-CNN has none. A Mask R-CNN that lacks some of them is refused when they are loaded.
+static bool has_mask_tensors(const io_weights *file) {
+    for (size_t i = 0; i < io_weights_count(file); i++)
+        if (strncmp(io_weights_at(file, i)->name, MASKS, strlen(MASKS)) == 0) return true;
+    return false;
+}
+
+static tn_status load_masks(const nn_loader *load, md_mask_rcnn *model) {
+    md_mask_rcnn_config *config = &model->config;
+    nn_loader head = md_mask_rcnn_names(load, "roi_heads.mask_head");
+    if (!has_mask_tensors(load->file)) return TN_OK;
+    config->mask_size = 2 * MD_MASK_ROI;
+    return md_mask_head_load(&head, "roi_heads.mask_head", load, "roi_heads.mask_predictor",
+                             model->fpn.channels, model->box.classes, config->bn_eps, &model->mask);
+}
+
 static tn_status load_parts(const nn_loader *load, md_mask_rcnn *model) {
     md_mask_rcnn_config *config = &model->config;
     nn_loader fpn = md_mask_rcnn_names(load, "backbone.fpn");
     nn_loader rpn = md_mask_rcnn_names(load, "rpn.head");
-    nn_loader mask = md_mask_rcnn_names(load, "roi_heads.mask_head");
     TN_TRY(md_resnet_load(load, "backbone.body", config->bn_eps, &model->body));
     TN_TRY(check_stages(&fpn));
     TN_TRY(nn_fpn_load(&fpn, "backbone.fpn", MD_RESNET_STAGES, model->body.channels, -1,
@@ -70,8 +86,7 @@ static tn_status load_parts(const nn_loader *load, md_mask_rcnn *model) {
     TN_TRY(md_rpn_load(&rpn, "rpn.head", channels, &config->anchors, config->bn_eps, &model->rpn));
     TN_TRY(md_box_head_load(load, "roi_heads.box_head", "roi_heads.box_predictor", channels,
                             config->bn_eps, &model->box));
-    TN_TRY(md_mask_head_load(&mask, "roi_heads.mask_head", load, "roi_heads.mask_predictor",
-                             channels, model->box.classes, config->bn_eps, &model->mask));
+    TN_TRY(load_masks(load, model));
     model->pool = (nn_roi_pool){.sampling_ratio = config->roi_sampling_ratio,
                                 .canonical_scale = config->canonical_scale,
                                 .canonical_level = config->canonical_level,
@@ -79,7 +94,6 @@ static tn_status load_parts(const nn_loader *load, md_mask_rcnn *model) {
                                 .finest = 2};
     config->classes = model->box.classes;
     config->pyramid_channels = channels;
-    config->mask_size = 2 * MD_MASK_ROI;
     const char *prefix = io_weights_prefix(load->file);
     snprintf(config->prefix, sizeof config->prefix, "%s", prefix ? prefix : "");
     md_resnet_describe(&model->body, config->backbone, sizeof config->backbone);
@@ -112,10 +126,11 @@ tn_status md_mask_rcnn_open(const char *path, const md_mask_rcnn_options *option
     io_weights *file;
     *out = NULL;
     TN_TRY(open_detector(path, &file, err));
-    if (!io_weights_find(file, FIRST) && !io_weights_find(file, LAST)) {
+    if (!io_weights_find(file, FIRST) && !io_weights_find(file, BOX)) {
         io_weights_close(file);
-        return tn_fail(err, TN_EFORMAT, "%s: no Mask R-CNN: there is no tensor '%s', nor '%s'",
-                       path, FIRST, LAST);
+        return tn_fail(err, TN_EFORMAT,
+                       "%s: no Mask R-CNN or Faster R-CNN: there is no tensor '%s', nor '%s'", path,
+                       FIRST, BOX);
     }
     md_mask_rcnn *model = tn_alloc_zero(1, sizeof *model);
     tn_status status = model ? load_from(file, options, kn, model, err)

@@ -153,6 +153,9 @@ static tn_status run_all(tool_eval_run *run, const tool_data_model *model, const
 }
 
 tn_status tool_eval_run_model(tool_eval_run *run, const tool_data_model *model, tn_error *err) {
+    if (run->masks && !lexmask_model_has_masks(model->open.model))
+        return tn_fail(err, TN_EUNSUPPORTED,
+                       "--type segm: the detector is a Faster R-CNN, without masks");
     int64_t *ids = NULL;
     size_t count;
     tn_status status = choose_pictures(run, &ids, &count, err);

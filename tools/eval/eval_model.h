@@ -12,6 +12,7 @@ typedef struct tool_eval_run {
     const char *pictures;       // folder
     const char *results_out;    // COCO results are written here
     const char *scores_out;     // folder for both scores of every box; NULL: they are not kept
+    bool masks;                 // they are compared, so the model must have them
     bool proposals;             // keep them
     io_coco_object *proposal;   // [proposal_count] what was looked at; category: the first one's
     size_t proposal_count, room;
@@ -21,7 +22,7 @@ typedef struct tool_eval_run {
 } tool_eval_run;
 
 // TN_EIO before any work when a picture is not there. TN_EINVAL: a model without two scores to
-// keep. TN_ECANCELLED: what is done is written. Release proposals with tool_eval_run_deinit,
-// whatever it returned.
+// keep. TN_EUNSUPPORTED: a model without masks. TN_ECANCELLED: what is done is written. Release
+// proposals with tool_eval_run_deinit, whatever it returned.
 tn_status tool_eval_run_model(tool_eval_run *run, const tool_data_model *model, tn_error *err);
 void tool_eval_run_deinit(tool_eval_run *run);

@@ -38,8 +38,9 @@ tn_status tool_api_write_coco(lexmask_result *result, io_coco_id image, const io
                                .w = (uint32_t)width};
         lexmask_error failure = {0};
         memcpy(found.box, d->box, sizeof found.box);
-        TN_TRY(
-            tool_api_status(lexmask_result_rle(result, i, &found.counts, &failure), &failure, err));
+        if (lexmask_result_has_masks(result))
+            TN_TRY(tool_api_status(lexmask_result_rle(result, i, &found.counts, &failure), &failure,
+                                   err));
         TN_TRY(io_coco_writer_add(writer, &found, err));
     }
     return TN_OK;

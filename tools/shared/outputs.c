@@ -176,6 +176,9 @@ tn_status tool_outputs_open(tool_outputs *o, const tool_output_options *wanted,
                             const lexmask_model *model, const lexmask_names *names,
                             const tool_paths *pictures, tn_error *err) {
     *o = (tool_outputs){.wanted = *wanted, .model = model, .names = names, .pictures = pictures};
+    if (wanted->masks && !lexmask_model_has_masks(model))
+        return tn_fail(err, TN_EUNSUPPORTED,
+                       "--masks: the detector is a Faster R-CNN, without masks");
     if (wanted->ids) TN_TRY(io_coco_open(wanted->ids, 0, &o->ids, err));
     TN_TRY(make_categories(o, err));
     if (wanted->out) TN_TRY(io_make_folder(wanted->out, err));
