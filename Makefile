@@ -77,8 +77,9 @@ DRAW_LIB := $(BUILD)/liblexmask-draw.a
 SHARED := $(BUILD)/liblexmask.so.$(VERSION)
 DRAW_SHARED := $(BUILD)/liblexmask-draw.so.$(VERSION)
 PROGRAM := $(BUILD)/lexmask
+COMPLETION := $(BUILD)/completion/lexmask $(BUILD)/completion/_lexmask
 
-all: $(LIB) $(DRAW_LIB) $(SHARED) $(DRAW_SHARED) $(PROGRAM) ## Build the program and the libraries
+all: $(LIB) $(DRAW_LIB) $(SHARED) $(DRAW_SHARED) $(PROGRAM) $(COMPLETION) ## Build the program and the libraries
 
 # A processor level's files are compiled for that level; dispatch happens once, at start.
 ifeq ($(shell uname -m),x86_64)
@@ -126,6 +127,11 @@ $(BUILD)/tests/test_download: $(BUILD)/obj/tools/shared/download.o
 $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(TEST_LIB_OBJ) $(DRAW_LIB) $(LIB)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(PROGRAM_LDFLAGS) -o $@ $(filter %.o,$^) $(DRAW_LIB) $(LIB) -lcmocka $(TOOL_LIBS) $(DRAW_LIBS) $(LDLIBS)
+
+# Completion for bash and zsh, from the program's own option tables.
+$(COMPLETION): $(PROGRAM)
+	@mkdir -p $(@D)
+	$(Q)$(PROGRAM) completion $(if $(filter _%,$(@F)),zsh,bash) >$@
 
 # V=1 shows the commands.
 Q := $(if $(V),,@)
@@ -185,11 +191,15 @@ install: all ## Install under DESTDIR and PREFIX (/usr/local)
 		$(PC) api/$$lib.pc.in >$(TO_LIB)/pkgconfig/$$lib.pc; \
 	done
 	@install -m 644 docs/lexmask.1 $(TO)/share/man/man1
+	@install -d $(TO)/share/bash-completion/completions $(TO)/share/zsh/site-functions
+	@install -m 644 $(BUILD)/completion/lexmask $(TO)/share/bash-completion/completions
+	@install -m 644 $(BUILD)/completion/_lexmask $(TO)/share/zsh/site-functions
 	@install -m 644 $(DOC_FILES) $(TO)/share/doc/lexmask
 	@for file in $(MODEL_FILES); do install -m 644 demo/model/$$file $(TO)/share/lexmask/model/$$file; done
 
 uninstall: ## Remove what `make install` put there, with the same DESTDIR and PREFIX
-	@rm -f $(TO)/bin/lexmask $(TO)/include/lexmask.h $(TO)/include/lexmask_draw.h $(TO)/share/man/man1/lexmask.1
+	@rm -f $(TO)/bin/lexmask $(TO)/include/lexmask.h $(TO)/include/lexmask_draw.h $(TO)/share/man/man1/lexmask.1 \
+		$(TO)/share/bash-completion/completions/lexmask $(TO)/share/zsh/site-functions/_lexmask
 	@for lib in $(LIBRARIES); do \
 		rm -f $(TO_LIB)/lib$$lib.a $(TO_LIB)/lib$$lib.so{.$(VERSION),.$(ABI),} $(TO_LIB)/pkgconfig/$$lib.pc; \
 	done

@@ -15,6 +15,7 @@ export PKG_CONFIG_PATH=$usr/lib/pkgconfig
 version=$(pkg-config --modversion lexmask)
 for file in bin/lexmask include/lexmask.h include/lexmask_draw.h lib/liblexmask.a lib/liblexmask-draw.a \
     lib/liblexmask.so "lib/liblexmask.so.${version%.*}" lib/liblexmask-draw.so lib/pkgconfig/lexmask-draw.pc \
+    share/bash-completion/completions/lexmask share/zsh/site-functions/_lexmask \
     share/man/man1/lexmask.1 share/doc/lexmask/LICENSE share/lexmask/model/config.json; do
     check "$file is there" test -e "$usr/$file"
 done

@@ -4,6 +4,7 @@
 #include "io/map_fault.h"
 #include "lexmask.h"
 #include "tools/commands.h"
+#include "tools/shared/completion.h"
 #include "tools/shared/stop.h"
 #include "tools/shared/suggest.h"
 
@@ -97,6 +98,19 @@ static void print_man(void) {
           stdout);
 }
 
+// Hidden beside `man`: the Makefile writes and installs what it prints.
+static int print_completion(const char *shell) {
+    if (shell && !strcmp(shell, "bash")) {
+        tool_print_bash(commands, COMMANDS, stdout);
+    } else if (shell && !strcmp(shell, "zsh")) {
+        tool_print_zsh(commands, COMMANDS, stdout);
+    } else {
+        tool_error("completion '%s': expected bash or zsh", shell ? shell : "");
+        return 2;
+    }
+    return 0;
+}
+
 static const tool_command *find_command(const char *word) {
     for (int i = 0; i < COMMANDS; i++)
         if (!strcmp(word, commands[i]->name)) return commands[i];
@@ -136,6 +150,8 @@ int main(int argc, char **argv) {
         code = print_version();
     } else if (!strcmp(word, "man")) {
         print_man();
+    } else if (!strcmp(word, "completion")) {
+        code = print_completion(argc > 2 ? argv[2] : NULL);
     } else {
         const tool_command *chosen = find_command(word);
         code = chosen ? chosen->run(chosen, argc - 2, argv + 2) : no_such_command(word);

@@ -11,7 +11,7 @@
 #include <string.h>
 
 const tool_common_option tool_common[TOOL_COMMON] = {
-    {"--device", "NAME", "where to compute: cpu (the default)"},
+    {"--device", "NAME", "where to compute: cpu (the default)", .choices = "cpu"},
     {"-q, --quiet", NULL, "no notes and no progress; errors and results alone"},
     {"-v, --verbose", NULL, "more notes"},
     {"-h, --help", NULL, "this text"},

@@ -61,6 +61,7 @@ const tool_option *tool_option_at(const tool_command *command, size_t i, const c
 // What every command takes besides.
 typedef struct tool_common_option {
     const char *name, *metavar, *help;
+    const char *choices; // of its value, separated by |; NULL without one
 } tool_common_option;
 #define TOOL_COMMON 4
 extern const tool_common_option tool_common[TOOL_COMMON];
