@@ -2,6 +2,7 @@
 #include "io/json.h"
 
 #include "io/file.h"
+#include "io/scan.h"
 
 #include <jansson.h>
 #include <stdarg.h>
@@ -34,21 +35,36 @@ static tn_status check_depth(const char *text, size_t count, const char *name, t
     return TN_OK;
 }
 
+// Jansson stops behind a word, or behind the sign before it.
+static const char *not_json(const char *text, size_t count, const json_error_t *error) {
+    static const size_t back[] = {3, 8, 1}; // NaN, Infinity, -Infinity
+    size_t position = error->position > 0 ? (size_t)error->position : 0;
+    for (size_t i = 0; i < sizeof back / sizeof *back; i++) {
+        if (position < back[i] || position > count) continue;
+        const char *advice = io_scan_not_json(text + position - back[i], text + count);
+        if (advice) return advice;
+    }
+    return NULL;
+}
+
 tn_status io_json_parse(const void *bytes, size_t count, const char *name, io_json *out,
                         tn_error *err) {
     *out = (io_json){0};
-    TN_TRY(check_depth(bytes, count, name, err));
+    const char *text = count ? bytes : "";
+    if (count >= 3 && !memcmp(text, "\xef\xbb\xbf", 3)) text += 3, count -= 3; // byte order mark
+    TN_TRY(check_depth(text, count, name, err));
     json_error_t error;
-    json_t *value = json_loadb(count ? bytes : "", count, JSON_REJECT_DUPLICATES, &error);
+    json_t *value = json_loadb(text, count, JSON_REJECT_DUPLICATES, &error);
     if (value) {
         *out = (io_json){.value = value, .file = name};
         return TN_OK;
     }
     if (json_error_code(&error) == json_error_out_of_memory)
         return tn_fail(err, TN_ENOMEM, "%s: out of memory for JSON of %zu bytes", name, count);
+    const char *advice = not_json(text, count, &error);
     return tn_fail(err, TN_EFORMAT, "%s: line %d, column %d: %s", name,
                    error.line > 0 ? error.line : 1, error.column > 0 ? error.column : 1,
-                   error.text);
+                   advice ? advice : error.text);
 }
 
 tn_status io_json_read(const char *path, size_t max_bytes, io_json *out, tn_error *err) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // JSON that comes from outside: parsed by Jansson, read through getters that say what is wrong and
 // where. Keys that occur twice, nesting deeper than IO_JSON_DEPTH, NUL in a string and invalid
-// UTF-8 are refused. Errors read "FILE: line 3, column 7: ..." while parsing and
-// "FILE: vision_config.hidden_size: expected an integer, found a string" afterwards.
+// UTF-8 are refused; a byte order mark is skipped. Errors read "FILE: line 3, column 7: ..." while
+// parsing and "FILE: vision_config.hidden_size: expected an integer, found a string" afterwards.
 #pragma once
 
 #include "tensor/status.h"

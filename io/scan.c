@@ -9,7 +9,9 @@
 
 io_scan io_scan_new(const char *name, const void *bytes, size_t count, tn_error *err) {
     const uint8_t *start = bytes;
-    return (io_scan){.name = name, .start = start, .at = start, .end = start + count, .err = err};
+    size_t mark = count >= 3 && !memcmp(start, "\xef\xbb\xbf", 3) ? 3 : 0;
+    return (io_scan){
+        .name = name, .start = start, .at = start + mark, .end = start + count, .err = err};
 }
 
 void io_scan_fail(io_scan *s, tn_status status, const char *format, ...) {
@@ -31,6 +33,24 @@ static void describe(const io_scan *s, const uint8_t *at, char text[32]) {
         snprintf(text, 32, "byte 0x%02x", *at);
 }
 
+const char *io_scan_not_json(const void *at, const void *end) {
+    static const struct {
+        const char *word, *advice;
+    } words[] = {
+#define BY_PYTHON "is not JSON; Python's json.dump writes it for a float that is "
+#define INSTEAD "; write a number, or leave the member out"
+        {"NaN", "NaN " BY_PYTHON "not a number" INSTEAD},
+        {"Infinity", "Infinity " BY_PYTHON "infinite" INSTEAD},
+        {"-Infinity", "-Infinity " BY_PYTHON "infinite" INSTEAD},
+    };
+    size_t left = (size_t)((const char *)end - (const char *)at);
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        size_t length = strlen(words[i].word);
+        if (left >= length && !memcmp(at, words[i].word, length)) return words[i].advice;
+    }
+    return NULL;
+}
+
 void io_scan_expected(io_scan *s, const uint8_t *at, const char *format, ...) {
     if (s->status != TN_OK) return;
     char what[300], there[32];
@@ -38,9 +58,15 @@ void io_scan_expected(io_scan *s, const uint8_t *at, const char *format, ...) {
     va_start(args, format);
     vsnprintf(what, sizeof what, format, args);
     va_end(args);
-    describe(s, at, there);
     size_t line = 1;
     for (const uint8_t *p = s->start; p < at; p++) line += *p == '\n';
+    const char *advice = io_scan_not_json(at, s->end);
+    if (advice) {
+        io_scan_fail(s, TN_EFORMAT, "line %zu, byte %zu: %s (expected %s)", line,
+                     (size_t)(at - s->start), advice, what);
+        return;
+    }
+    describe(s, at, there);
     io_scan_fail(s, TN_EFORMAT, "line %zu, byte %zu: %s, expected %s", line,
                  (size_t)(at - s->start), there, what);
 }

@@ -31,6 +31,7 @@ typedef struct io_scan {
     char key[64]; // a key that had escapes in it, decoded
 } io_scan;
 
+// A byte order mark at the beginning is skipped.
 io_scan io_scan_new(const char *name, const void *bytes, size_t count, tn_error *err);
 
 // The error at the given place: file, line, byte, what is there, what was expected.
@@ -53,6 +54,10 @@ void io_scan_string(io_scan *s, io_slice *out, bool *escapes);
 size_t io_scan_decode(io_slice raw, char *to);
 void io_scan_skip(io_scan *s); // any value; it is checked all the same
 void io_scan_end(io_scan *s);  // only white space may follow
+
+// If the bytes from `at` to `end` begin with NaN, Infinity or -Infinity: what wrote it there and
+// what to do, as a sentence for an error text; else NULL.
+const char *io_scan_not_json(const void *at, const void *end);
 
 static inline bool io_slice_is(io_slice s, const char *text) {
     return s.length == strlen(text) && memcmp(s.text, text, s.length) == 0;

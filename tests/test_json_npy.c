@@ -23,6 +23,8 @@ static void json_values(void **state) {
     int64_t width = 0, absent = 7;
     double rate = 0, real = 0;
     bool norm = false;
+    ASSERT_OK(io_json_parse("\xef\xbb\xbf{}", 5, "mark.json", &doc, &err), err);
+    io_json_close(&doc);
     ASSERT_OK(io_json_parse(good, strlen(good), "good.json", &doc, &err), err);
     ASSERT_OK(io_json_string(&doc, "name", &text, &err), err);
     assert_string_equal(text, "clip");
@@ -84,7 +86,10 @@ static void json_text_that_is_broken(void **state) {
         {"{\"a\": 1, \"a\": 2}", "duplicate"},
         {"{\"a\": 99999999999999999999}", "line 1"},
         {"{\"a\": 1e999}", "line 1"},
-        {"{\"a\": NaN}", "line 1"},
+        {"{\"a\": NaN}", "line 1, column 9: NaN is not JSON; Python's json.dump writes it"},
+        {"[\n-Infinity]", "-Infinity is not JSON"},
+        {"[Infinity]", "Infinity is not JSON"},
+        {"[Infinite]", "invalid token near 'Infinite'"},
         {"{\"a\": \"\\u0000\"}", "line 1"},
         {"{\"a\": \"\xff\"}", "line 1"},
         {"{\"a\": \"\\ud800\"}", "line 1"},
