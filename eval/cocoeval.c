@@ -157,10 +157,13 @@ static tn_status check_truths(ev_job *job, const keys *k, tn_error *err) {
         const io_coco_object *o = &job->truth->objects[k->order[i]];
         bool shape = o->shape.kind != IO_COCO_NONE;
         job->out->zero_ids += o->id == 0;
-        if (!o->has_area || (job->masks ? !shape : !o->has_box))
-            return tn_fail(err, TN_EFORMAT, "annotation %lld (picture %lld) has no \"%s\"",
-                           (long long)o->id, (long long)o->image_id,
-                           !o->has_area ? "area"
+        bool wanted = job->masks ? shape : o->has_box;
+        char id[24], image[24];
+        if (!wanted || !o->has_area)
+            return tn_fail(err, TN_EFORMAT, "annotation %s (picture %s) has no \"%s\"",
+                           io_coco_show_id(o->id, o->id_text, id),
+                           io_coco_show_id(o->image_id, o->image_text, image),
+                           wanted       ? "area"
                            : job->masks ? "segmentation"
                                         : "bbox");
     }
@@ -171,10 +174,11 @@ static tn_status check_results(const ev_job *job, size_t count, tn_error *err) {
     for (size_t i = 0; i < count; i++) {
         const io_coco_object *o = &job->results[i];
         bool known = i > 0 && o->image_id == job->results[i - 1].image_id;
+        char image[24];
         if (!known && io_coco_find_image(job->truth, o->image_id) < 0)
             return tn_fail(err, TN_EFORMAT,
-                           "result %zu is in picture %lld, which the annotations do not have",
-                           i + 1, (long long)o->image_id);
+                           "result %zu is in picture %s, which the annotations do not have", i + 1,
+                           io_coco_show_id(o->image_id, o->image_text, image));
         bool shape = o->shape.kind != IO_COCO_NONE;
         if (job->box_areas ? !o->has_box : !shape)
             return tn_fail(err, TN_EFORMAT, "result %zu has no \"%s\", but the first one has",

@@ -26,8 +26,8 @@ static tn_status list_results(const io_coco *truth, const io_coco *results, foun
         int64_t image = io_coco_find_image(truth, o->image_id);
         if (image < 0)
             return tn_fail(err, TN_EFORMAT,
-                           "result %zu is in picture %lld, which the annotations do not have",
-                           i + 1, (long long)o->image_id);
+                           "result %zu is in picture %s, which the annotations do not have", i + 1,
+                           io_coco_show_id(o->image_id, o->image_text, (char[24]){0}));
         if (!o->has_box) return tn_fail(err, TN_EFORMAT, "result %zu has no \"bbox\"", i + 1);
         list[i] = (found){image, o->score, i};
     }
@@ -66,8 +66,9 @@ static tn_status name_all(const io_coco *truth, const io_coco *results, const fo
         named[i] = EV_LEFT_OUT;
         if (o->crowd) continue;
         if (!o->has_box)
-            return tn_fail(err, TN_EFORMAT, "annotation %lld (picture %lld) has no \"bbox\"",
-                           (long long)o->id, (long long)o->image_id);
+            return tn_fail(err, TN_EFORMAT, "annotation %s (picture %s) has no \"bbox\"",
+                           io_coco_show_id(o->id, o->id_text, (char[24]){0}),
+                           io_coco_show_id(o->image_id, o->image_text, (char[24]){0}));
         named[i] = name_of(truth, results, list, o, iou);
     }
     return TN_OK;

@@ -149,7 +149,6 @@ static const struct {
     {'a', "[]", "byte 0: '[', expected an object of annotations (results begin like this)"},
     {'a', "null", "'n', expected an object"},
     {'a', "hello", "'h', expected an object"},
-    {'a', "\xef\xbb\xbf{}", "byte 0xef, expected an object"},
     {'a', "{}", "with \"images\" and \"annotations\""},
     {'a', "{\"info\":1}", "with \"images\" and \"annotations\""},
     {'a', "{\"images\":[]} x", "'x', expected the end of the file"},
@@ -165,7 +164,7 @@ static const struct {
     {'a', "{\"images\":[{}]}", "'{', expected an image with \"id\""},
     {'a', "{\"images\":[{\"id\":1},]}", "']', expected an object"},
     {'a', "{\"images\":[{\"id\":1} {\"id\":2}]}", "'{', expected ',' or ']'"},
-    {'a', "{\"images\":[{\"id\":\"1\"}]}", "'\"', expected an integer"},
+    {'a', "{\"images\":[{\"id\":true}]}", "'t', expected an integer"},
     {'a', "{\"images\":[{\"id\":1.5}]}", "'1', expected an integer"},
     {'a', "{\"images\":[{\"id\":1e40}]}", "expected an integer"},
     {'a', "{\"images\":[{\"id\":9223372036854775808}]}", "expected an integer"},
@@ -186,8 +185,8 @@ static const struct {
     {'a', IMAGE "{" OBJECT ",\"bbox\":[1,2,3,4,5,6,7,8]}]}", "expected a box"},
     {'a', IMAGE "{" OBJECT ",\"bbox\":\"1 2 3 4\"}]}", "expected an array"},
     {'a', IMAGE "{" OBJECT ",\"bbox\":[1,2,null,4]}]}", "'n', expected a number"},
-    {'a', IMAGE "{" OBJECT ",\"area\":NaN}]}", "'N', expected a number"},
-    {'a', IMAGE "{" OBJECT ",\"area\":-Infinity}]}", "'-', expected a number"},
+    {'a', IMAGE "{" OBJECT ",\"area\":NaN}]}", "NaN is not JSON"},
+    {'a', IMAGE "{" OBJECT ",\"area\":-Infinity}]}", "-Infinity is not JSON"},
     {'a', IMAGE "{" OBJECT ",\"area\":1e999}]}", "a number that a double can hold"},
     {'a', IMAGE "{" OBJECT ",\"area\":01}]}", "'0', expected a number"},
     {'a', IMAGE "{" OBJECT ",\"area\":+1}]}", "'+', expected a number"},
@@ -253,7 +252,11 @@ static const struct {
     {'r', "[{\"image_id\":1,\"category_id\":1,\"score\":1}]", "\"bbox\" or \"segmentation\""},
     {'r', "[{\"image_id\":1,\"category_id\":1,\"score\":1,\"bbox\":[]}]", "\"bbox\" or"},
     {'r', "[{\"image_id\":1,\"category_id\":1,\"score\":\"1\",\"bbox\":[1,2,3,4]}]", "a number"},
-    {'r', "[{\"image_id\":\"a.jpg\",\"category_id\":1}]", "expected an integer"},
+    {'r', "[{\"image_id\":\"\",\"category_id\":1}]", "expected an id, a number or a text"},
+    {'r', "[{\"image_id\":\"a\\u0000b\",\"category_id\":1}]", "expected an id"},
+    {'r', "[{\"image_id\":[1],\"category_id\":1}]", "expected an integer"},
+    {'a', "{\"images\":[{\"id\":\"a\"},{\"id\":\"a\"}]}", "image id a is there twice"},
+    {'a', "{\"images\":[{\"id\":\"5\"},{\"id\":5}]}", "image id 5 is there twice"},
     {'r', "[{\"image_id\":1,\"category_id\":1,\"score\":1,\"segmentation\":null}]", "\"bbox\" or"},
     {'r', "", "the end of the file, expected an array"},
     {'r', "null", "'n', expected an array"},
@@ -267,12 +270,18 @@ static const struct {
     {'r', "[{" FOUND "}]]", "']', expected the end of the file"},
     {'r', "[{" FOUND "}],\n[{" FOUND "}]", "',', expected the end of the file"},
     {'r', "{" FOUND "}\n{" FOUND "}", "line 1, byte 0: '{', expected an array"},
-    {'r', "[{" WHERE ",\"score\":NaN,\"bbox\":[1,2,3,4]}]", "'N', expected a number"},
+    {'r', "[{" WHERE ",\"score\":NaN,\"bbox\":[1,2,3,4]}]",
+     "line 1, byte 39: NaN is not JSON; Python's json.dump writes it for a float that is not a "
+     "number; write a number, or leave the member out (expected a number)"},
+    {'r', "[{\"image_id\":NaN}]", "NaN is not JSON"},
+    {'a', "{\"images\":[],\"x\":[NaN]}", "NaN is not JSON"},
+    {'a', "{\"images\":[],\"x\":-Infinity}", "-Infinity is not JSON; Python's json.dump"},
     {'r', "[{" WHERE ",\"score\":null,\"bbox\":[1,2,3,4]}]", "'n', expected a number"},
     {'r', "[{" WHERE ",\"score\":[1],\"bbox\":[1,2,3,4]}]", "'[', expected a number"},
     {'r', "[{" WHERE ",\"score\":1e999,\"bbox\":[1,2,3,4]}]", "a number that a double can hold"},
     {'r', "[{" WHERE ",\"score\":true,\"bbox\":[1,2,3,4]}]", "'t', expected a number"},
-    {'r', "[{" WHERE ",\"score\":1,\"bbox\":[1,2,3,Infinity]}]", "'I', expected a number"},
+    {'r', "[{" WHERE ",\"score\":1,\"bbox\":[1,2,3,Infinity]}]",
+     "Infinity is not JSON; Python's json.dump writes it for a float that is infinite"},
     {'r', "[{" WHERE ",\"score\":1,\"bbox\":[[1,2,3,4]]}]", "'[', expected a number"},
     {'r', "[{" WHERE ",\"score\":1,\"bbox\":{\"x\":1}}]", "'{', expected an array"},
     {'r', "[{" WHERE ",\"score\":1,\"bbox\":[1,2,3,4}]", "'}', expected ',' or ']'"},
@@ -284,10 +293,6 @@ static const struct {
     {'r', "[{" WHERE ",\"score\":1,\"segmentation\":{\"counts\":\"04\"}}]", "with \"size\" and"},
     {'r', "[{" WHERE ",\"score\":1,\"segmentation\":{\"size\":[4,4],\"counts\":null}}]",
      "expected"},
-    {'r', "[{\"image_id\":\"1\",\"category_id\":1,\"score\":1,\"bbox\":[1,2,3,4]}]",
-     "expected an integer"},
-    {'r', "[{\"image_id\":1,\"category_id\":\"cat\",\"score\":1,\"bbox\":[1,2,3,4]}]",
-     "an integer"},
     {'r', "[{\"image_id\":1.5,\"category_id\":1,\"score\":1,\"bbox\":[1,2,3,4]}]", "an integer"},
     {'r', "[{\"image_id\":1,\"category_id\":1e30,\"score\":1,\"bbox\":[1,2,3,4]}]", "an integer"},
 };
@@ -304,6 +309,148 @@ static void what_is_broken_is_refused_with_its_place(void **state) {
                      status == TN_OK ? "was read" : err.text, broken[i].why);
     }
     assert_true(count > 100);
+}
+
+// ---- files as people have them -----------------------------------------------------------------
+
+static void ids_that_are_text_have_a_number_in_every_file(void **state) {
+    (void)state;
+    io_coco *c, *r;
+    ASSERT_OK(read_text("{\"images\":[{\"id\":\"b.jpg\"},{\"id\":\"0139\"},{\"id\":\"139\"},"
+                        "{\"id\":5}],\"categories\":[{\"id\":\"cat\",\"name\":\"cat\"}],"
+                        "\"annotations\":[{\"id\":\"x\",\"image_id\":\"0139\",\"category_id\":"
+                        "\"cat\",\"area\":1},{\"id\":\"y\",\"image_id\":\"0139\",\"category_id\":"
+                        "\"cat\",\"area\":1},{\"id\":3,\"image_id\":\"\\u0062.jpg\","
+                        "\"category_id\":\"cat\",\"area\":1}]}",
+                        false, 0, &c),
+              err);
+    ASSERT_OK(read_text("[{\"image_id\":\"0139\",\"category_id\":\"cat\",\"score\":1,\"bbox\":"
+                        "[1,2,3,4]},{\"image_id\":\"5\",\"category_id\":\"cat\",\"score\":1,"
+                        "\"bbox\":[1,2,3,4]},{\"image_id\":\"c\",\"category_id\":1,\"score\":1,"
+                        "\"bbox\":[1,2,3,4]}]",
+                        true, 0, &r),
+              err);
+    static const int of[] = {1, 1, 0};
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(io_coco_find_image(c, c->objects[i].image_id), of[i]);
+    assert_string_equal(c->images[0].id_text, "b.jpg");
+    assert_string_equal(c->images[1].id_text, "0139");
+    assert_string_equal(c->images[2].id_text, "139"); // as it was, to be written so again
+    assert_int_equal(c->images[2].id, 139);
+    assert_null(c->images[3].id_text);
+    assert_string_equal(c->objects[1].image_text, "0139");
+    assert_string_equal(c->objects[2].image_text, "b.jpg");
+    assert_string_equal(c->objects[0].id_text, "x");
+    assert_null(c->objects[2].id_text);
+    assert_int_equal(io_coco_find_category(c, c->objects[0].category_id), 0);
+    assert_string_equal(c->categories[0].id_text, "cat");
+    assert_int_equal(io_coco_find_image(c, r->objects[0].image_id), 1);
+    assert_int_equal(io_coco_find_category(c, r->objects[0].category_id), 0);
+    assert_int_equal(io_coco_find_image(c, r->objects[1].image_id), 3); // "5" is 5
+    assert_int_equal(io_coco_find_image(c, r->objects[2].image_id), -1);
+    assert_string_equal(r->objects[2].image_text, "c");
+    io_coco_close(c);
+    io_coco_close(r);
+}
+
+static void a_text_is_an_integer_only_if_written_like_one(void **state) {
+    (void)state;
+    static const struct {
+        const char *text;
+        int64_t number; // -1: a hash
+    } cases[] = {
+        {"0", 0},   {"7", 7},    {"-12", -12}, {"9223372036854775807", INT64_MAX},
+        {"07", -1}, {"-0", -1},  {"+7", -1},   {"9223372036854775808", -1},
+        {"", -1},   {"-", -1},   {"7.0", -1},  {"99999999999999999999999", -1},
+        {" 7", -1}, {"a.b", -1}, {"1e3", -1},  {"00", -1},
+    };
+    size_t count = sizeof cases / sizeof *cases;
+    for (size_t i = 0; i < count; i++) {
+        int64_t number = io_coco_text_number(cases[i].text, strlen(cases[i].text));
+        if (cases[i].number != -1)
+            assert_int_equal(number, cases[i].number);
+        else
+            assert_true(number < -((int64_t)1 << 61));
+        for (size_t j = 0; j < i; j++)
+            assert_true(number != io_coco_text_number(cases[j].text, strlen(cases[j].text)));
+    }
+}
+
+static void an_area_that_is_missing_is_computed(void **state) {
+    (void)state;
+#define AREAS                                                                                      \
+    "{\"annotations\":["                                                                           \
+    "{\"id\":1,\"image_id\":1,\"category_id\":1,\"bbox\":[1,2,4,5],\"segmentation\":"              \
+    "[[1,1,5,1,5,4,1,4]]},"                                                                        \
+    "{\"id\":2,\"image_id\":1,\"category_id\":1,\"bbox\":[1,2,4,5],\"area\":null},"                \
+    "{\"id\":3,\"image_id\":1,\"category_id\":1,\"bbox\":[1,2,4,5],\"area\":3,"                    \
+    "\"segmentation\":[[1,1,5,1,5,4,1,4]]},"                                                       \
+    "{\"id\":4,\"image_id\":2,\"category_id\":1,\"bbox\":[1,2,4,5],\"segmentation\":"              \
+    "[[1,1,5,1,5,4,1,4]]},"                                                                        \
+    "{\"id\":5,\"image_id\":2,\"category_id\":1,\"segmentation\":{\"size\":[4,5],\"counts\":"      \
+    "[3,7,10]}},"                                                                                  \
+    "{\"id\":6,\"image_id\":1,\"category_id\":1,\"bbox\":[1,2,4,5],\"segmentation\":"              \
+    "[[1,1,5e6,1,5,4]]},"                                                                          \
+    "{\"id\":7,\"image_id\":1,\"category_id\":1,\"bbox\":[1,2,-4,-5],\"segmentation\":[]},"        \
+    "{\"id\":8,\"image_id\":1,\"category_id\":1}],"                                                \
+    "\"images\":[{\"id\":1,\"width\":20,\"height\":10},{\"id\":2}]}"
+    static const double area[] = {12, 20, 3, 20, 7, 20, 0};
+    for (unsigned want = 0; want <= IO_COCO_SHAPES; want++) {
+        io_coco *c;
+        char text[600];
+        ASSERT_OK(read_text(AREAS, false, want, &c), err);
+        for (int i = 0; i < 7; i++) {
+            assert_true(c->objects[i].has_area && c->objects[i].area == area[i]);
+            if (!want) assert_int_equal(c->objects[i].shape.kind, IO_COCO_NONE);
+        }
+        if (want) assert_int_equal(c->objects[0].shape.kind, IO_COCO_POLYGONS);
+        assert_false(c->objects[7].has_area); // nothing to compute it from
+        assert_int_equal(c->areas_of_masks, 2);
+        assert_int_equal(c->areas_of_boxes, 4);
+        assert_string_equal(io_coco_notes(c, text, sizeof text),
+                            "6 annotations have no \"area\": it was computed, of 2 from the mask, "
+                            "of 4 from the box");
+        io_coco_close(c);
+    }
+}
+
+static void annotations_of_one_id_are_kept_and_counted(void **state) {
+    (void)state;
+    io_coco *c;
+    char text[600];
+    ASSERT_OK(read_text("{\"images\":[{\"id\":1}],\"annotations\":["
+                        "{\"id\":0,\"image_id\":1,\"category_id\":1,\"area\":1},"
+                        "{\"id\":7,\"image_id\":1,\"category_id\":1,\"area\":2},"
+                        "{\"id\":7,\"image_id\":1,\"category_id\":1,\"area\":3},"
+                        "{\"id\":0,\"image_id\":1,\"category_id\":1,\"area\":4},"
+                        "{\"id\":7,\"image_id\":1,\"category_id\":1,\"area\":5}]}",
+                        false, 0, &c),
+              err);
+    assert_int_equal(c->object_count, 5);
+    assert_true(c->objects[1].area == 2 && c->objects[2].area == 3);
+    assert_int_equal(c->repeated_ids, 3);
+    assert_int_equal(c->repeated, 2);
+    io_coco_notes(c, text, sizeof text);
+    assert_non_null(strstr(text, "3 annotations have the id of an earlier one, the first of them "
+                                 "7: all are kept"));
+    io_coco_notes(c, text, 20); // cut, not overrun
+    assert_int_equal(strlen(text), 19);
+    io_coco_close(c);
+    ASSERT_OK(read_text(annotations, false, 0, &c), err);
+    assert_int_equal(c->repeated_ids, 0);
+    io_coco_close(c);
+}
+
+static void a_byte_order_mark_is_skipped(void **state) {
+    (void)state;
+    io_coco *c;
+    ASSERT_OK(read_text("\xef\xbb\xbf{\"images\":[{\"id\":1}]}", false, 0, &c), err);
+    assert_int_equal(c->image_count, 1);
+    io_coco_close(c);
+    ASSERT_OK(read_text("\xef\xbb\xbf[]", true, 0, &c), err);
+    io_coco_close(c);
+    assert_int_equal(read_text("\xef\xbb\xbf", true, 0, &c), TN_EFORMAT);
+    assert_int_equal(read_text("\xef\xbb{}", false, 0, &c), TN_EFORMAT);
 }
 
 static void nesting_has_a_limit(void **state) {
@@ -614,6 +761,11 @@ int main(void) {
         cmocka_unit_test(the_first_images_stay_with_what_is_in_them),
         cmocka_unit_test(results_are_read),
         cmocka_unit_test(what_is_broken_is_refused_with_its_place),
+        cmocka_unit_test(ids_that_are_text_have_a_number_in_every_file),
+        cmocka_unit_test(a_text_is_an_integer_only_if_written_like_one),
+        cmocka_unit_test(an_area_that_is_missing_is_computed),
+        cmocka_unit_test(annotations_of_one_id_are_kept_and_counted),
+        cmocka_unit_test(a_byte_order_mark_is_skipped),
         cmocka_unit_test(nesting_has_a_limit),
         cmocka_unit_test(a_cut_file_is_refused_wherever_it_is_cut),
         cmocka_unit_test(changed_bytes_do_no_harm),

@@ -201,6 +201,31 @@ static void small_cases_have_known_figures(void **state) {
     ev_coco_deinit(&c);
 }
 
+static void files_as_people_have_them_give_the_same_figures(void **state) {
+    (void)state;
+    static const char *const truths[] = {
+        "\xef\xbb\xbf" HEAD "\"annotations\":[{\"id\":7,\"image_id\":1,\"category_id\":1,\"bbox\":"
+        "[1,1,4,4],\"segmentation\":[[1,1,5,1,5,5,1,5]]}]}", // no area
+        "{\"images\":[{\"id\":\"1\",\"width\":10,\"height\":10}],\"categories\":[{\"id\":1}],"
+        "\"annotations\":[{\"id\":7,\"image_id\":\"1\",\"category_id\":1,\"bbox\":[1,1,4,4],"
+        "\"area\":16,\"segmentation\":[[1,1,5,1,5,5,1,5]]}]}",
+    };
+    for (size_t i = 0; i < sizeof truths / sizeof *truths; i++)
+        for (int masks = 0; masks < 2; masks++) {
+            ev_coco_options o = {.masks = masks};
+            ev_coco a, b;
+            const char *found =
+                "[{\"image_id\":\"1\",\"category_id\":1,\"score\":1,\"bbox\":[1,1,4,3]"
+                ",\"segmentation\":[[1,1,5,1,5,4,1,4]]}]";
+            ASSERT_OK(run(TRUTH, found, o, &a), err);
+            ASSERT_OK(run(truths[i], found, o, &b), err);
+            assert_true(a.stats[0] > 0 && a.stats[3] > 0); // small: the area is known
+            assert_memory_equal(a.stats, b.stats, sizeof a.stats);
+            ev_coco_deinit(&a);
+            ev_coco_deinit(&b);
+        }
+}
+
 static void what_cannot_be_compared_is_refused(void **state) {
     (void)state;
     static const struct {
@@ -214,8 +239,8 @@ static void what_cannot_be_compared_is_refused(void **state) {
          "result 2 has no \"bbox\""},
         {TRUTH, "[{" FOUND ",\"segmentation\":[]},{" FOUND ",\"bbox\":[1,1,4,4]}]", false,
          "result 2 has no \"segmentation\""},
-        {HEAD "\"annotations\":[{\"id\":7,\"image_id\":1,\"category_id\":1,\"bbox\":[1,1,4,4]}]}",
-         "[]", false, "annotation 7 (picture 1) has no \"area\""},
+        {TRUTH, "[{\"image_id\":\"1.jpg\",\"category_id\":1,\"score\":1,\"bbox\":[1,1,4,4]}]",
+         false, "result 1 is in picture 1.jpg, which the annotations do not have"},
         {HEAD "\"annotations\":[{\"id\":7,\"image_id\":1,\"category_id\":1,\"area\":1}]}", "[]",
          false, "annotation 7 (picture 1) has no \"bbox\""},
         {HEAD "\"annotations\":[{\"id\":7,\"image_id\":1,\"category_id\":1,\"area\":1}]}", "[]",
@@ -284,6 +309,7 @@ int main(void) {
         cmocka_unit_test(random_sets_give_pycocotools_figures),
         cmocka_unit_test(published_figures_come_out),
         cmocka_unit_test(small_cases_have_known_figures),
+        cmocka_unit_test(files_as_people_have_them_give_the_same_figures),
         cmocka_unit_test(what_cannot_be_compared_is_refused),
         cmocka_unit_test(memory_may_run_out_anywhere),
     };

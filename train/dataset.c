@@ -58,15 +58,6 @@ bool tr_polygon_usable(const io_coco_polygon *polygon) {
     return polygon->points >= 3;
 }
 
-// A polygon is drawn point by point, so one that runs far away would take memory without end.
-static bool near_picture(const io_coco_polygon *p, int64_t w, int64_t h) {
-    for (size_t i = 0; i < 2 * p->points; i++) {
-        double side = (double)(i % 2 ? h : w);
-        if (!(p->xy[i] >= -side && p->xy[i] <= 2 * side)) return false;
-    }
-    return true;
-}
-
 tr_count tr_object_mask_state(const io_coco_object *object, int64_t w, int64_t h,
                               tn_arena *scratch) {
     const io_coco_shape *shape = &object->shape;
@@ -75,7 +66,7 @@ tr_count tr_object_mask_state(const io_coco_object *object, int64_t w, int64_t h
         size_t usable = 0;
         for (size_t i = 0; i < shape->count; i++) {
             if (!tr_polygon_usable(&shape->polygons[i])) continue;
-            if (!near_picture(&shape->polygons[i], w, h)) return TR_BAD_MASK;
+            if (!io_polygon_near(&shape->polygons[i], w, h)) return TR_BAD_MASK;
             usable++;
         }
         return usable ? TR_OBJECTS_USED : TR_NO_MASK;
@@ -251,6 +242,7 @@ void tr_dataset_close(tr_dataset *data) {
 
 char *tr_dataset_path(const tr_dataset *data, size_t picture) {
     const char *file = data->pictures[picture].source->file;
+    if (file[0] == '/') return tn_strdup(file);
     size_t bytes = strlen(data->folder) + strlen(file) + 2;
     char *path = tn_alloc(bytes);
     if (path) snprintf(path, bytes, "%s/%s", data->folder, file);

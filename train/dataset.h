@@ -62,7 +62,8 @@ typedef struct tr_dataset_options {
 tn_status tr_dataset_open(const tr_dataset_options *options, tr_dataset **out, tn_error *err);
 void tr_dataset_close(tr_dataset *data); // NULL is fine
 
-// "FOLDER/file_name", from tn_alloc; NULL when memory is out.
+// "FOLDER/file_name", or "file_name" alone where it is an absolute path; from tn_alloc; NULL when
+// memory is out.
 char *tr_dataset_path(const tr_dataset *data, size_t picture);
 // "pictures 5, pictures_used 3, …" without what is 0; returns text.
 const char *tr_counts_text(const int64_t counts[TR_COUNTS], char *text, size_t bytes);

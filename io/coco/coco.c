@@ -9,6 +9,7 @@ typedef struct reader {
     io_scan scan;
     io_coco_tables *to;
     bool results, shapes, lvis;
+    const char *image_text; // of the last object: neighbours often have the same
 } reader;
 
 // Room in a column, or the error.
@@ -43,6 +44,37 @@ static const char *read_text(reader *r, size_t *length) {
     column->count -= raw.length - n;
     if (length) *length = n;
     return place;
+}
+
+// text may be NULL when it is not kept.
+static int64_t read_id(reader *r, const char **text) {
+    io_scan *s = &r->scan;
+    int64_t number = 0;
+    if (io_scan_peek(s) != '"') {
+        io_scan_integer(s, &number);
+        return number;
+    }
+    const uint8_t *from = s->at;
+    size_t length = 0;
+    const char *read = read_text(r, &length);
+    if (!read) return 0;
+    if (!length || strlen(read) != length) io_scan_expected(s, from, "an id, a number or a text");
+    number = io_coco_text_number(read, length);
+    if (!text)
+        r->to->text.count -= length + 1;
+    else
+        *text = read;
+    return number;
+}
+
+static void read_image_id(reader *r, io_coco_object *o) {
+    o->image_id = read_id(r, &o->image_text);
+    if (!o->image_text) return;
+    if (r->image_text && !strcmp(r->image_text, o->image_text)) {
+        r->to->text.count -= strlen(o->image_text) + 1;
+        o->image_text = r->image_text;
+    }
+    r->image_text = o->image_text;
 }
 
 static int64_t read_size(io_scan *s) {
@@ -166,20 +198,23 @@ static int read_member(reader *r, io_slice key, io_coco_object *o) {
     if (io_slice_is(key, "bbox")) {
         o->has_box = read_box(s, o->box);
     } else if (io_slice_is(key, "image_id")) {
-        io_scan_integer(s, &o->image_id);
+        read_image_id(r, o);
         return IMAGE;
     } else if (io_slice_is(key, "category_id")) {
-        io_scan_integer(s, &o->category_id);
+        o->category_id = read_id(r, NULL);
         return CATEGORY;
     } else if (r->results && io_slice_is(key, "score")) {
         io_scan_number(s, &o->score);
         return SCORE;
     } else if (!r->results && io_slice_is(key, "id")) {
-        io_scan_integer(s, &o->id);
+        o->id = read_id(r, &o->id_text);
         return ID;
     } else if (!r->results && io_slice_is(key, "area")) {
-        io_scan_number(s, &o->area);
-        o->has_area = true;
+        o->has_area = io_scan_peek(s) != 'n';
+        if (o->has_area)
+            io_scan_number(s, &o->area);
+        else
+            io_scan_skip(s);
     } else if (!r->results && io_slice_is(key, "iscrowd")) {
         io_scan_flag(s, &o->crowd);
     } else if (r->lvis && io_slice_is(key, "ignore")) {
@@ -199,13 +234,27 @@ static const char *missing(const reader *r, const io_coco_object *o, int seen) {
     return NULL;
 }
 
+static int read_members(reader *r, io_coco_object *o) {
+    int seen = 0;
+    *o = (io_coco_object){.id = (int64_t)r->to->objects.count + 1};
+    io_scan_enter(&r->scan, '{');
+    for (io_slice key; io_scan_key(&r->scan, &key);) seen |= read_member(r, key, o);
+    return seen;
+}
+
 static void read_object(reader *r) {
     io_scan *s = &r->scan;
     const uint8_t *from = (io_scan_peek(s), s->at);
-    io_coco_object o = {.id = (int64_t)r->to->objects.count + 1};
-    int seen = 0;
-    io_scan_enter(s, '{');
-    for (io_slice key; io_scan_key(s, &key);) seen |= read_member(r, key, &o);
+    io_coco_object o;
+    int seen = read_members(r, &o);
+    bool no_area = !r->results && !o.has_area;
+    if (no_area && !r->shapes && seen & SHAPE && s->status == TN_OK) {
+        s->at = from; // again, with the segmentation, which gives the area
+        r->shapes = true;
+        seen = read_members(r, &o);
+        r->shapes = false;
+    }
+    r->to->missing_areas += no_area;
     if (s->status != TN_OK) return;
     const char *lacks = missing(r, &o, seen);
     if (lacks) {
@@ -223,7 +272,7 @@ static const int64_t *read_ids(reader *r, size_t *count) {
     io_scan_enter(s, '[');
     while (io_scan_item(s)) {
         int64_t *place = take(r, ids, 1);
-        if (place) io_scan_integer(s, place);
+        if (place) *place = read_id(r, NULL);
     }
     *count = ids->count - first;
     return io_column_at(ids, first);
@@ -249,7 +298,7 @@ static void read_image(reader *r) {
     io_scan_enter(s, '{');
     for (io_slice key; io_scan_key(s, &key);) {
         if (io_slice_is(key, "id")) {
-            io_scan_integer(s, &image.id);
+            image.id = read_id(r, &image.id_text);
             id = true;
         } else if (io_slice_is(key, "width")) {
             image.w = (int32_t)read_size(s);
@@ -278,7 +327,7 @@ static void read_category(reader *r) {
     io_scan_enter(s, '{');
     for (io_slice key; io_scan_key(s, &key);) {
         if (io_slice_is(key, "id")) {
-            io_scan_integer(s, &category.id);
+            category.id = read_id(r, &category.id_text);
             id = true;
         } else if (io_slice_is(key, "name")) {
             category.name = read_text(r, NULL);
@@ -311,6 +360,7 @@ static void read_annotations(reader *r) {
         {"images", read_image}, {"categories", read_category}, {"annotations", read_object}};
     io_scan *s = &r->scan;
     bool seen[3] = {false};
+    const uint8_t *from = (io_scan_peek(s), s->at);
     if (io_scan_peek(s) == '[')
         io_scan_expected(s, s->at, "an object of annotations (results begin like this)");
     io_scan_enter(s, '{');
@@ -326,12 +376,23 @@ static void read_annotations(reader *r) {
         read_list(r, lists[i].read);
     }
     if (!seen[0] && !seen[2])
-        io_scan_expected(s, s->start, "an object with \"images\" and \"annotations\"");
+        io_scan_expected(s, from, "an object with \"images\" and \"annotations\"");
 }
 
 static int by_id(const void *a, const void *b) {
     const io_coco_place *x = a, *y = b;
     return x->id < y->id ? -1 : x->id > y->id;
+}
+
+// element begins with its id and the id's text.
+static void twice(io_scan *s, const char *what, const void *element) {
+    int64_t id;
+    const char *text;
+    char room[24];
+    memcpy(&id, element, sizeof id);
+    memcpy(&text, (const char *)element + sizeof id, sizeof text);
+    io_scan_fail(s, TN_EFORMAT, "%s id %s is there twice, expected once", what,
+                 io_coco_show_id(id, text, room));
 }
 
 // stride: between elements that begin with their id.
@@ -349,8 +410,7 @@ static io_coco_place *sorted(io_scan *s, const void *first, size_t count, size_t
     qsort(places, count, sizeof *places, by_id);
     for (size_t i = 1; i < count; i++)
         if (places[i].id == places[i - 1].id)
-            io_scan_fail(s, TN_EFORMAT, "%s id %lld is there twice, expected once", what,
-                         (long long)places[i].id);
+            twice(s, what, (const char *)first + places[i].index * (int64_t)stride);
     return places;
 }
 
@@ -361,9 +421,11 @@ static tn_status open_tables(io_coco_tables *t, size_t bytes, bool results, unsi
     TN_TRY(io_column_open(&t->images, sizeof(io_coco_image), entries, err));
     TN_TRY(io_column_open(&t->categories, sizeof(io_coco_category), entries, err));
     TN_TRY(io_column_open(&t->objects, sizeof(io_coco_object), objects, err));
-    TN_TRY(io_column_open(&t->text, 1, bytes, err));
+    // Ids of annotations without an area are read twice.
+    TN_TRY(io_column_open(&t->text, 1, results ? bytes : 2 * bytes, err));
     if (want & IO_COCO_LVIS) TN_TRY(io_column_open(&t->ids, sizeof(int64_t), bytes / 2, err));
-    if (!(want & IO_COCO_SHAPES)) return TN_OK;
+    // Without IO_COCO_SHAPES, of annotations that have no area.
+    if (results && !(want & IO_COCO_SHAPES)) return TN_OK;
     TN_TRY(io_column_open(&t->polygons, sizeof(io_coco_polygon), bytes / 6 + 1, err));
     TN_TRY(io_column_open(&t->numbers, sizeof(double), bytes / 2, err));
     return io_column_open(&t->counts, sizeof(uint32_t), bytes / 2, err);
@@ -383,11 +445,16 @@ static tn_status read_all(reader *r) {
     t->category_by_id = sorted(s, t->categories.arena.base, t->categories.count,
                                sizeof(io_coco_category), "category");
     t->coco = (io_coco){
-        (const io_coco_image *)(const void *)t->images.arena.base,        t->images.count,
-        (const io_coco_category *)(const void *)t->categories.arena.base, t->categories.count,
-        (const io_coco_object *)(const void *)t->objects.arena.base,      t->objects.count,
+        .images = io_column_at(&t->images, 0),
+        .image_count = t->images.count,
+        .categories = io_column_at(&t->categories, 0),
+        .category_count = t->categories.count,
+        .objects = io_column_at(&t->objects, 0),
+        .object_count = t->objects.count,
     };
-    return s->status;
+    if (s->status != TN_OK || r->results) return s->status;
+    s->status = io_coco_complete(t, r->shapes, s->err);
+    return s->status == TN_OK ? TN_OK : tn_fail_prefix(s->err, "%s", s->name);
 }
 
 tn_status io_coco_read(const void *bytes, size_t count, const char *name, bool results,

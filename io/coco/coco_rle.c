@@ -40,3 +40,11 @@ tn_status io_rle_from_shape(const io_coco_shape *shape, uint32_t h, uint32_t w, 
         return tn_fail(err, TN_EFORMAT, "no segmentation, expected one");
     }
 }
+
+bool io_polygon_near(const io_coco_polygon *polygon, int64_t w, int64_t h) {
+    for (size_t i = 0; i < 2 * polygon->points; i++) {
+        double side = (double)(i % 2 ? h : w);
+        if (!(polygon->xy[i] >= -side && polygon->xy[i] <= 2 * side)) return false;
+    }
+    return true;
+}

@@ -19,7 +19,12 @@ typedef struct io_coco_tables {
     io_coco coco; // first: what the caller sees
     io_column images, categories, objects, polygons, numbers, counts, text, ids;
     io_coco_place *image_by_id, *category_by_id; // ascending
+    size_t missing_areas;                        // annotations without "area"
 } io_coco_tables;
+
+// Once all is read: computes missing areas, and counts ids that come twice. Segmentations that were
+// read for their area alone are forgotten unless shapes. TN_ENOMEM.
+tn_status io_coco_complete(io_coco_tables *tables, bool shapes, tn_error *err);
 
 // Address space for at most `most` elements; memory is taken as they come.
 tn_status io_column_open(io_column *column, size_t size, size_t most, tn_error *err);

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+// What annotations need beyond what their file says: numbers for ids that are text, areas that the
+// file leaves out, and notes about both.
+#include "io/coco/coco_rle.h"
+#include "io/coco/coco_table.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#define SCRATCH ((size_t)1 << 28) // address space for one mask
+
+// ---- ids ---------------------------------------------------------------------------------------
+
+static bool integer_of(const char *text, size_t length, int64_t *out) {
+    bool negative = length && text[0] == '-';
+    size_t first = negative;
+    if (length == first || (text[first] == '0' && length > 1)) return false;
+    uint64_t value = 0;
+    for (size_t i = first; i < length; i++) {
+        if (text[i] < '0' || text[i] > '9') return false;
+        if (value > INT64_MAX / 10) return false;
+        value = value * 10 + (uint64_t)(text[i] - '0');
+        if (value > INT64_MAX) return false;
+    }
+    *out = negative ? -(int64_t)value : (int64_t)value;
+    return true;
+}
+
+// FNV-1a (Fowler, Noll, Vo) with the finaliser of MurmurHash3 (Appleby, public domain).
+int64_t io_coco_text_number(const char *text, size_t length) {
+    int64_t number;
+    if (integer_of(text, length, &number)) return number;
+    uint64_t hash = 0xcbf29ce484222325;
+    for (size_t i = 0; i < length; i++) hash = (hash ^ (uint8_t)text[i]) * 0x100000001b3;
+    hash = (hash ^ hash >> 33) * 0xff51afd7ed558ccd;
+    hash = (hash ^ hash >> 33) * 0xc4ceb9fe1a85ec53;
+    return INT64_MIN + (int64_t)((hash ^ hash >> 33) >> 2);
+}
+
+const char *io_coco_show_id(int64_t number, const char *text, char room[24]) {
+    if (text) return text;
+    snprintf(room, 24, "%" PRId64, number);
+    return room;
+}
+
+// Open addressing: 0 is an empty place, so an id of 0 is counted apart.
+static tn_status count_repeated(io_coco *coco, tn_error *err) {
+    size_t room = 16, zeros = 0;
+    while (room < 2 * coco->object_count) room *= 2;
+    int64_t *set = tn_alloc_zero(room, sizeof *set);
+    if (!set) return tn_fail(err, TN_ENOMEM, "out of memory for %zu ids", coco->object_count);
+    for (size_t i = 0; i < coco->object_count; i++) {
+        int64_t id = coco->objects[i].id;
+        size_t at = (size_t)((uint64_t)id * 0x9e3779b97f4a7c15 >> 20) & (room - 1);
+        while (set[at] && set[at] != id) at = (at + 1) & (room - 1);
+        bool again = id ? set[at] == id : zeros++ > 0;
+        set[at] = id ? id : set[at];
+        if (again && !coco->repeated_ids++) coco->repeated = i;
+    }
+    tn_free(set);
+    return TN_OK;
+}
+
+// ---- areas -------------------------------------------------------------------------------------
+
+// False where there is no mask that can be drawn.
+static bool area_of_mask(const io_coco *coco, const io_coco_object *o, tn_arena *scratch,
+                         double *area) {
+    const io_coco_shape *shape = &o->shape;
+    uint32_t h = shape->h, w = shape->w;
+    if (shape->kind == IO_COCO_NONE) return false;
+    if (shape->kind == IO_COCO_POLYGONS) {
+        int64_t image = io_coco_find_image(coco, o->image_id);
+        if (image < 0 || !shape->count) return false;
+        h = (uint32_t)coco->images[image].h, w = (uint32_t)coco->images[image].w;
+        if (!h || !w) return false;
+        for (size_t i = 0; i < shape->count; i++)
+            if (!io_polygon_near(&shape->polygons[i], w, h)) return false;
+    }
+    io_rle rle;
+    size_t mark = tn_arena_mark(scratch);
+    bool good = io_rle_from_shape(shape, h, w, scratch, &rle, NULL) == TN_OK;
+    if (good) *area = io_rle_area(&rle);
+    tn_arena_reset(scratch, mark);
+    return good;
+}
+
+static tn_status compute_areas(io_coco_tables *t, bool shapes, tn_error *err) {
+    io_coco *coco = &t->coco;
+    io_coco_object *object = io_column_at(&t->objects, 0);
+    tn_arena scratch;
+    TN_TRY(tn_arena_init(&scratch, SCRATCH, err));
+    for (size_t i = 0; i < coco->object_count; i++) {
+        io_coco_object *o = &object[i];
+        if (o->has_area) continue;
+        bool mask = area_of_mask(coco, o, &scratch, &o->area);
+        if (!mask && o->has_box)
+            o->area = o->box[2] > 0 && o->box[3] > 0 ? o->box[2] * o->box[3] : 0;
+        o->has_area = mask || o->has_box;
+        coco->areas_of_masks += mask;
+        coco->areas_of_boxes += !mask && o->has_box;
+        if (!shapes) o->shape = (io_coco_shape){0};
+    }
+    tn_arena_deinit(&scratch);
+    return TN_OK;
+}
+
+tn_status io_coco_complete(io_coco_tables *t, bool shapes, tn_error *err) {
+    TN_TRY(count_repeated(&t->coco, err));
+    return t->missing_areas ? compute_areas(t, shapes, err) : TN_OK;
+}
+
+// ---- notes -------------------------------------------------------------------------------------
+
+const char *io_coco_notes(const io_coco *c, char *text, size_t bytes) {
+    size_t at = 0, areas = c->areas_of_masks + c->areas_of_boxes;
+    text[0] = 0;
+    if (areas)
+        at = (size_t)snprintf(text, bytes,
+                              "%zu annotations have no \"area\": it was computed, of %zu from "
+                              "the mask, of %zu from the box",
+                              areas, c->areas_of_masks, c->areas_of_boxes);
+    if (c->repeated_ids && at < bytes) {
+        char room[24];
+        const io_coco_object *o = &c->objects[c->repeated];
+        snprintf(text + at, bytes - at,
+                 "%s%zu annotations have the id of an earlier one, the first of them %s: all are "
+                 "kept (pycocotools takes the last one of an id in place of each)",
+                 at ? "\n" : "", c->repeated_ids, io_coco_show_id(o->id, o->id_text, room));
+    }
+    return text;
+}
