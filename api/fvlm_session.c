@@ -51,9 +51,7 @@ static md_fvlm_options options_of(lexmask_session *session) {
     options.mode = session->score2;
     if (o->alpha >= 0) options.alpha = o->alpha;
     if (o->beta >= 0) options.beta = o->beta;
-    if (o->score >= 0) options.limits.score = o->score;
-    if (o->nms >= 0) options.limits.nms = o->nms;
-    if (o->top) options.limits.top = o->top;
+    api_set_rules(o, &options.rules);
     options.agnostic = o->agnostic;
     options.base = session->base, options.no_background = session->names->no_background;
     options.proposals = o->proposals, options.clip_batch = o->clip_batch;
@@ -62,33 +60,36 @@ static md_fvlm_options options_of(lexmask_session *session) {
 }
 
 static tn_status keep_scores(const lexmask_session *session, const md_fvlm_options *options,
-                             const md_fvlm_result *found, lexmask_result *result, tn_error *err) {
+                             const md_found *found, const md_fvlm_scored *scored,
+                             lexmask_result *result, tn_error *err) {
     const md_fvlm_config *config = md_fvlm_settings(session->model->fvlm);
+    md_frame frame = md_fvlm_frame(config, found->height, found->width);
     int64_t names = session->names->vocabulary.classes;
-    lexmask_scores how = {.background = found->all_score1.dim[1] > names,
+    lexmask_scores how = {.background = scored->score1.dim[1] > names,
                           .renormalise = config->fusion_renormalise,
                           .alpha = options->alpha,
                           .beta = options->beta,
                           .power = config->fusion_objectness,
-                          .score = options->limits.score,
-                          .nms = options->limits.nms,
-                          .soft = config->limits_soft,
-                          .inside = config->limits_inside,
-                          .top = (int)options->limits.top};
-    return api_result_scores(session, found, &how, result, err);
+                          .score = options->rules.score,
+                          .nms = options->rules.nms,
+                          .soft = options->rules.soft,
+                          .inside = options->rules.inside,
+                          .top = (int)options->rules.top};
+    return api_result_scores(session, &frame, scored, &how, result, err);
 }
 
 tn_status api_fvlm_run(lexmask_session *session, nn_ctx *cx, const tn_tensor *image,
                        lexmask_result **result) {
     md_fvlm_options options = options_of(session);
-    md_fvlm_result found;
-    options.everything = session->options.keep_scores;
+    md_found found;
+    md_fvlm_scored scored;
+    bool wanted = session->options.keep_scores;
     if (!api_go_on(session, 0)) return tn_fail(cx->err, TN_ECANCELLED, "cancelled");
     TN_TRY(md_fvlm_detect(cx, session->model->fvlm, &session->names->vocabulary, image, &options,
-                          &found));
-    TN_TRY(api_result_fvlm(session, image, &found, result, cx->err));
-    if (!options.everything) return TN_OK;
-    tn_status status = keep_scores(session, &options, &found, *result, cx->err);
+                          &found, wanted ? &scored : NULL));
+    TN_TRY(api_result_new(session, image, &found, result, cx->err));
+    if (!wanted) return TN_OK;
+    tn_status status = keep_scores(session, &options, &found, &scored, *result, cx->err);
     if (status != TN_OK) {
         (*result)->image = (tn_tensor){0}; // stays the caller's
         lexmask_result_free(*result);
@@ -100,14 +101,15 @@ tn_status api_fvlm_name(lexmask_session *session, nn_ctx *cx, const tn_tensor *i
                         const tn_tensor *boxes, int *labels, float *scores) {
     int64_t names = session->names->parsed.classes;
     md_fvlm_options options = options_of(session);
-    md_fvlm_result found;
-    options.boxes = boxes, options.everything = true, options.limits.top = 1;
+    md_found found;
+    md_fvlm_scored scored;
+    options.boxes = boxes, options.rules.top = 1;
     if (!boxes->dim[0]) return TN_OK;
     TN_TRY(md_fvlm_detect(cx, session->model->fvlm, &session->names->vocabulary, image, &options,
-                          &found));
-    int64_t columns = found.all_fused.dim[1];
+                          &found, &scored));
+    int64_t columns = scored.fused.dim[1];
     for (int64_t i = 0; i < boxes->dim[0]; i++) {
-        const float *p = tn_f32(&found.all_fused) + i * columns;
+        const float *p = tn_f32(&scored.fused) + i * columns;
         int64_t best = 0;
         for (int64_t t = 1; t < columns; t++)
             if (p[t] > p[best]) best = t;

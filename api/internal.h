@@ -45,22 +45,23 @@ struct lexmask_result {
     tn_tensor image; // uint8 [H,W,3], upright
     size_t count;
     lexmask_detection *detection; // [count]
-    tn_tensor boxes, masks;       // [count,4], [count,M,M] probabilities
+    tn_tensor boxes, masks;       // [count,4], [count,M,M] probabilities; no data: none
     tn_tensor proposals;          // [P,4], best first; rank 0 where there are none
     char *_Atomic *rle;           // [count], made when asked for, by any thread
     lexmask_scores scores;        // its arrays lie in kept; count 0 and kept NULL: none
     float *kept;
 };
 
+// What the options say of selection, over a model's own rules.
+void api_set_rules(const lexmask_session_options *options, nn_select_rules *rules);
 // What the session's options mean for the crop mode.
 md_crop_options api_crop_options(lexmask_session *session);
 
-// Copies proposals [P,4] into a result.
-tn_status api_result_proposals(lexmask_result *result, const tn_tensor *boxes, tn_error *err);
 // Copies the scores of every box that could become a detection into a result; how: what they are
 // put together with.
-tn_status api_result_scores(const lexmask_session *session, const md_fvlm_result *found,
-                            const lexmask_scores *how, lexmask_result *result, tn_error *err);
+tn_status api_result_scores(const lexmask_session *session, const md_frame *frame,
+                            const md_fvlm_scored *scored, const lexmask_scores *how,
+                            lexmask_result *result, tn_error *err);
 // Tells of the names that the model's own list lacks, with what may have been meant.
 tn_status api_names_hint(const lexmask_model *model, const lexmask_names_options *options,
                          const md_names *names, tn_error *err);
@@ -72,10 +73,6 @@ tn_status api_fvlm_name(lexmask_session *session, nn_ctx *cx, const tn_tensor *i
                         const tn_tensor *boxes, int *labels, float *scores);
 bool api_go_on(void *session, double done); // false cancels
 
-// Take over the picture's memory when they succeed.
-tn_status api_result_closed(const lexmask_session *session, const tn_tensor *image,
-                            const md_detections *found, lexmask_result **out, tn_error *err);
-tn_status api_result_fvlm(const lexmask_session *session, const tn_tensor *image,
-                          const md_fvlm_result *found, lexmask_result **out, tn_error *err);
-tn_status api_result_crop(const lexmask_session *session, const tn_tensor *image,
-                          const md_crop_result *found, lexmask_result **out, tn_error *err);
+// Copies what was found; takes over the picture's memory when it succeeds.
+tn_status api_result_new(const lexmask_session *session, const tn_tensor *image,
+                         const md_found *found, lexmask_result **out, tn_error *err);

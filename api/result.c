@@ -1,43 +1,75 @@
 // SPDX-License-Identifier: Apache-2.0
-// Results: what was found in one picture, with masks kept small until somebody wants them whole.
+// Results: what was found in one picture. Masks stay small until one is wanted whole.
 #include "api/internal.h"
 #include "io/coco/rle.h"
 
 #include <stdatomic.h>
 #include <string.h>
 
-// A result of `count` detections; boxes and masks are copied, the picture is taken over.
-static tn_status new_result(const tn_tensor *image, int64_t count, const tn_tensor *boxes,
-                            const tn_tensor *masks, lexmask_result **out, tn_error *err) {
-    lexmask_result *r = tn_alloc_zero(1, sizeof *r);
-    if (!r) return tn_fail(err, TN_ENOMEM, "out of memory for a result");
-    size_t n = (size_t)count;
-    tn_status status = TN_OK;
+static tn_status copy(const tn_tensor *from, tn_tensor *to, tn_error *err) {
+    if (!from->data) return TN_OK;
+    TN_TRY(tn_new_heap(to, from->dtype, from->rank, from->dim, err));
+    if (tn_bytes(from)) memcpy(to->data, from->data, tn_bytes(from));
+    return TN_OK;
+}
+
+static tn_status fill(lexmask_result *r, const md_found *found, tn_error *err) {
+    size_t n = (size_t)found->count;
     r->detection = tn_alloc_zero(n, sizeof *r->detection);
     r->rle = tn_alloc_zero(n, sizeof *r->rle);
-    if (!(r->detection && r->rle))
-        status = tn_fail(err, TN_ENOMEM, "out of memory for %zu detections", n);
-    if (status == TN_OK) status = tn_new_heap(&r->boxes, TN_F32, 2, boxes->dim, err);
-    if (status == TN_OK) status = tn_new_heap(&r->masks, TN_F32, 3, masks->dim, err);
+    if (!r->detection || !r->rle)
+        return tn_fail(err, TN_ENOMEM, "out of memory for %zu detections", n);
+    r->count = n;
+    TN_TRY(copy(&found->boxes, &r->boxes, err));
+    TN_TRY(copy(&found->masks, &r->masks, err));
+    return copy(&found->proposals, &r->proposals, err);
+}
+
+_Static_assert(MD_BEST <= LEXMASK_TOP, "more names than a detection has room for");
+
+// Row i of found's likeliest names, where it has them.
+static void set_top(const md_found *found, int64_t i, lexmask_detection *d) {
+    if (!found->best.data) return;
+    const int32_t *label = tn_i32(&found->best) + i * MD_BEST;
+    for (int k = 0; k < MD_BEST && label[k] >= 0; k++) {
+        d->top_label[k] = label[k];
+        d->top_score[k] = tn_f32(&found->best_scores)[i * MD_BEST + k];
+        d->top_count = k + 1;
+    }
+}
+
+static float value_or(const tn_tensor *t, int64_t i, float other) {
+    return t->data ? tn_f32(t)[i] : other;
+}
+
+static void describe(const lexmask_session *session, const md_found *found, int64_t i,
+                     lexmask_detection *d) {
+    memcpy(d->box, tn_f32(&found->boxes) + 4 * i, sizeof d->box);
+    d->score = tn_f32(&found->scores)[i];
+    d->name_score = value_or(&found->name_scores, i, d->score);
+    d->objectness = value_or(&found->objectness, i, 1);
+    d->score1 = value_or(&found->score1, i, -1);
+    d->score2 = value_or(&found->score2, i, -1);
+    d->label = tn_i32(&found->labels)[i];
+    d->name = session->options.mode == LEXMASK_CLOSED
+                  ? lexmask_model_class_at(session->model, (size_t)d->label)
+                  : lexmask_names_at(session->names, (size_t)d->label);
+    d->novel = session->parted ? !session->base[d->label] : -1;
+    set_top(found, i, d);
+}
+
+tn_status api_result_new(const lexmask_session *session, const tn_tensor *image,
+                         const md_found *found, lexmask_result **out, tn_error *err) {
+    lexmask_result *r = tn_alloc_zero(1, sizeof *r);
+    if (!r) return tn_fail(err, TN_ENOMEM, "out of memory for a result");
+    tn_status status = fill(r, found, err);
     if (status != TN_OK) {
         lexmask_result_free(r);
         return status;
     }
-    if (n) {
-        memcpy(r->boxes.data, boxes->data, tn_bytes(boxes));
-        memcpy(r->masks.data, masks->data, tn_bytes(masks));
-    }
-    for (size_t i = 0; i < n; i++)
-        memcpy(r->detection[i].box, tn_f32(boxes) + 4 * i, sizeof r->detection[i].box);
-    r->count = n;
+    for (size_t i = 0; i < r->count; i++) describe(session, found, (int64_t)i, &r->detection[i]);
     r->image = *image;
     *out = r;
-    return TN_OK;
-}
-
-tn_status api_result_proposals(lexmask_result *result, const tn_tensor *boxes, tn_error *err) {
-    TN_TRY(tn_new_heap(&result->proposals, TN_F32, 2, boxes->dim, err));
-    if (tn_bytes(boxes)) memcpy(result->proposals.data, boxes->data, tn_bytes(boxes));
     return TN_OK;
 }
 
@@ -49,81 +81,6 @@ int lexmask_result_proposal_at(const lexmask_result *result, size_t i, float box
     if (i >= lexmask_result_proposal_count(result)) return 0;
     memcpy(box, tn_f32(&result->proposals) + 4 * i, 4 * sizeof *box);
     return 1;
-}
-
-tn_status api_result_closed(const lexmask_session *session, const tn_tensor *image,
-                            const md_detections *found, lexmask_result **out, tn_error *err) {
-    TN_TRY(new_result(image, found->count, &found->boxes, &found->masks, out, err));
-    for (int64_t i = 0; i < found->count; i++) {
-        lexmask_detection *d = &(*out)->detection[i];
-        d->score = d->name_score = tn_f32(&found->scores)[i];
-        d->objectness = 1;
-        d->score1 = d->score2 = -1, d->novel = -1;
-        d->label = tn_i32(&found->labels)[i];
-        d->name = lexmask_model_class_at(session->model, (size_t)d->label);
-    }
-    return TN_OK;
-}
-
-_Static_assert(MD_CROP_BEST <= LEXMASK_TOP && MD_FVLM_BEST <= LEXMASK_TOP,
-               "more names than a detection has room for");
-
-// new_result with the proposals that it was chosen from.
-static tn_status new_from_proposals(const tn_tensor *image, int64_t count, const tn_tensor *boxes,
-                                    const tn_tensor *masks, const tn_tensor *proposals,
-                                    lexmask_result **out, tn_error *err) {
-    TN_TRY(new_result(image, count, boxes, masks, out, err));
-    tn_status status = api_result_proposals(*out, proposals, err);
-    if (status != TN_OK) {
-        (*out)->image = (tn_tensor){0}; // stays the caller's
-        lexmask_result_free(*out);
-    }
-    return status;
-}
-
-// Detection i is called names[i]; row i of best [R,K] are its likeliest names, -1 after the last.
-static void set_names(const lexmask_session *session, int64_t i, const tn_tensor *names,
-                      const tn_tensor *best, const tn_tensor *best_scores, lexmask_detection *d) {
-    int64_t most = best->dim[1];
-    const int32_t *label = tn_i32(best) + i * most;
-    d->label = tn_i32(names)[i];
-    d->name = lexmask_names_at(session->names, (size_t)d->label);
-    for (int64_t k = 0; k < most && label[k] >= 0; k++) {
-        d->top_label[k] = label[k];
-        d->top_score[k] = tn_f32(best_scores)[i * most + k];
-        d->top_count = (int)k + 1;
-    }
-}
-
-tn_status api_result_crop(const lexmask_session *session, const tn_tensor *image,
-                          const md_crop_result *found, lexmask_result **out, tn_error *err) {
-    TN_TRY(new_from_proposals(image, found->count, &found->boxes, &found->masks, &found->proposals,
-                              out, err));
-    for (int64_t i = 0; i < found->count; i++) {
-        lexmask_detection *d = &(*out)->detection[i];
-        d->score = tn_f32(&found->scores)[i];
-        d->objectness = tn_f32(&found->objectness)[i];
-        d->score1 = d->score2 = -1, d->novel = -1;
-        d->name_score = tn_f32(&found->best_scores)[i * MD_CROP_BEST];
-        set_names(session, i, &found->names, &found->best, &found->best_scores, d);
-    }
-    return TN_OK;
-}
-
-tn_status api_result_fvlm(const lexmask_session *session, const tn_tensor *image,
-                          const md_fvlm_result *found, lexmask_result **out, tn_error *err) {
-    TN_TRY(new_from_proposals(image, found->count, &found->boxes, &found->masks, &found->proposals,
-                              out, err));
-    for (int64_t i = 0; i < found->count; i++) {
-        lexmask_detection *d = &(*out)->detection[i];
-        d->score = d->name_score = tn_f32(&found->scores)[i];
-        d->objectness = tn_f32(&found->objectness)[i];
-        d->score1 = tn_f32(&found->score1)[i];
-        d->score2 = session->score2 == MD_SCORE2_NONE ? -1 : tn_f32(&found->score2)[i];
-        set_names(session, i, &found->names, &found->best, &found->best_scores, d);
-        d->novel = session->parted ? !session->base[d->label] : -1;
-    }
-    return TN_OK;
 }
 
 void lexmask_result_free(lexmask_result *result) {
@@ -157,7 +114,7 @@ const uint8_t *lexmask_result_pixels(const lexmask_result *result) {
 }
 
 int lexmask_result_has_masks(const lexmask_result *result) {
-    return result->masks.dim[1] > 0;
+    return result->masks.data != NULL;
 }
 
 // Into uint8 [H,W] of tn_alloc.

@@ -18,23 +18,23 @@ static const float *place(float **at, const tn_tensor *from, const uint8_t *want
 }
 
 // Which boxes could become detections at all: the model drops smaller ones.
-static size_t choose(const md_fvlm *model, const md_fvlm_result *found, uint8_t *wanted) {
-    md_frame frame = md_fvlm_frame(md_fvlm_settings(model), found->height, found->width);
-    float x = (float)frame.net_width / (float)frame.width;
-    float y = (float)frame.net_height / (float)frame.height;
+static size_t choose(const md_frame *frame, const tn_tensor *boxes, uint8_t *wanted) {
+    float x = (float)frame->net_width / (float)frame->width;
+    float y = (float)frame->net_height / (float)frame->height;
     size_t count = 0;
-    for (int64_t i = 0; i < found->all_boxes.dim[0]; i++) {
-        const float *box = tn_f32(&found->all_boxes) + 4 * i;
+    for (int64_t i = 0; i < boxes->dim[0]; i++) {
+        const float *box = tn_f32(boxes) + 4 * i;
         wanted[i] = (box[2] - box[0]) * x >= MD_BOX_SIDE && (box[3] - box[1]) * y >= MD_BOX_SIDE;
         count += wanted[i];
     }
     return count;
 }
 
-tn_status api_result_scores(const lexmask_session *session, const md_fvlm_result *found,
-                            const lexmask_scores *how, lexmask_result *result, tn_error *err) {
+tn_status api_result_scores(const lexmask_session *session, const md_frame *frame,
+                            const md_fvlm_scored *scored, const lexmask_scores *how,
+                            lexmask_result *result, tn_error *err) {
     size_t names = (size_t)session->names->vocabulary.classes;
-    size_t boxes = (size_t)found->all_boxes.dim[0], columns = (size_t)found->all_score1.dim[1];
+    size_t boxes = (size_t)scored->boxes.dim[0], columns = (size_t)scored->score1.dim[1];
     size_t floats = boxes * (5 + 2 * columns);
     float *at = tn_alloc(floats * sizeof *at + names + boxes + 1);
     if (!at) return tn_fail(err, TN_ENOMEM, "out of memory for the scores of %zu boxes", boxes);
@@ -44,12 +44,11 @@ tn_status api_result_scores(const lexmask_session *session, const md_fvlm_result
     result->scores = *how;
     result->scores.base = base;
     result->scores.columns = columns;
-    result->scores.count = choose(session->model->fvlm, found, wanted);
-    result->scores.boxes = place(&at, &found->all_boxes, wanted);
-    result->scores.objectness = place(&at, &found->all_objectness, wanted);
-    result->scores.score1 = place(&at, &found->all_score1, wanted);
-    if (session->score2 != MD_SCORE2_NONE)
-        result->scores.score2 = place(&at, &found->all_score2, wanted);
+    result->scores.count = choose(frame, &scored->boxes, wanted);
+    result->scores.boxes = place(&at, &scored->boxes, wanted);
+    result->scores.objectness = place(&at, &scored->objectness, wanted);
+    result->scores.score1 = place(&at, &scored->score1, wanted);
+    if (scored->score2.data) result->scores.score2 = place(&at, &scored->score2, wanted);
     return TN_OK;
 }
 

@@ -68,15 +68,18 @@ void lexmask_session_free(lexmask_session *session) {
     tn_free(session);
 }
 
-static md_thresholds thresholds(const lexmask_session *session) {
+static nn_select_rules rules_of(const lexmask_session *session) {
     const lexmask_session_options *o = &session->options;
-    md_thresholds limits = o->mode == LEXMASK_CLOSED
-                               ? md_mask_rcnn_thresholds(session->model->detector)
-                               : (md_thresholds){.score = 0.05, .nms = 0.5, .top = 100};
-    if (o->score >= 0) limits.score = o->score;
-    if (o->nms >= 0) limits.nms = o->nms;
-    if (o->top) limits.top = o->top;
-    return limits;
+    nn_select_rules rules = o->mode == LEXMASK_CLOSED ? md_mask_rcnn_rules(session->model->detector)
+                                                      : md_crop_default_options().rules;
+    api_set_rules(o, &rules);
+    return rules;
+}
+
+void api_set_rules(const lexmask_session_options *o, nn_select_rules *rules) {
+    if (o->score >= 0) rules->score = o->score;
+    if (o->nms >= 0) rules->nms = o->nms;
+    if (o->top) rules->top = o->top;
 }
 
 // False cancels.
@@ -87,11 +90,11 @@ bool api_go_on(void *user, double done) {
 
 static tn_status run_closed(lexmask_session *session, nn_ctx *cx, const tn_tensor *image,
                             lexmask_result **result) {
-    md_thresholds limits = thresholds(session);
-    md_detections found;
+    nn_select_rules rules = rules_of(session);
+    md_found found;
     if (!api_go_on(session, 0)) return tn_fail(cx->err, TN_ECANCELLED, "cancelled");
-    TN_TRY(md_mask_rcnn_detect(cx, session->model->detector, image, &limits, &found));
-    return api_result_closed(session, image, &found, result, cx->err);
+    TN_TRY(md_mask_rcnn_detect(cx, session->model->detector, image, &rules, &found));
+    return api_result_new(session, image, &found, result, cx->err);
 }
 
 _Static_assert((int)LEXMASK_RPN == (int)MD_OBJECTNESS_RPN, "the sources differ");
@@ -99,7 +102,7 @@ _Static_assert((int)LEXMASK_RPN == (int)MD_OBJECTNESS_RPN, "the sources differ")
 md_crop_options api_crop_options(lexmask_session *session) {
     const lexmask_session_options *o = &session->options;
     md_crop_options options = md_crop_default_options();
-    options.limits = thresholds(session);
+    options.rules = rules_of(session);
     options.shape = o->crop_shape == LEXMASK_TIGHT ? MD_CROP_TIGHT : MD_CROP_SQUARE;
     if (o->crop_context > 0) options.context = o->crop_context;
     options.source = (md_objectness)o->objectness_of;
@@ -113,10 +116,10 @@ md_crop_options api_crop_options(lexmask_session *session) {
 static tn_status run_crop(lexmask_session *session, nn_ctx *cx, const tn_tensor *image,
                           lexmask_result **result) {
     md_crop_options options = api_crop_options(session);
-    md_crop_result found;
+    md_found found;
     TN_TRY(md_crop_detect(cx, session->model->detector, session->model->clip,
-                          &session->names->vocabulary, image, &options, &found));
-    return api_result_crop(session, image, &found, result, cx->err);
+                          &session->names->vocabulary, image, &options, &found, NULL));
+    return api_result_new(session, image, &found, result, cx->err);
 }
 
 // Takes the picture's memory whatever happens.

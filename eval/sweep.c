@@ -20,18 +20,17 @@ struct ev_sweep {
     ev_sweep_job job;    // the last run
 };
 
-ev_fusion ev_fusion_of(const io_scores_head *head) {
-    return (ev_fusion){.alpha = head->alpha,
-                       .beta = head->beta,
-                       .scale1 = 1,
-                       .scale2 = 1,
-                       .objectness = head->objectness,
-                       .renormalise = head->renormalise,
-                       .score = head->score,
-                       .nms = head->nms,
-                       .soft = head->soft,
-                       .inside = head->inside,
-                       .top = head->top};
+ev_setting ev_setting_of(const io_scores_head *head) {
+    return (ev_setting){
+        .fusion = {head->alpha, head->beta, head->objectness, head->renormalise},
+        .scale1 = 1,
+        .scale2 = 1,
+        .rules = {.score = head->score,
+                  .nms = head->nms,
+                  .soft = head->soft,
+                  .inside = head->inside,
+                  .top = head->top},
+    };
 }
 
 static int workers_of(const ev_sweep *s) {
@@ -109,7 +108,7 @@ static void list_weights(ev_sweep_job *job) {
     for (int part = 0; part < 2; part++) {
         job->weights[part] = 0;
         for (size_t k = 0; k < job->count; k++) {
-            double w = part ? job->settings[k].beta : job->settings[k].alpha;
+            double w = part ? job->settings[k].fusion.beta : job->settings[k].fusion.alpha;
             size_t at = 0;
             while (at < job->weights[part] && job->weight[part][at] != w) at++;
             if (at == job->weights[part]) job->weight[part][job->weights[part]++] = w;
@@ -119,7 +118,7 @@ static void list_weights(ev_sweep_job *job) {
 }
 
 // Places for as many settings as KEPT_BYTES hold.
-static tn_status make_places(ev_sweep *s, const ev_fusion *settings, size_t count, tn_error *err) {
+static tn_status make_places(ev_sweep *s, const ev_setting *settings, size_t count, tn_error *err) {
     ev_sweep_job *job = &s->job;
     // What a picture keeps is never more than it has.
     int64_t pairs = s->most * (int64_t)s->scores->head.classes;
@@ -127,10 +126,10 @@ static tn_status make_places(ev_sweep *s, const ev_fusion *settings, size_t coun
     tn_free(job->kept_count);
     *job = (ev_sweep_job){.spans = s->spans, .span_count = s->span_count, .settings = settings};
     for (size_t k = 0; k < count; k++) {
-        TN_CHECK(settings[k].top > 0 && settings[k].scale1 > 0 && settings[k].scale2 > 0,
-                 "top %lld, scales %g and %g", (long long)settings[k].top, settings[k].scale1,
+        TN_CHECK(settings[k].rules.top > 0 && settings[k].scale1 > 0 && settings[k].scale2 > 0,
+                 "top %lld, scales %g and %g", (long long)settings[k].rules.top, settings[k].scale1,
                  settings[k].scale2);
-        if (settings[k].top > job->top) job->top = settings[k].top;
+        if (settings[k].rules.top > job->top) job->top = settings[k].rules.top;
     }
     if (job->top > pairs) job->top = pairs;
     size_t places, bytes;
@@ -152,7 +151,7 @@ static void run_picture(void *context, int64_t task, int worker) {
     ev_sweep_picture(&s->room[worker], &s->job, (size_t)task);
 }
 
-tn_status ev_sweep_run(ev_sweep *s, const ev_fusion *settings, size_t count, size_t *done,
+tn_status ev_sweep_run(ev_sweep *s, const ev_setting *settings, size_t count, size_t *done,
                        tn_error *err) {
     TN_CHECK(count > 0, "no settings");
     TN_TRY(make_places(s, settings, count, err));
@@ -170,8 +169,8 @@ tn_status ev_sweep_run(ev_sweep *s, const ev_fusion *settings, size_t count, siz
 static size_t name_starts(const ev_sweep_job *job, size_t setting, size_t classes, size_t *start) {
     const int64_t *kept_count = job->kept_count + setting * job->span_count;
     for (size_t i = 0; i < job->span_count; i++) {
-        const ev_pair *p = job->kept + (int64_t)(setting * job->span_count + i) * job->top;
-        for (const ev_pair *end = p + kept_count[i]; p < end; p++) start[p->name + 1]++;
+        const nn_candidate *p = job->kept + (int64_t)(setting * job->span_count + i) * job->top;
+        for (const nn_candidate *end = p + kept_count[i]; p < end; p++) start[p->label + 1]++;
     }
     for (size_t t = 0; t < classes; t++) start[t + 1] += start[t];
     return start[classes];
@@ -198,14 +197,14 @@ tn_status ev_sweep_results(const ev_sweep *s, size_t setting, ev_sweep_found *ou
     }
     for (size_t i = 0; i < job->span_count; i++) {
         size_t place = setting * job->span_count + i;
-        const ev_pair *p = job->kept + (int64_t)place * job->top;
-        for (const ev_pair *end = p + job->kept_count[place]; p < end; p++) {
+        const nn_candidate *p = job->kept + (int64_t)place * job->top;
+        for (const nn_candidate *end = p + job->kept_count[place]; p < end; p++) {
             const float *box = tn_f32(&s->scores->boxes) + 4 * (s->spans[i].from + p->box);
-            size_t at = next[p->name]++;
+            size_t at = next[p->label]++;
             out->results[at] = (io_coco_object){
                 .id = (int64_t)at + 1,
                 .image_id = s->spans[i].picture,
-                .category_id = head->category_ids[p->name],
+                .category_id = head->category_ids[p->label],
                 .box = {box[0], box[1], box[2] - box[0], box[3] - box[1]},
                 .score = (double)p->score,
                 .has_box = true,

@@ -1,24 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
-// From kept scores of boxes to detections, again and again with other weights: fusion, thresholds,
-// suppression and choice as a model does them (models/fvlm/fvlm.h), in a fraction of a second.
+// From kept scores of boxes to detections, again and again with other weights: fusion (nn/fuse.h)
+// and selection (nn/select.h) as a model does them, in a fraction of a second.
 #pragma once
 
 #include "io/coco/coco.h"
 #include "io/coco/scores.h"
+#include "nn/fuse.h"
+#include "nn/select.h"
 #include "tensor/pool.h"
 
-typedef struct ev_fusion {
-    double alpha, beta;    // weight of score 2: for base names, for all others
+typedef struct ev_setting {
+    nn_fusion fusion;
     double scale1, scale2; // factors on what cosines were multiplied with before the softmax: 1 as
                            // it was, 2 half the temperature
-    double objectness;     // power of the objectness
-    bool renormalise;      // rows are brought to sum 1
-    double score, nms;     // thresholds
-    double soft, inside;   // overlap from which scores fade, share of a part that goes; 1: never
-    int64_t top;           // of a picture
-} ev_fusion;
+    nn_select_rules rules; // of a picture
+} ev_setting;
 // As the scores were made.
-ev_fusion ev_fusion_of(const io_scores_head *head);
+ev_setting ev_setting_of(const io_scores_head *head);
 
 #define EV_SWEEP_MOST 32 // settings at once
 typedef struct ev_sweep ev_sweep;
@@ -30,7 +28,7 @@ tn_status ev_sweep_open(const io_scores *scores, const uint8_t *base, tn_pool *p
 // Finds the detections of the first *done settings: up to EV_SWEEP_MOST, as many as memory is kept
 // for, at least one. Several at once share what is the same for all; equal scales best lie
 // together. What an earlier run found is gone. The same bits for any number of threads. TN_ENOMEM.
-tn_status ev_sweep_run(ev_sweep *sweep, const ev_fusion *settings, size_t count, size_t *done,
+tn_status ev_sweep_run(ev_sweep *sweep, const ev_setting *settings, size_t count, size_t *done,
                        tn_error *err);
 typedef struct ev_sweep_found { // all 0 at first; release with tn_free(results)
     io_coco_object *results;

@@ -15,22 +15,20 @@
 bool ev_sweep_room_init(ev_sweep_room *room, const io_scores *scores, const uint8_t *base,
                         int64_t most) {
     size_t classes = scores->head.classes, columns = (size_t)io_scores_columns(&scores->head);
-    size_t boxes = (size_t)most, logs, pairs;
+    size_t boxes = (size_t)most, logs, pairs, bytes;
     *room = (ev_sweep_room){.scores = scores, .base = base, .most = most};
     if (!tn_mul_size(boxes, columns, &logs) || !tn_mul_size(boxes, classes, &pairs)) return false;
+    if (!nn_select_bytes((int64_t)pairs, (int64_t)classes, &bytes)) return false;
     bool two = scores->head.has_score2;
     room->log1 = tn_alloc_zero(logs + 1, sizeof *room->log1);
     room->log2 = two ? tn_alloc_zero(logs + 1, sizeof *room->log2) : NULL;
     for (int part = 0; part < 2; part++)
         room->sum[part] = tn_alloc_zero(EV_SWEEP_MOST * boxes + 1, sizeof *room->sum[part]);
     room->shift = tn_alloc_zero(boxes + 1, sizeof *room->shift);
-    room->heap = tn_alloc_zero(pairs + 1, sizeof *room->heap);
-    room->survivor = tn_alloc_zero(pairs + 1, sizeof *room->survivor);
-    room->pool = tn_alloc_zero(pairs + 1, sizeof *room->pool);
-    room->newest = tn_alloc_zero(classes + 1, sizeof *room->newest);
-    room->before = tn_alloc_zero(pairs + 1, sizeof *room->before);
+    room->list = tn_alloc_zero(pairs + 1, sizeof *room->list);
+    room->scratch = tn_alloc_zero(bytes, 1);
     return room->log1 && (room->log2 || !two) && room->sum[0] && room->sum[1] && room->shift &&
-           room->heap && room->survivor && room->pool && room->newest && room->before;
+           room->list && room->scratch;
 }
 
 void ev_sweep_room_deinit(ev_sweep_room *room) {
@@ -39,11 +37,8 @@ void ev_sweep_room_deinit(ev_sweep_room *room) {
     tn_free(room->sum[0]);
     tn_free(room->sum[1]);
     tn_free(room->shift);
-    tn_free(room->heap);
-    tn_free(room->survivor);
-    tn_free(room->pool);
-    tn_free(room->newest);
-    tn_free(room->before);
+    tn_free(room->list);
+    tn_free(room->scratch);
     *room = (ev_sweep_room){0};
 }
 
@@ -67,11 +62,6 @@ static void logs_of(const float *p, double k, int64_t boxes, int64_t columns, in
     }
 }
 
-// The logarithm of p1^(1-w) p2^w.
-static inline float mixed(float log1, float log2, float w) {
-    return (1 - w) * log1 + w * log2;
-}
-
 static void sum_names(const ev_sweep_room *room, int64_t boxes, int part, float w, double *sum) {
     const io_scores_head *head = &room->scores->head;
     memset(sum, 0, (size_t)boxes * sizeof *sum);
@@ -79,7 +69,8 @@ static void sum_names(const ev_sweep_room *room, int64_t boxes, int part, float 
         if ((room->base[t] ? 0 : 1) != part) continue;
         const float *l1 = room->log1 + (int64_t)t * room->most;
         const float *l2 = room->log2 ? room->log2 + (int64_t)t * room->most : l1;
-        for (int64_t i = 0; i < boxes; i++) sum[i] += (double)expf(mixed(l1[i], l2[i], w));
+        for (int64_t i = 0; i < boxes; i++)
+            sum[i] += (double)expf(nn_geometric_mean_log(l1[i], l2[i], w));
     }
     if (part == 0 || !head->background) return;
     const float *l1 = room->log1 + (int64_t)head->classes * room->most;
@@ -87,7 +78,7 @@ static void sum_names(const ev_sweep_room *room, int64_t boxes, int part, float 
 }
 
 static void set_scales(ev_sweep_room *room, const ev_span *span, const ev_sweep_job *job,
-                       const ev_fusion *how) {
+                       const ev_setting *how) {
     int64_t boxes = span->to - span->from, columns = io_scores_columns(&room->scores->head);
     const float *p1 = tn_f32(&room->scores->score1) + span->from * columns;
     logs_of(p1, how->scale1, boxes, columns, room->most, room->log1);
@@ -95,7 +86,7 @@ static void set_scales(ev_sweep_room *room, const ev_span *span, const ev_sweep_
         logs_of(tn_f32(&room->scores->score2) + span->from * columns, how->scale2, boxes, columns,
                 room->most, room->log2);
     bool sums = false;
-    for (size_t k = 0; k < job->count; k++) sums |= job->settings[k].renormalise;
+    for (size_t k = 0; k < job->count; k++) sums |= job->settings[k].fusion.renormalise;
     for (int part = 0; sums && part < 2; part++)
         for (size_t i = 0; i < job->weights[part]; i++)
             sum_names(room, boxes, part, (float)job->weight[part][i],
@@ -103,7 +94,7 @@ static void set_scales(ev_sweep_room *room, const ev_span *span, const ev_sweep_
 }
 
 // Objectness, renormalisation; a box without an area is never found.
-static void set_shift(ev_sweep_room *room, const ev_span *span, const ev_fusion *how,
+static void set_shift(ev_sweep_room *room, const ev_span *span, const nn_fusion *how,
                       const double *base_sum, const double *other_sum) {
     const float *box = tn_f32(&room->scores->boxes) + 4 * span->from;
     const float *objectness = tn_f32(&room->scores->objectness) + span->from;
@@ -115,15 +106,16 @@ static void set_shift(ev_sweep_room *room, const ev_span *span, const ev_fusion 
     }
 }
 
-static int64_t list_pairs(ev_sweep_room *room, int64_t boxes, const ev_fusion *how, float least) {
+static int64_t list_candidates(ev_sweep_room *room, int64_t boxes, const nn_fusion *how,
+                               float least) {
     int64_t n = 0;
     for (size_t t = 0; t < room->scores->head.classes; t++) {
-        float w = (float)(room->base[t] ? how->alpha : how->beta);
+        float w = (float)nn_fusion_weight(how, room->base[t]);
         const float *l1 = room->log1 + (int64_t)t * room->most;
         const float *l2 = room->log2 ? room->log2 + (int64_t)t * room->most : l1;
         for (int64_t i = 0; i < boxes; i++) {
-            float score = mixed(l1[i], l2[i], w) + room->shift[i];
-            room->heap[n] = (ev_pair){score, (int32_t)i, (int32_t)t};
+            float score = nn_geometric_mean_log(l1[i], l2[i], w) + room->shift[i];
+            room->list[n] = (nn_candidate){score, (int32_t)i, (int32_t)t};
             n += score > least; // no branch: nobody can foresee it
         }
     }
@@ -133,16 +125,21 @@ static int64_t list_pairs(ev_sweep_room *room, int64_t boxes, const ev_fusion *h
 void ev_sweep_picture(ev_sweep_room *room, const ev_sweep_job *job, size_t picture) {
     const ev_span *span = &job->spans[picture];
     const float *boxes = tn_f32(&room->scores->boxes) + 4 * span->from;
+    int64_t classes = (int64_t)room->scores->head.classes;
     for (size_t k = 0; k < job->count; k++) {
-        const ev_fusion *how = &job->settings[k];
+        const ev_setting *how = &job->settings[k];
         size_t place = k * job->span_count + picture;
         if (k == 0 || how->scale1 != how[-1].scale1 || how->scale2 != how[-1].scale2)
             set_scales(room, span, job, how);
-        set_shift(room, span, how, room->sum[0] + (int64_t)job->at[0][k] * room->most,
+        set_shift(room, span, &how->fusion, room->sum[0] + (int64_t)job->at[0][k] * room->most,
                   room->sum[1] + (int64_t)job->at[1][k] * room->most);
-        float least = how->score > 0 ? logf((float)how->score) : LOG_LEAST;
-        int64_t n = list_pairs(room, span->to - span->from, how, least);
-        ev_pair *kept = job->kept + (int64_t)place * job->top;
-        job->kept_count[place] = ev_sweep_choose(room, boxes, how, n, least, kept);
+        float least = how->rules.score > 0 ? logf((float)how->rules.score) : LOG_LEAST;
+        nn_select_rules rules = how->rules;
+        rules.score = (double)least, rules.logarithms = true;
+        int64_t n = list_candidates(room, span->to - span->from, &how->fusion, least);
+        nn_candidate *kept = job->kept + (int64_t)place * job->top;
+        n = nn_select(&rules, boxes, room->list, n, classes, room->scratch, kept);
+        for (int64_t i = 0; i < n; i++) kept[i].score = expf(kept[i].score);
+        job->kept_count[place] = n;
     }
 }

@@ -4,11 +4,6 @@
 
 #include "eval/sweep.h"
 
-typedef struct ev_pair { // a box under a name
-    float score;         // its logarithm, until it is kept
-    int32_t box, name;   // box: counted from the picture's first
-} ev_pair;
-
 typedef struct ev_span { // the boxes of one picture
     int64_t picture, from, to;
 } ev_span;
@@ -17,14 +12,15 @@ typedef struct ev_span { // the boxes of one picture
 typedef struct ev_sweep_job {
     const ev_span *spans;
     size_t span_count;
-    const ev_fusion *settings; // [count]
+    const ev_setting *settings; // [count]
     size_t count;
     // Their different weights: setting k has weight[part][at[part][k]]. Part 0 are base names
     // (alpha), 1 all others (beta).
     double weight[2][EV_SWEEP_MOST];
     size_t weights[2], at[2][EV_SWEEP_MOST];
     int64_t top;         // places of a picture
-    ev_pair *kept;       // [count][span_count][top], best first
+    nn_candidate *kept;  // [count][span_count][top], best first; box: counted from the picture's
+                         // first
     int64_t *kept_count; // [count][span_count]
 } ev_sweep_job;
 
@@ -36,11 +32,8 @@ typedef struct ev_sweep_room {
     double *sum[2];      // [weights of the part][most]: a row's fused scores of the part, for the
                          // part of the others with the background's
     float *shift;        // [most]: what is added to the logarithms of a row
-    ev_pair *heap;       // [most*T]
-    int32_t *survivor;   // [most*T]: boxes that no better one of their name lies over
-    int32_t *newest;     // [T]: the last survivor of a name, or -1
-    int32_t *before;     // [most*T]: the survivor before it
-    ev_pair *pool;       // [most*T]: survivors that fade until it is their turn
+    nn_candidate *list;  // [most*T]
+    void *scratch;       // of nn_select
     int64_t most;
 } ev_sweep_room;
 
@@ -48,9 +41,5 @@ bool ev_sweep_room_init(ev_sweep_room *room, const io_scores *scores, const uint
                         int64_t most);
 void ev_sweep_room_deinit(ev_sweep_room *room); // fine on one that is all 0
 
-// The best how->top of n pairs in room->heap, whose logarithms are over `least`, to out, best
-// first. Returns how many they are.
-int64_t ev_sweep_choose(ev_sweep_room *room, const float *boxes, const ev_fusion *how, int64_t n,
-                        float least, ev_pair *out);
 // Fills what is kept of one picture, for every setting.
 void ev_sweep_picture(ev_sweep_room *room, const ev_sweep_job *job, size_t picture);

@@ -3,6 +3,12 @@
 
 #include <string.h>
 
+tn_status nn_copy_of(nn_ctx *cx, const tn_tensor *from, tn_tensor *to) {
+    TN_TRY(tn_new(cx->step, to, from->dtype, from->rank, from->dim, cx->err));
+    if (tn_bytes(from)) memcpy(to->data, from->data, tn_bytes(from));
+    return TN_OK;
+}
+
 tn_status nn_pick_rows(nn_ctx *cx, const tn_tensor *from, const tn_tensor *index, tn_tensor *to) {
     tn_tensor shape = *from;
     shape.dim[0] = index->dim[0];

@@ -4,6 +4,8 @@
 
 #include "nn/nn.h"
 
+// The same values in memory of cx->step; seen by no tape. TN_ENOMEM.
+tn_status nn_copy_of(nn_ctx *cx, const tn_tensor *from, tn_tensor *to);
 // Rows of `from`, of any type and rank, that index (int32 [R]) names -> to, with R in the first
 // dimension, from cx->step; seen by no tape (nn_gather_rows is). TN_ENOMEM.
 tn_status nn_pick_rows(nn_ctx *cx, const tn_tensor *from, const tn_tensor *index, tn_tensor *to);

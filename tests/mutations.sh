@@ -163,15 +163,17 @@ mutation "evaluation of LVIS: what is annotated in part counts against" eval/coc
 mutation "evaluation of LVIS: any number of results" eval/lvis.c 's/#define MOST 300 /#define MOST 3000 /' test_lvis
 mutation "evaluation: report without weights" eval/report.c 's/weighted ? (double)r->rows\[i\]\.support : 1/1/' test_report
 mutation "evaluation: sweep weighs all names alike" eval/sweep_picture.c \
-    's/room->base\[t\] ? how->alpha : how->beta/how->beta/' test_sweep
+    's/nn_fusion_weight(how, room->base\[t\])/how->beta/' test_sweep
 mutation "evaluation: sweep forgets the background's share" eval/sweep_picture.c \
     's/if (part == 0 || !head->background) return;/return;/' test_sweep
-mutation "evaluation: sweep forgets what survived before the last" eval/sweep_choose.c \
-    's/room->before\[c->survived\] = room->newest\[one\.name\]/room->before[c->survived] = -1/' test_sweep
-mutation "evaluation: sweep fades only what waits" eval/sweep_choose.c \
-    's/for (int64_t k = 0; k < c->kept; k++) fade/for (int64_t k = 0; k < 0; k++) fade/' test_sweep
-mutation "evaluation: sweep keeps parts" eval/sweep_choose.c \
-    's/if (is_part(\&c, \&one)) continue;//' test_sweep
+mutation "selection: what survived before the last is forgotten" nn/select.c \
+    's/s->before\[s->survived\] = \*newest/s->before[s->survived] = -1/' test_select
+mutation "selection: only what waits fades" nn/select.c \
+    's/for (int64_t k = 0; k < s->kept; k++) fade/for (int64_t k = 0; k < 0; k++) fade/' test_select
+mutation "selection: parts are kept" nn/select.c \
+    's/if (is_part(\&s, \&one)) continue;//' test_select test_sweep
+mutation "selection: boxes of two names do not meet" nn/select.c \
+    's/s->rules->agnostic ? 0 : one->label/one->label/' test_select test_contrast
 mutation "F-VLM: the value path leaves out the MLP" nn/blocks/value_path.c \
     's/return nn_mlp_into(cx, &block->mlp, &normed, x, x);/return TN_OK;/' test_fvlm
 mutation "F-VLM: positions are stretched as Pillow would" models/clip/clip_scene.c 's/-0\.75/-0.5/' test_fvlm
@@ -182,16 +184,14 @@ mutation "F-VLM: regions with the scene's positions lose the class token's" mode
 mutation "F-VLM: the mean of keys is another place" models/clip/clip_attnpool.c \
     's/memcpy(to, tn_f32(&mean) + i \* wide/memcpy(to, tn_f32(\&pooled) + i * cells * wide/' test_fvlm
 mutation "F-VLM: anchors at the corner of their cell" models/detector/anchors.c 's/middle = 0\.5/middle = 0/' test_fvlm
-mutation "F-VLM: alpha and beta change places" models/fvlm/fvlm_fuse.c 's/? cfg->alpha : cfg->beta/? cfg->beta : cfg->alpha/' \
+mutation "F-VLM: alpha and beta change places" nn/fuse.h 's/base ? how->alpha : how->beta/base ? how->beta : how->alpha/' \
     test_fvlm
 mutation "F-VLM: windows are cut across rows" models/clip/clip_scene.c 's|row % h \* w|row % h|' test_fvlm
 mutation "F-VLM: the box head sees the box alone" models/fvlm/fvlm_heads.c 's/box_context > 1)/box_context > 99)/' test_fvlm
-mutation "contrast: what competes is given" models/fvlm/fvlm_detect.c 's/vocabulary->classes - vocabulary->others/vocabulary->classes/' \
+mutation "contrast: what competes is given" models/fvlm/fvlm_choose.c 's/vocabulary->classes - vocabulary->others/vocabulary->classes/' \
     test_contrast
 mutation "contrast: what is asked for is doubled" models/names/known_names.c 's/if (left_out && left_out\[class\]) continue;//' \
     test_known_names test_contrast
-mutation "names forgotten: boxes of two names do not meet" models/fvlm/fvlm_detect.c 's/options->agnostic ? NULL : &p.name/\&p.name/' \
-    test_contrast
 mutation "likeness: by the first letters alone" models/names/known_names.c 's/a->value\[i\] == b->value\[k\]/a->value[i] >> 8 == b->value[k] >> 8/' \
     test_known_names
 mutation "F-VLM: another CLIP is taken" models/fvlm/fvlm_open.c 's/strcmp(hash, c->clip_sha256) != 0/false/' \

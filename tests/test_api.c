@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The public C API with the pair of models that the repository ships.
+#include "api/internal.h"
 #include "io/image/image.h"
-#include "lexmask.h"
 #include "tests/support/test.h"
 
 #include <glob.h>
@@ -151,6 +151,38 @@ static void threads_share_a_result(void **state) {
             assert_ptr_equal(readers[i].text[k], readers[0].text[k]);
         }
     lexmask_result_free(result);
+}
+
+// As a detector without a mask head gives it.
+static void a_result_may_have_boxes_alone(void **state) {
+    (void)state;
+    tn_error failure;
+    lexmask_error err = {0};
+    lexmask_session *session = new_session(1);
+    float box[4] = {1, 2, 30, 40}, score[1] = {0.75f};
+    int32_t label[1] = {1};
+    uint8_t mask[50 * 60];
+    const char *text;
+    tn_tensor image;
+    md_found found = {.count = 1,
+                      .height = 50,
+                      .width = 60,
+                      .boxes = tn_view(box, TN_F32, TN_DIMS(1, 4)),
+                      .scores = tn_view(score, TN_F32, TN_DIMS(1)),
+                      .labels = tn_view(label, TN_I32, TN_DIMS(1))};
+    lexmask_result *result;
+    ASSERT_OK(tn_new_heap(&image, TN_U8, TN_DIMS(50, 60, 3), &failure), failure);
+    ASSERT_OK(api_result_new(session, &image, &found, &result, &failure), failure);
+    assert_false(lexmask_result_has_masks(result));
+    assert_int_equal(lexmask_result_mask(result, 0, mask, 0, &err), LEXMASK_EUNSUPPORTED);
+    assert_int_equal(lexmask_result_rle(result, 0, &text, &err), LEXMASK_EUNSUPPORTED);
+    assert_int_equal(lexmask_result_proposal_count(result), 0);
+    const lexmask_detection *d = lexmask_result_at(result, 0);
+    assert_true(d->score == 0.75f && d->name_score == 0.75f && d->objectness == 1);
+    assert_true(d->score1 == -1 && d->score2 == -1 && d->novel == -1 && d->top_count == 0);
+    assert_string_equal(d->name, lexmask_names_at(names, 1));
+    lexmask_result_free(result);
+    lexmask_session_free(session);
 }
 
 static void memory_stays_flat(void **state) {
@@ -326,6 +358,7 @@ int main(void) {
         cmocka_unit_test(a_file_and_its_pixels_give_the_same),
         cmocka_unit_test(threads_share_a_model),
         cmocka_unit_test(threads_share_a_result),
+        cmocka_unit_test(a_result_may_have_boxes_alone),
         cmocka_unit_test(memory_stays_flat),
         cmocka_unit_test(a_callback_cancels),
         cmocka_unit_test(mistakes_come_back_as_text),

@@ -89,16 +89,16 @@ static double larger(double a, double b) {
 }
 
 // The dump's proposals are named; their scores are compared where the name is the same.
-static void compare_names(const crop_dump *dump, const md_crop_result *got, tally *t) {
+static void compare_names(const crop_dump *dump, const md_crop_named *got, tally *t) {
     tn_tensor names = crop_dump_tensor(dump, "names", TN_I32);
     tn_tensor scores = crop_dump_tensor(dump, "probability", TN_F32);
-    assert_int_equal(got->proposal_names.dim[0], names.dim[0]);
+    assert_int_equal(got->labels.dim[0], names.dim[0]);
     for (int64_t i = 0; i < names.dim[0]; i++)
-        if (tn_i32(&names)[i] != tn_i32(&got->proposal_names)[i])
+        if (tn_i32(&names)[i] != tn_i32(&got->labels)[i])
             t->other_name++;
         else
-            t->score = larger(t->score, fabs((double)tn_f32(&scores)[i] -
-                                             (double)tn_f32(&got->proposal_scores)[i]));
+            t->score = larger(t->score,
+                              fabs((double)tn_f32(&scores)[i] - (double)tn_f32(&got->scores)[i]));
     t->proposals += names.dim[0];
 }
 
@@ -109,7 +109,7 @@ static double box_distance(const float *a, const float *b) {
 }
 
 // IoU of detection i's mask with bits of the dump's; 1 where neither has a pixel.
-static double mask_overlap(const crop_dump *dump, pair *p, const md_crop_result *got, int64_t i,
+static double mask_overlap(const crop_dump *dump, pair *p, const md_found *got, int64_t i,
                            int64_t theirs) {
     size_t mark = tn_arena_mark(&p->step);
     tn_tensor bits = crop_dump_tensor(dump, "masks", TN_U8), mask;
@@ -127,8 +127,7 @@ static double mask_overlap(const crop_dump *dump, pair *p, const md_crop_result 
 
 // A detection of the dump is found again when one of ours has its name and, within 1 pixel and
 // 1e-3, its box and score. How near the found ones are is kept too.
-static void compare_detections(const crop_dump *dump, pair *p, const md_crop_result *got,
-                               tally *t) {
+static void compare_detections(const crop_dump *dump, pair *p, const md_found *got, tally *t) {
     tn_tensor boxes = crop_dump_tensor(dump, "boxes", TN_F32);
     tn_tensor names = crop_dump_tensor(dump, "box_names", TN_I32);
     tn_tensor scores = crop_dump_tensor(dump, "scores", TN_F32);
@@ -136,7 +135,7 @@ static void compare_detections(const crop_dump *dump, pair *p, const md_crop_res
     for (int64_t j = 0; j < boxes.dim[0]; j++) {
         int64_t i = 0;
         for (; i < got->count; i++)
-            if (tn_i32(&got->names)[i] == tn_i32(&names)[j] &&
+            if (tn_i32(&got->labels)[i] == tn_i32(&names)[j] &&
                 fabs((double)tn_f32(&got->scores)[i] - (double)tn_f32(&scores)[j]) <= 1e-3 &&
                 box_distance(tn_f32(&got->boxes) + 4 * i, tn_f32(&boxes) + 4 * j) <= 1)
                 break;
@@ -155,18 +154,21 @@ static void compare_detections(const crop_dump *dump, pair *p, const md_crop_res
 
 static void compare_picture(pair *p, const char *path, md_vocabulary *vocabulary, tally *t) {
     crop_dump dump;
-    md_crop_result got;
+    md_found got;
+    md_crop_named named;
     crop_dump_open(&dump, path);
     if (!vocabulary->rows) crop_dump_vocabulary(&dump, &p->cx, p->clip, p->bpe, vocabulary);
     tn_tensor given = crop_dump_tensor(&dump, "proposals", TN_F32);
     size_t mark = tn_arena_mark(&p->step);
     md_crop_options options = dump.options;
     options.boxes = &given;
-    ASSERT_OK(md_crop_detect(&p->cx, p->detector, p->clip, vocabulary, &dump.image, &options, &got),
+    ASSERT_OK(md_crop_detect(&p->cx, p->detector, p->clip, vocabulary, &dump.image, &options, &got,
+                             &named),
               p->err);
-    compare_names(&dump, &got, t);
+    compare_names(&dump, &named, t);
     options.boxes = NULL;
-    ASSERT_OK(md_crop_detect(&p->cx, p->detector, p->clip, vocabulary, &dump.image, &options, &got),
+    ASSERT_OK(md_crop_detect(&p->cx, p->detector, p->clip, vocabulary, &dump.image, &options, &got,
+                             &named),
               p->err);
     compare_detections(&dump, p, &got, t);
     tn_arena_reset(&p->step, mark);
@@ -238,7 +240,8 @@ static void test_batches_and_threads(void **state) {
         pair p;
         crop_dump dump;
         md_vocabulary vocabulary;
-        md_crop_result got;
+        md_found got;
+        md_crop_named named;
         open_pair(&p, ways[i].threads);
         crop_dump_open(&dump, "tests/golden/crop/party.safetensors");
         crop_dump_vocabulary(&dump, &p.cx, p.clip, p.bpe, &vocabulary);
@@ -246,13 +249,13 @@ static void test_batches_and_threads(void **state) {
         options.clip_batch = ways[i].batch;
         options.proposals = 40;
         size_t mark = tn_arena_mark(&p.step);
-        ASSERT_OK(
-            md_crop_detect(&p.cx, p.detector, p.clip, &vocabulary, &dump.image, &options, &got),
-            p.err);
+        ASSERT_OK(md_crop_detect(&p.cx, p.detector, p.clip, &vocabulary, &dump.image, &options,
+                                 &got, &named),
+                  p.err);
         assert_true(got.count > 2);
         assert_int_equal(got.proposals.dim[0], 40);
         for (int64_t k = 0; k < got.count; k++)
-            assert_int_equal(tn_i32(&got.best)[k * MD_CROP_BEST], tn_i32(&got.names)[k]);
+            assert_int_equal(tn_i32(&got.best)[k * MD_BEST], tn_i32(&got.labels)[k]);
         // The result is all that is left in the arena, in one piece.
         size_t now = tn_arena_mark(&p.step) - mark;
         if (!first) {
@@ -260,8 +263,8 @@ static void test_batches_and_threads(void **state) {
             memcpy(first, p.step.base + mark, now);
         }
         assert_int_equal(now, bytes);
-        const tn_tensor *parts[] = {&got.boxes,       &got.scores, &got.names,
-                                    &got.best_scores, &got.masks,  &got.proposal_scores};
+        const tn_tensor *parts[] = {&got.boxes,       &got.scores, &got.labels,
+                                    &got.best_scores, &got.masks,  &named.scores};
         for (size_t k = 0; k < sizeof parts / sizeof *parts; k++) {
             size_t at = (size_t)((char *)parts[k]->data - (p.step.base + mark));
             assert_memory_equal(parts[k]->data, first + at, tn_bytes(parts[k]));
@@ -284,7 +287,8 @@ static void test_ends(void **state) {
     pair p;
     crop_dump dump;
     md_vocabulary vocabulary;
-    md_crop_result got;
+    md_found got;
+    md_crop_named named;
     open_pair(&p, 2);
     crop_dump_open(&dump, "tests/golden/crop/sea.safetensors");
     crop_dump_vocabulary(&dump, &p.cx, p.clip, p.bpe, &vocabulary);
@@ -294,21 +298,23 @@ static void test_ends(void **state) {
     for (int batches = 0; batches <= 4; batches++) {
         int left = batches;
         options.user = &left;
-        tn_status status =
-            md_crop_detect(&p.cx, p.detector, p.clip, &vocabulary, &dump.image, &options, &got);
+        tn_status status = md_crop_detect(&p.cx, p.detector, p.clip, &vocabulary, &dump.image,
+                                          &options, &got, &named);
         assert_int_equal(status, batches < 4 ? TN_ECANCELLED : TN_OK);
         tn_arena_reset(&p.step, 0);
     }
     options.go_on = NULL;
     tn_tensor none = tn_view(NULL, TN_F32, TN_DIMS(0, 4));
     options.boxes = &none;
-    ASSERT_OK(md_crop_detect(&p.cx, p.detector, p.clip, &vocabulary, &dump.image, &options, &got),
-              p.err);
+    ASSERT_OK(
+        md_crop_detect(&p.cx, p.detector, p.clip, &vocabulary, &dump.image, &options, &got, &named),
+        p.err);
     assert_int_equal(got.count, 0);
     options.boxes = NULL;
     uint8_t pixel[3] = {200, 10, 10};
     tn_tensor tiny = tn_view(pixel, TN_U8, TN_DIMS(1, 1, 3));
-    ASSERT_OK(md_crop_detect(&p.cx, p.detector, p.clip, &vocabulary, &tiny, &options, &got), p.err);
+    ASSERT_OK(md_crop_detect(&p.cx, p.detector, p.clip, &vocabulary, &tiny, &options, &got, &named),
+              p.err);
     md_vocabulary_deinit(&vocabulary);
     crop_dump_close(&dump);
     close_pair(&p);

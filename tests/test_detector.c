@@ -174,7 +174,7 @@ static void check_box_head(fixture *f) {
     ASSERT_OK(md_mask_rcnn_boxes(&f->cx, f->model, &features, &proposals, &logits, &boxes), f->err);
     same_rows(f, "logits", &logits);
     tn_tensor found, scores, labels;
-    md_thresholds limits = md_mask_rcnn_thresholds(f->model);
+    nn_select_rules limits = md_mask_rcnn_rules(f->model);
     ASSERT_OK(md_select_detections(&f->cx, &limits, &logits, &boxes, &found, &scores, &labels),
               f->err);
     same_rows(f, "network_boxes", &found);
@@ -192,7 +192,7 @@ static void check_mask_head(fixture *f) {
 }
 
 static void check_detections(fixture *f) {
-    md_detections found;
+    md_found found;
     tn_tensor image = picture(f), pasted, want = as_float(f, "pasted"), as_bytes;
     ASSERT_OK(md_mask_rcnn_detect(&f->cx, f->model, &image, NULL, &found), f->err);
     const io_tensor *labels = golden(f, "labels");
@@ -252,7 +252,7 @@ typedef struct bits {
 } bits;
 
 static bits detect_bits(fixture *f) {
-    md_detections d;
+    md_found d;
     tn_tensor image = picture(f);
     ASSERT_OK(md_mask_rcnn_detect(&f->cx, f->model, &image, NULL, &d), f->err);
     const tn_tensor *parts[] = {&d.boxes, &d.scores, &d.labels, &d.masks};
@@ -293,7 +293,7 @@ static void test_threads_and_runs(void **state) {
 static void test_memory_is_flat(void **state) {
     (void)state;
     fixture f;
-    md_detections found;
+    md_found found;
     size_t peak = 0, left = 0;
     open_fixture(&f, "bottleneck", NULL, 1);
     tn_tensor image = picture(&f);
@@ -317,13 +317,13 @@ static void test_memory_is_flat(void **state) {
 static void test_no_detections(void **state) {
     (void)state;
     fixture f;
-    md_detections found;
+    md_found found;
     open_fixture(&f, "basic", NULL, 2);
     tn_tensor image = picture(&f);
-    md_thresholds none = {.score = 0.9999, .nms = 0.5, .top = 100};
+    nn_select_rules none = nn_select_hard(0.9999, 0.5, 100);
     ASSERT_OK(md_mask_rcnn_detect(&f.cx, f.model, &image, &none, &found), f.err);
     assert_int_equal(found.count, 0);
-    md_thresholds three = {.score = 0.05, .nms = 0.5, .top = 3};
+    nn_select_rules three = nn_select_hard(0.05, 0.5, 3);
     ASSERT_OK(md_mask_rcnn_detect(&f.cx, f.model, &image, &three, &found), f.err);
     assert_int_equal(found.count, 3);
     close_fixture(&f);
@@ -336,7 +336,7 @@ static void test_odd_pictures(void **state) {
     fixture f;
     open_fixture(&f, "bottleneck", NULL, 2);
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
-        md_detections found;
+        md_found found;
         tn_tensor image;
         size_t mark = tn_arena_mark(&f.step);
         ASSERT_OK(tn_new(&f.step, &image, TN_U8, TN_DIMS(sizes[i][0], sizes[i][1], 3), &f.err),
@@ -357,7 +357,7 @@ static void test_odd_pictures(void **state) {
 static void test_out_of_memory(void **state) {
     (void)state;
     fixture f;
-    md_detections found;
+    md_found found;
     open_fixture(&f, "basic", NULL, 1);
     tn_tensor image = picture(&f);
     ASSERT_OK(md_mask_rcnn_detect(&f.cx, f.model, &image, NULL, &found), f.err);

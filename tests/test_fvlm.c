@@ -359,15 +359,15 @@ static void swap_rows(tn_tensor *t, int64_t a, int64_t b) {
 
 // Detections whose scores differ by less than rounding may have changed places: brings them into
 // the reference's order, by name and box.
-static void in_their_order(fixture *f, md_fvlm_result *found) {
+static void in_their_order(fixture *f, md_found *found) {
     tn_tensor boxes = golden(f, "boxes"), names = golden(f, "names");
     assert_int_equal(found->count, boxes.dim[0]);
-    tn_tensor *all[] = {&found->boxes,  &found->names,  &found->scores,      &found->objectness,
+    tn_tensor *all[] = {&found->boxes,  &found->labels, &found->scores,      &found->objectness,
                         &found->score1, &found->score2, &found->best_scores, &found->masks};
     for (int64_t i = 0; i < found->count; i++) {
         int64_t k = i;
         for (; k < found->count; k++)
-            if (tn_i32(&found->names)[k] == tn_i32(&names)[i] &&
+            if (tn_i32(&found->labels)[k] == tn_i32(&names)[i] &&
                 test_max_difference(tn_f32(&found->boxes) + 4 * k, tn_f32(&boxes) + 4 * i, 4) <=
                     0.02)
                 break;
@@ -382,14 +382,16 @@ static void whole(fixture *f) {
     tn_tensor picture = golden(f, "picture"), text = golden(f, "text");
     md_vocabulary vocabulary = vocabulary_of(f, &text, class_of);
     md_fvlm_options options = md_fvlm_default_options(f->model);
-    md_fvlm_result found;
-    options.base = base, options.everything = true;
+    md_found found;
+    md_fvlm_scored scored;
+    options.base = base;
     size_t mark = tn_arena_mark(&f->step);
-    ASSERT_OK(md_fvlm_detect(&f->cx, f->model, &vocabulary, &picture, &options, &found), f->err);
+    ASSERT_OK(md_fvlm_detect(&f->cx, f->model, &vocabulary, &picture, &options, &found, &scored),
+              f->err);
     assert_true(tn_arena_mark(&f->step) > mark);
-    same(f, "p1", &found.all_score1, WHOLE);
-    same(f, "p2", &found.all_score2, WHOLE);
-    same(f, "all_objectness", &found.all_objectness, BAR);
+    same(f, "p1", &scored.score1, WHOLE);
+    same(f, "p2", &scored.score2, WHOLE);
+    same(f, "all_objectness", &scored.objectness, BAR);
     in_their_order(f, &found);
     same(f, "boxes", &found.boxes, WHOLE);
     same(f, "scores", &found.scores, WHOLE);
@@ -398,7 +400,7 @@ static void whole(fixture *f) {
     same(f, "score2", &found.score2, WHOLE);
     same(f, "masks", &found.masks, WHOLE);
     for (int64_t i = 0; i < found.count; i++)
-        assert_true(tn_f32(&found.best_scores)[i * MD_FVLM_BEST] >= tn_f32(&found.scores)[i]);
+        assert_true(tn_f32(&found.best_scores)[i * MD_BEST] >= tn_f32(&found.scores)[i]);
 }
 
 static void test_whole(void **state) {
@@ -421,18 +423,21 @@ static void test_no_background(void **state) {
     tn_tensor picture = golden(&f, "picture"), text = golden(&f, "text"), boxes;
     md_vocabulary vocabulary = vocabulary_of(&f, &text, class_of);
     md_fvlm_options options = md_fvlm_default_options(f.model);
-    md_fvlm_result with, without;
+    md_found found;
+    md_fvlm_scored with, without;
     ASSERT_OK(tn_new(&f.step, &boxes, TN_F32, TN_DIMS(2, 4), &f.err), f.err);
     memcpy(boxes.data, (float[]){2, 3, 30, 20, 10, 10, 40, 44}, 8 * sizeof(float));
-    options.boxes = &boxes, options.everything = true;
-    ASSERT_OK(md_fvlm_detect(&f.cx, f.model, &vocabulary, &picture, &options, &with), f.err);
+    options.boxes = &boxes;
+    ASSERT_OK(md_fvlm_detect(&f.cx, f.model, &vocabulary, &picture, &options, &found, &with),
+              f.err);
     options.no_background = true;
-    ASSERT_OK(md_fvlm_detect(&f.cx, f.model, &vocabulary, &picture, &options, &without), f.err);
-    int64_t names = without.all_score1.dim[1];
-    assert_int_equal(with.all_score1.dim[1], names + 1);
+    ASSERT_OK(md_fvlm_detect(&f.cx, f.model, &vocabulary, &picture, &options, &found, &without),
+              f.err);
+    int64_t names = without.score1.dim[1];
+    assert_int_equal(with.score1.dim[1], names + 1);
     for (int64_t i = 0; i < 2; i++) {
-        const float *p = tn_f32(&with.all_score1) + i * (names + 1);
-        const float *q = tn_f32(&without.all_score1) + i * names;
+        const float *p = tn_f32(&with.score1) + i * (names + 1);
+        const float *q = tn_f32(&without.score1) + i * names;
         for (int64_t t = 0; t < names; t++)
             ASSERT_WITHIN(fabsf(p[t] / (1 - p[names]) - q[t]), 1e-5);
     }
@@ -456,35 +461,37 @@ static void test_all_proposals(void **state) {
     tn_tensor picture = golden(&f, "picture"), text = golden(&f, "text");
     md_vocabulary vocabulary = vocabulary_of(&f, &text, class_of);
     md_fvlm_options options = md_fvlm_default_options(f.model);
-    md_fvlm_result found;
-    options.everything = true, options.proposals = ASKED;
-    ASSERT_OK(md_fvlm_detect(&f.cx, f.model, &vocabulary, &picture, &options, &found), f.err);
+    md_found found, more;
+    md_fvlm_scored scored, all;
+    options.proposals = ASKED;
+    ASSERT_OK(md_fvlm_detect(&f.cx, f.model, &vocabulary, &picture, &options, &found, &scored),
+              f.err);
     assert_true(found.proposals.dim[0] > kept);
-    assert_int_equal(found.refined.dim[0], found.proposals.dim[0]);
-    assert_int_equal(found.all_boxes.dim[0], kept);
-    assert_int_equal(found.all_objectness.dim[0], kept);
+    assert_int_equal(scored.refined.dim[0], found.proposals.dim[0]);
+    assert_int_equal(scored.boxes.dim[0], kept);
+    assert_int_equal(scored.objectness.dim[0], kept);
     for (int64_t i = 0; i < kept; i++)
-        assert_true(has_row(&found.refined, tn_f32(&found.all_boxes) + 4 * i));
+        assert_true(has_row(&scored.refined, tn_f32(&scored.boxes) + 4 * i));
     // What costs nothing is not rationed.
-    md_fvlm_result all;
     options.mode = MD_SCORE2_NONE;
-    ASSERT_OK(md_fvlm_detect(&f.cx, f.model, &vocabulary, &picture, &options, &all), f.err);
-    assert_int_equal(all.all_boxes.dim[0], all.proposals.dim[0]);
+    ASSERT_OK(md_fvlm_detect(&f.cx, f.model, &vocabulary, &picture, &options, &more, &all), f.err);
+    assert_null(all.score2.data);
+    assert_null(more.score2.data);
+    assert_int_equal(all.boxes.dim[0], more.proposals.dim[0]);
     options.mode = md_fvlm_settings(f.model)->score2_mode;
     // Given boxes stay where they are.
     tn_tensor given = tn_slice(&found.proposals, 0, 3);
-    md_fvlm_result again;
     options.boxes = &given, options.proposals = 0;
-    ASSERT_OK(md_fvlm_detect(&f.cx, f.model, &vocabulary, &picture, &options, &again), f.err);
-    assert_memory_equal(again.refined.data, again.all_boxes.data, tn_bytes(&again.refined));
+    ASSERT_OK(md_fvlm_detect(&f.cx, f.model, &vocabulary, &picture, &options, &more, &all), f.err);
+    assert_memory_equal(all.refined.data, all.boxes.data, tn_bytes(&all.refined));
     close_fixture(&f);
 }
 
 // Of all boxes the one that detection i is; several may lie at the same place.
-static int64_t row_of(const md_fvlm_result *found, int64_t i) {
-    const float *box = tn_f32(&found->boxes) + 4 * i, *all = tn_f32(&found->all_boxes);
-    const float *objectness = tn_f32(&found->all_objectness);
-    int64_t row = 0, rows = found->all_boxes.dim[0];
+static int64_t row_of(const md_found *found, const md_fvlm_scored *scored, int64_t i) {
+    const float *box = tn_f32(&found->boxes) + 4 * i, *all = tn_f32(&scored->boxes);
+    const float *objectness = tn_f32(&scored->objectness);
+    int64_t row = 0, rows = scored->boxes.dim[0];
     while (row < rows && (memcmp(all + 4 * row, box, 4 * sizeof *box) ||
                           objectness[row] != tn_f32(&found->objectness)[i]))
         row++;
@@ -503,24 +510,27 @@ static void test_agnostic(void **state) {
     md_vocabulary vocabulary = vocabulary_of(&f, &text, class_of);
     md_fvlm_options options = md_fvlm_default_options(f.model);
     for (int second = 0; second < 2; second++) {
-        md_fvlm_result named, found;
-        options.everything = true, options.agnostic = false;
-        options.limits = (md_thresholds){.score = 0, .nms = 1, .top = 1000};
+        md_found found;
+        md_fvlm_scored named, scored;
+        options.agnostic = false;
+        options.rules.score = 0, options.rules.nms = 1, options.rules.top = 1000;
         options.mode = second ? MD_SCORE2_DENSE : MD_SCORE2_NONE;
-        ASSERT_OK(md_fvlm_detect(&f.cx, f.model, &vocabulary, &picture, &options, &named), f.err);
+        ASSERT_OK(md_fvlm_detect(&f.cx, f.model, &vocabulary, &picture, &options, &found, &named),
+                  f.err);
         options.agnostic = true;
-        ASSERT_OK(md_fvlm_detect(&f.cx, f.model, &vocabulary, &picture, &options, &found), f.err);
+        ASSERT_OK(md_fvlm_detect(&f.cx, f.model, &vocabulary, &picture, &options, &found, &scored),
+                  f.err);
         assert_true(found.count > 20); // the others have no area
-        int64_t columns = named.all_score1.dim[1];
+        int64_t columns = named.score1.dim[1];
         for (int64_t i = 0; i < found.count; i++) {
-            int64_t row = row_of(&found, i), best = 0;
-            const float *fused = tn_f32(&named.all_fused) + row * columns;
+            int64_t row = row_of(&found, &scored, i), best = 0;
+            const float *fused = tn_f32(&named.fused) + row * columns;
             for (int64_t t = 1; t < columns - 1; t++)
                 if (fused[t] > fused[best]) best = t;
-            double thing = (1 - (double)tn_f32(&named.all_score1)[(row + 1) * columns - 1]) *
-                           pow((double)tn_f32(&named.all_objectness)[row], power);
+            double thing = (1 - (double)tn_f32(&named.score1)[(row + 1) * columns - 1]) *
+                           pow((double)tn_f32(&named.objectness)[row], power);
             double expected = second ? sqrt(thing * (double)fused[best]) : thing;
-            assert_int_equal(tn_i32(&found.names)[i], best);
+            assert_int_equal(tn_i32(&found.labels)[i], best);
             ASSERT_WITHIN(fabs((double)tn_f32(&found.scores)[i] - expected), 1e-6);
             if (i) assert_true(tn_f32(&found.scores)[i] <= tn_f32(&found.scores)[i - 1]);
         }

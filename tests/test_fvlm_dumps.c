@@ -81,12 +81,12 @@ static double worst(const float *a, const float *b, int count) {
 }
 
 // What is nearest to a detection of the reference that was not met, for people to judge.
-static void tell_missed(const dump *d, const md_fvlm_result *found, const float *box, float score,
+static void tell_missed(const dump *d, const md_found *found, const float *box, float score,
                         int32_t name) {
     double nearest = INFINITY, of_score = 0;
     for (int64_t k = 0; k < found->count; k++) {
         double away = worst(tn_f32(&found->boxes) + 4 * k, box, 4);
-        if (tn_i32(&found->names)[k] != name || !(away < nearest)) continue;
+        if (tn_i32(&found->labels)[k] != name || !(away < nearest)) continue;
         nearest = away, of_score = fabs((double)tn_f32(&found->scores)[k] - (double)score);
     }
     printf("%s missed name %d, score %.4g: the nearest is %.2g px and %.2g of a score away\n",
@@ -111,9 +111,9 @@ static void detections(const dump *d) {
                                 .embedding = text,
                                 .class_of = class_of};
     md_fvlm_options options = md_fvlm_default_options(d->model);
-    md_fvlm_result found;
+    md_found found;
     options.base = base;
-    ASSERT_OK(md_fvlm_detect(&cx, d->model, &vocabulary, &picture, &options, &found), err);
+    ASSERT_OK(md_fvlm_detect(&cx, d->model, &vocabulary, &picture, &options, &found, NULL), err);
     int64_t met = 0;
     double of_score = 0, of_box = 0;
     for (int64_t i = 0; i < boxes.dim[0]; i++) {
@@ -121,9 +121,9 @@ static void detections(const dump *d) {
         for (int64_t k = 0; k < found.count && met == before; k++) {
             double box = worst(tn_f32(&found.boxes) + 4 * k, tn_f32(&boxes) + 4 * i, 4);
             double score = worst(tn_f32(&found.scores) + k, tn_f32(&scores) + i, 1);
-            if (tn_i32(&found.names)[k] != tn_i32(&names)[i] || !(box <= SAME_BOX)) continue;
+            if (tn_i32(&found.labels)[k] != tn_i32(&names)[i] || !(box <= SAME_BOX)) continue;
             if (!(score <= SAME_SCORE * (double)tn_f32(&scores)[0])) continue;
-            tn_i32(&found.names)[k] = -1; // met
+            tn_i32(&found.labels)[k] = -1; // met
             of_score = fmax(of_score, score), of_box = fmax(of_box, box);
             met++;
         }

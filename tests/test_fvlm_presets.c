@@ -117,16 +117,16 @@ static void check_levels(const md_fvlm *model) {
     assert_int_equal(level[MD_FVLM_MAPS].dim[1], (level[MD_FVLM_MAPS - 1].dim[1] + 1) / 2);
 }
 
-static void check_found(const md_fvlm_result *r, const char *preset, md_score2 mode) {
+static void check_found(const md_found *r, const char *preset, md_score2 mode) {
     if (!r->count) fail_msg("%s, %s: nothing found", preset, md_fvlm_score2_name(mode));
     for (int64_t i = 0; i < r->count; i++) {
         const float *box = tn_f32(&r->boxes) + 4 * i, score = tn_f32(&r->scores)[i];
-        const float second = tn_f32(&r->score2)[i];
+        const float second = r->score2.data ? tn_f32(&r->score2)[i] : -1;
         assert_true(box[0] >= 0 && box[1] >= 0 && box[2] > box[0] && box[3] > box[1]);
         assert_true(box[2] <= (float)r->width && box[3] <= (float)r->height);
         assert_true(score > 0 && score <= 1);
-        assert_true(mode == MD_SCORE2_NONE ? second == 0 : second > 0 && second <= 1);
-        assert_in_range(tn_i32(&r->names)[i], 0, 2);
+        assert_true(mode == MD_SCORE2_NONE ? second == -1 : second > 0 && second <= 1);
+        assert_in_range(tn_i32(&r->labels)[i], 0, 2);
     }
     for (int64_t k = 0; k < tn_count(&r->masks); k++)
         assert_true(tn_f32(&r->masks)[k] >= 0 && tn_f32(&r->masks)[k] <= 1);
@@ -148,15 +148,15 @@ static void each_finds_things_in_all_its_modes(void **state) {
         int modes = 0;
         for (int mode = 0; mode <= MD_SCORE2_ATTNPOOL; mode++) {
             tn_arena_reset(&step, 0);
-            md_fvlm_result result;
+            md_found result;
             md_fvlm_options how = md_fvlm_default_options(model);
             if (md_fvlm_mode_check(model, (md_score2)mode, &err) != TN_OK) {
                 assert_true(mode != (int)how.mode); // the preset's own goes with it
                 continue;
             }
-            how.mode = (md_score2)mode, how.limits.score = 0, how.proposals = PROPOSALS;
+            how.mode = (md_score2)mode, how.rules.score = 0, how.proposals = PROPOSALS;
             tn_tensor image = picture_of(90, 120);
-            ASSERT_OK(md_fvlm_detect(&cx, model, &vocabulary, &image, &how, &result), err);
+            ASSERT_OK(md_fvlm_detect(&cx, model, &vocabulary, &image, &how, &result, NULL), err);
             check_found(&result, cases[i].preset, (md_score2)mode);
             modes++;
         }

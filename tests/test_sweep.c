@@ -2,7 +2,6 @@
 // Kept scores: written and read, what is refused, and detections from them as a model makes them.
 #include "eval/sweep.h"
 #include "kernels/rules.h"
-#include "models/fvlm/fvlm.h"
 #include "tests/support/temporary.h"
 #include "tests/support/test.h"
 
@@ -104,55 +103,55 @@ static void scores_are_read_as_written(void **state) {
 
 // The best `top` of n candidates, of which each fades once a better one of its name is taken, if
 // none of those contains it. keep: in the order of their scores, then in that of their choice.
-static int64_t take_best(const ev_fusion *how, const float *boxes, const int32_t *names,
+static int64_t take_best(const ev_setting *how, const float *boxes, const int32_t *names,
                          float *scores, int64_t n, int32_t *keep) {
     int32_t taken[MOST * T];
     int64_t count = 0;
-    for (int64_t left = n; left > 0 && count < how->top; left--) {
+    for (int64_t left = n; left > 0 && count < how->rules.top; left--) {
         int64_t at = 0;
         for (int64_t i = 1; i < left; i++)
             if (scores[keep[i]] > scores[keep[at]]) at = i;
         int32_t one = keep[at];
         bool part = false;
         memmove(keep + at, keep + at + 1, (size_t)(left - at - 1) * sizeof *keep);
-        if (!(scores[one] > (float)how->score)) break;
-        for (int64_t k = 0; k < count && how->inside < 1; k++)
+        if (!(scores[one] > (float)how->rules.score)) break;
+        for (int64_t k = 0; k < count && how->rules.inside < 1; k++)
             part |= names[taken[k]] == names[one] &&
-                    kn_share_within(boxes + 4 * one, boxes + 4 * taken[k]) > how->inside;
+                    kn_share_within(boxes + 4 * one, boxes + 4 * taken[k]) > how->rules.inside;
         if (part) continue;
         taken[count++] = one;
-        for (int64_t i = 0; i < left - 1 && how->soft < 1; i++) {
+        for (int64_t i = 0; i < left - 1 && how->rules.soft < 1; i++) {
             float iou = kn_iou(boxes + 4 * one, boxes + 4 * keep[i]);
-            if (names[keep[i]] == names[one] && (double)iou > how->soft) scores[keep[i]] *= 1 - iou;
+            if (names[keep[i]] == names[one] && (double)iou > how->rules.soft)
+                scores[keep[i]] *= 1 - iou;
         }
     }
     memcpy(keep, taken, (size_t)count * sizeof *keep);
     return count;
 }
 
-// One picture as models/fvlm/fvlm.h does it: md_fuse, kn_nms within names, the best.
-static int64_t by_the_model(kn_ctx *kn, const io_scores *s, const ev_fusion *how, int64_t from,
+// One picture as models/fvlm does it: nn_fuse, kn_nms within names, the best.
+static int64_t by_the_model(kn_ctx *kn, const io_scores *s, const ev_setting *how, int64_t from,
                             int64_t count, int32_t *box_of, int32_t *name_of, float *score_of) {
     float fused[MOST * COLUMNS], boxes[MOST * T * 4], scores[MOST * T];
     int32_t names[MOST * T], rows[MOST * T], keep[MOST * T];
     tn_tensor p1 = tn_slice(&s->score1, from, count), p2 = tn_slice(&s->score2, from, count);
     tn_tensor objectness = tn_slice(&s->objectness, from, count);
     tn_tensor y = tn_view(fused, TN_F32, TN_DIMS(count, COLUMNS));
-    md_fusion cfg = {how->alpha, how->beta, how->objectness, how->renormalise, T, s->head.base};
-    md_fuse(kn, &cfg, &p1, &p2, &objectness, &y);
+    nn_fuse(kn, &how->fusion, T, s->head.base, &p1, &p2, &objectness, &y);
     int64_t n = 0;
     for (int64_t i = 0; i < count; i++) {
         const float *box = tn_f32(&s->boxes) + 4 * (from + i);
         if (box[2] - box[0] < 1e-2f) continue;
         for (int t = 0; t < T; t++) {
-            if (!(fused[i * COLUMNS + t] > (float)how->score)) continue;
+            if (!(fused[i * COLUMNS + t] > (float)how->rules.score)) continue;
             memcpy(boxes + 4 * n, box, 4 * sizeof *box);
             scores[n] = fused[i * COLUMNS + t], names[n] = t, rows[n++] = (int32_t)i;
         }
     }
     tn_tensor b = tn_view(boxes, TN_F32, TN_DIMS(n, 4)), q = tn_view(scores, TN_F32, TN_DIMS(n));
     tn_tensor g = tn_view(names, TN_I32, TN_DIMS(n)), k = tn_view(keep, TN_I32, TN_DIMS(n));
-    int64_t kept = kn_nms(kn, how->nms, &b, &q, &g, &k);
+    int64_t kept = kn_nms(kn, how->rules.nms, &b, &q, &g, &k);
     kept = take_best(how, boxes, names, scores, kept, keep);
     for (int64_t i = 0; i < kept; i++)
         box_of[i] = rows[keep[i]], name_of[i] = names[keep[i]], score_of[i] = scores[keep[i]];
@@ -166,7 +165,7 @@ static int by_picture_best_first(const void *a, const void *b) {
 }
 
 static void compare(kn_ctx *kn, const io_scores *s, const ev_sweep_found *found,
-                    const ev_fusion *how) {
+                    const ev_setting *how) {
     io_coco_object *results = found->results;
     size_t count = found->count, at = 0;
     qsort(results, count, sizeof *results, by_picture_best_first);
@@ -201,15 +200,16 @@ static void check_order(const ev_sweep_found *found) {
 
 enum { SETTINGS = 64 };
 
-static void make_settings(const io_scores_head *head, ev_fusion how[SETTINGS]) {
+static void make_settings(const io_scores_head *head, ev_setting how[SETTINGS]) {
     static const double weights[] = {0, 0.35, 0.65, 1};
     for (int i = 0; i < SETTINGS; i++) {
-        how[i] = ev_fusion_of(head);
-        how[i].alpha = weights[i % 4], how[i].beta = weights[i / 4 % 4];
-        how[i].renormalise = i / 16 % 2, how[i].objectness = i / 32 ? 0.5 : 0;
-        how[i].score = i % 3 ? 0.1 : 0.02, how[i].top = i % 5 ? 6 : 100;
-        how[i].nms = i % 3 ? 0.4 : 0.8;
-        how[i].soft = i % 7 < 3 ? 1 : 0.1 * (i % 7 - 2), how[i].inside = i % 4 < 2 ? 1 : 0.5;
+        how[i] = ev_setting_of(head);
+        how[i].fusion.alpha = weights[i % 4], how[i].fusion.beta = weights[i / 4 % 4];
+        how[i].fusion.renormalise = i / 16 % 2, how[i].fusion.objectness = i / 32 ? 0.5 : 0;
+        how[i].rules.score = i % 3 ? 0.1 : 0.02, how[i].rules.top = i % 5 ? 6 : 100;
+        how[i].rules.nms = i % 3 ? 0.4 : 0.8;
+        how[i].rules.soft = i % 7 < 3 ? 1 : 0.1 * (i % 7 - 2),
+        how[i].rules.inside = i % 4 < 2 ? 1 : 0.5;
     }
 }
 
@@ -218,7 +218,7 @@ static void detections_are_the_models(void **state) {
     (void)state;
     kn_ctx *kn;
     io_scores s;
-    ev_fusion how[SETTINGS];
+    ev_setting how[SETTINGS];
     io_scores_head head = usual_head();
     ASSERT_OK(kn_open("cpu", "ref", 1, &kn, &err), err);
     ASSERT_OK(io_scores_open(write_scores("model", &head, 5, 5), &s, &err), err);
@@ -244,7 +244,7 @@ static void detections_are_the_models(void **state) {
     kn_close(kn);
 }
 
-static ev_sweep_found detect(ev_sweep *sweep, const ev_fusion *how) {
+static ev_sweep_found detect(ev_sweep *sweep, const ev_setting *how) {
     ev_sweep_found found = {0};
     size_t done;
     ASSERT_OK(ev_sweep_run(sweep, how, 1, &done, &err), err);
@@ -268,9 +268,9 @@ static void nothing_is_nothing(void **state) {
     ASSERT_OK(ev_sweep_open(&s, NULL, pool, &sweep, &err), err);
     static const double weights[] = {0, 1e-7, 0.5, 1 - 1e-7, 1};
     for (int i = 0; i < 5; i++) {
-        ev_fusion how = ev_fusion_of(&head);
-        how.alpha = how.beta = weights[i];
-        how.score = 0, how.renormalise = i % 2;
+        ev_setting how = ev_setting_of(&head);
+        how.fusion.alpha = how.fusion.beta = weights[i];
+        how.rules.score = 0, how.fusion.renormalise = i % 2;
         ev_sweep_found found = detect(sweep, &how);
         assert_int_equal(found.count, weights[i] == 0 || weights[i] == 1 ? 2 : 1);
         for (size_t k = 0; k < found.count; k++) assert_true(found.results[k].score > 0.4);
@@ -290,7 +290,7 @@ static void scales_are_retuned(void **state) {
     ASSERT_OK(io_scores_open(write_scores("wide", &head, 8, 1.5), &wide, &err), err);
     ASSERT_OK(ev_sweep_open(&narrow, NULL, pool, &from_narrow, &err), err);
     ASSERT_OK(ev_sweep_open(&wide, NULL, pool, &from_wide, &err), err);
-    ev_fusion how = ev_fusion_of(&head), scaled = how;
+    ev_setting how = ev_setting_of(&head), scaled = how;
     scaled.scale1 = 2, scaled.scale2 = 0.5;
     for (int round = 0; round < 2; round++) { // and back again
         ev_sweep_found a = detect(from_narrow, &scaled), b = detect(from_wide, &how);
@@ -319,7 +319,7 @@ static void one_score_will_do(void **state) {
     ASSERT_OK(io_scores_open(write_scores("one", &head, 5, 5), &s, &err), err);
     assert_null(s.score2.data);
     ASSERT_OK(ev_sweep_open(&s, (uint8_t[T]){0}, NULL, &sweep, &err), err);
-    ev_fusion how = ev_fusion_of(&head);
+    ev_setting how = ev_setting_of(&head);
     ev_sweep_found found = detect(sweep, &how);
     assert_true(found.count > 0);
     tn_free(found.results);
@@ -440,7 +440,7 @@ static void memory_may_run_out_anywhere(void **state) {
         tn_alloc_fail_after(n);
         status = io_scores_open(folder, &s, &err);
         if (status == TN_OK) status = ev_sweep_open(&s, NULL, pool, &sweep, &err);
-        ev_fusion how = ev_fusion_of(&head);
+        ev_setting how = ev_setting_of(&head);
         if (status == TN_OK) status = ev_sweep_run(sweep, &how, 1, &done, &err);
         if (status == TN_OK) status = ev_sweep_results(sweep, 0, &found, &err);
         tn_alloc_fail_after(0);

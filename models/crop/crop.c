@@ -2,6 +2,7 @@
 #include "models/crop/crop.h"
 
 #include "models/detector/box_codec.h"
+#include "nn/fuse.h"
 #include "nn/pick.h"
 
 #include <math.h>
@@ -12,7 +13,7 @@ md_crop_options md_crop_default_options(void) {
                              .shape = MD_CROP_SQUARE,
                              .context = 1.15,
                              .objectness = 0.5,
-                             .limits = {.score = 0.05, .nms = 0.5, .top = 100}};
+                             .rules = nn_select_hard(0.05, 0.5, 100)};
 }
 
 // ---- proposals ----------------------------------------------------------------------------------
@@ -26,23 +27,17 @@ typedef struct regions {
     tn_tensor labels;     // int32 [P] that class
 } regions;
 
-static tn_status copy_of(nn_ctx *cx, const tn_tensor *from, tn_tensor *to) {
-    TN_TRY(tn_new(cx->step, to, from->dtype, from->rank, from->dim, cx->err));
-    if (tn_bytes(from)) memcpy(to->data, from->data, tn_bytes(from));
-    return TN_OK;
-}
-
 // The detector's proposals, or the caller's; in network coordinates.
 static tn_status find_proposals(nn_ctx *cx, const md_mask_rcnn *detector,
                                 const md_crop_options *options, regions *r, tn_tensor *network) {
     if (!options->boxes) {
         TN_TRY(md_mask_rcnn_propose(cx, detector, &r->features, options->proposals, network,
                                     &r->objectness));
-        TN_TRY(copy_of(cx, network, &r->picture));
+        TN_TRY(nn_copy_of(cx, network, &r->picture));
         md_frame_to_picture(&r->features.frame, &r->picture);
         return TN_OK;
     }
-    TN_TRY(copy_of(cx, options->boxes, &r->picture));
+    TN_TRY(nn_copy_of(cx, options->boxes, &r->picture));
     return md_frame_given(cx, &r->features.frame, options->boxes, network, &r->objectness);
 }
 
@@ -99,14 +94,14 @@ typedef struct naming {
 static tn_status new_naming(nn_ctx *cx, int64_t count, naming *out) {
     TN_TRY(tn_new(cx->step, &out->names, TN_I32, TN_DIMS(count), cx->err));
     TN_TRY(tn_new(cx->step, &out->scores, TN_F32, TN_DIMS(count), cx->err));
-    TN_TRY(tn_new(cx->step, &out->best, TN_I32, TN_DIMS(count, MD_CROP_BEST), cx->err));
-    return tn_new(cx->step, &out->best_scores, TN_F32, TN_DIMS(count, MD_CROP_BEST), cx->err);
+    TN_TRY(tn_new(cx->step, &out->best, TN_I32, TN_DIMS(count, MD_BEST), cx->err));
+    return tn_new(cx->step, &out->best_scores, TN_F32, TN_DIMS(count, MD_BEST), cx->err);
 }
 
 static void name_one(const float *p, const md_vocabulary *vocabulary, int64_t i, naming *out) {
-    int32_t *best = tn_i32(&out->best) + i * MD_CROP_BEST;
-    float *scores = tn_f32(&out->best_scores) + i * MD_CROP_BEST;
-    nn_pick_best(p, vocabulary->classes, MD_CROP_BEST, best, scores);
+    int32_t *best = tn_i32(&out->best) + i * MD_BEST;
+    float *scores = tn_f32(&out->best_scores) + i * MD_BEST;
+    nn_pick_best(p, vocabulary->classes, MD_BEST, best, scores);
     tn_i32(&out->names)[i] = best[0];
     tn_f32(&out->scores)[i] = scores[0];
     if (vocabulary->background && p[vocabulary->classes] > scores[0]) {
@@ -177,85 +172,71 @@ tn_status md_crop_name(nn_ctx *cx, const md_clip *clip, const md_vocabulary *voc
     return status;
 }
 
-// p^(1-w) o^w: F-VLM's geometric mean (Kuo et al. 2022, section 3.3) of what CLIP and the detector
-// say.
+// CLIP's score and the detector's.
 static tn_status fuse(nn_ctx *cx, const tn_tensor *objectness, double weight, naming *out) {
     const float *o = tn_f32(objectness), *p = tn_f32(&out->scores);
     int64_t count = out->scores.dim[0];
     TN_TRY(tn_new(cx->step, &out->fused, TN_F32, TN_DIMS(count), cx->err));
     for (int64_t i = 0; i < count; i++)
         tn_f32(&out->fused)[i] =
-            weight > 0 ? (float)(pow(p[i], 1 - weight) * pow(o[i], weight)) : p[i];
+            weight > 0 ? (float)nn_geometric_mean((double)p[i], (double)o[i], weight) : p[i];
     return TN_OK;
 }
 
 // ---- choosing -----------------------------------------------------------------------------------
 
-// The proposals that may stay: index int32 [kept], in the order of the proposals.
-static tn_status candidates(nn_ctx *cx, const regions *r, const naming *named, double least,
-                            tn_tensor *index) {
-    int64_t count = r->refined.dim[0], kept = 0;
-    TN_TRY(tn_new(cx->step, index, TN_I32, TN_DIMS(count), cx->err));
-    for (int64_t i = 0; i < count; i++) {
-        const float *box = tn_f32(&r->refined) + 4 * i;
-        if (tn_i32(&named->names)[i] >= 0 && tn_f32(&named->fused)[i] > (float)least &&
-            md_box_has_sides(box, MD_BOX_SIDE))
-            tn_i32(index)[kept++] = (int32_t)i;
+// The proposals that have a name, in network coordinates.
+static int64_t list_candidates(const regions *r, const naming *named, float least,
+                               nn_candidate *list) {
+    int64_t n = 0;
+    for (int64_t i = 0; i < r->refined.dim[0]; i++) {
+        int32_t label = tn_i32(&named->names)[i];
+        float score = tn_f32(&named->fused)[i];
+        if (label >= 0 && score > least &&
+            md_box_has_sides(tn_f32(&r->refined) + 4 * i, MD_BOX_SIDE))
+            list[n++] = (nn_candidate){score, (int32_t)i, label};
     }
-    *index = tn_slice(index, 0, kept);
-    return TN_OK;
+    return n;
 }
 
-// Suppression within each name, in network coordinates; index int32 [R], best first.
-static tn_status suppress(nn_ctx *cx, const regions *r, const naming *named,
-                          const md_thresholds *limits, tn_tensor *index) {
-    tn_tensor may, boxes, scores, names, keep;
-    TN_TRY(candidates(cx, r, named, limits->score, &may));
-    TN_TRY(nn_pick_rows(cx, &r->refined, &may, &boxes));
-    TN_TRY(nn_pick_rows(cx, &named->fused, &may, &scores));
-    TN_TRY(nn_pick_rows(cx, &named->names, &may, &names));
-    TN_TRY(tn_new(cx->step, &keep, TN_I32, TN_DIMS(may.dim[0]), cx->err));
-    int64_t kept = kn_nms(cx->kn, limits->nms, &boxes, &scores, &names, &keep);
-    keep = tn_slice(&keep, 0, kept < limits->top ? kept : limits->top);
-    return nn_pick_rows(cx, &may, &keep, index);
-}
-
-static tn_status choose(nn_ctx *cx, const md_mask_rcnn *detector, const regions *r,
-                        const naming *named, const md_thresholds *limits, md_crop_result *out) {
-    tn_tensor index, labels;
-    TN_TRY(suppress(cx, r, named, limits, &index));
-    TN_TRY(nn_pick_rows(cx, &r->labels, &index, &labels));
-    TN_TRY(nn_pick_rows(cx, &r->refined, &index, &out->boxes));
-    TN_TRY(nn_pick_rows(cx, &named->fused, &index, &out->scores));
-    TN_TRY(nn_pick_rows(cx, &named->names, &index, &out->names));
-    TN_TRY(nn_pick_rows(cx, &r->objectness, &index, &out->objectness));
-    TN_TRY(nn_pick_rows(cx, &named->best, &index, &out->best));
-    TN_TRY(nn_pick_rows(cx, &named->best_scores, &index, &out->best_scores));
-    TN_TRY(md_mask_rcnn_masks(cx, detector, &r->features, &out->boxes, &labels, &out->masks));
-    out->count = index.dim[0];
+static tn_status choose(nn_ctx *cx, const md_mask_rcnn *detector, const md_vocabulary *vocabulary,
+                        const regions *r, const naming *named, const nn_select_rules *rules,
+                        md_found *out) {
+    tn_tensor classes;
+    nn_candidate *list;
+    nn_selected best;
+    TN_TRY(nn_candidates_new(cx, r->refined.dim[0], 1, &list));
+    int64_t n = list_candidates(r, named, (float)rules->score, list);
+    TN_TRY(nn_select_rows(cx, rules, &r->refined, list, n, vocabulary->classes, &best));
+    out->count = best.rows.dim[0];
+    out->boxes = best.boxes, out->scores = best.scores, out->labels = best.labels;
+    TN_TRY(nn_pick_rows(cx, &r->objectness, &best.rows, &out->objectness));
+    TN_TRY(nn_pick_rows(cx, &named->scores, &best.rows, &out->name_scores));
+    TN_TRY(nn_pick_rows(cx, &named->best, &best.rows, &out->best));
+    TN_TRY(nn_pick_rows(cx, &named->best_scores, &best.rows, &out->best_scores));
+    TN_TRY(nn_pick_rows(cx, &r->labels, &best.rows, &classes));
+    TN_TRY(md_mask_rcnn_masks(cx, detector, &r->features, &out->boxes, &classes, &out->masks));
     md_frame_to_picture(&r->features.frame, &out->boxes);
     return TN_OK;
 }
 
 tn_status md_crop_detect(nn_ctx *cx, const md_mask_rcnn *detector, const md_clip *clip,
                          const md_vocabulary *vocabulary, const tn_tensor *image,
-                         const md_crop_options *options, md_crop_result *out) {
+                         const md_crop_options *options, md_found *out, md_crop_named *named) {
     md_crop_options own = md_crop_default_options();
     regions r;
-    naming named;
+    naming all;
     if (!options) options = &own;
     size_t mark = tn_arena_mark(cx->step);
-    *out = (md_crop_result){.height = image->dim[0], .width = image->dim[1]};
+    *out = (md_found){.height = image->dim[0], .width = image->dim[1]};
     TN_TRY(find_regions(cx, detector, image, options, &r));
-    TN_TRY(name_all(cx, clip, vocabulary, image, options, &r.picture, &named));
-    TN_TRY(fuse(cx, &r.objectness, options->objectness, &named));
-    TN_TRY(choose(cx, detector, &r, &named, &options->limits, out));
+    TN_TRY(name_all(cx, clip, vocabulary, image, options, &r.picture, &all));
+    TN_TRY(fuse(cx, &r.objectness, options->objectness, &all));
+    TN_TRY(choose(cx, detector, vocabulary, &r, &all, &options->rules, out));
     out->proposals = r.picture;
-    out->proposal_names = named.names, out->proposal_scores = named.scores;
-    tn_tensor *const made[] = {&out->proposals,  &out->proposal_names, &out->proposal_scores,
-                               &out->boxes,      &out->scores,         &out->names,
-                               &out->objectness, &out->best,           &out->best_scores,
-                               &out->masks};
-    tn_arena_keep(cx->step, mark, made, (int)(sizeof made / sizeof *made));
+    md_crop_named every = {all.names, all.scores};
+    md_found_keep(cx->step, mark, out, (tn_tensor *const[]){&every.labels, &every.scores},
+                  named ? 2 : 0);
+    if (named) *named = every;
     return TN_OK;
 }

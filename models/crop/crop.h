@@ -31,7 +31,7 @@ typedef struct md_crop_options {
     double objectness;      // weight w of the proposal's objectness o beside the probability p of
                             // its name: the score is p^(1-w) o^w. 0: the probability alone
     md_objectness source;   // which objectness
-    md_thresholds limits;   // of the result: score, overlap within a name, number
+    nn_select_rules rules;  // which of the named proposals are the result
     double logit_scale;     // what cosines are multiplied with; 0: the CLIP's own
     const tn_tensor *boxes; // proposals given by the caller, [P,4] picture coordinates, in place of
                             // the detector's; 1 is their RPN's objectness. NULL: the
@@ -43,30 +43,17 @@ typedef struct md_crop_options {
 // 64 crops at a time, square with context 1.15, objectness 0.5, score 0.05, nms 0.5, top 100.
 md_crop_options md_crop_default_options(void);
 
-#define MD_CROP_BEST 5 // names kept of each detection
-
-// Best first; memory of the step arena.
-typedef struct md_crop_result {
-    int64_t count;         // R, may be 0
-    int64_t height, width; // of the picture
-    tn_tensor boxes;       // [R,4] picture
-    tn_tensor scores;      // [R] probability of the name, weighed with the objectness
-    tn_tensor names;       // int32 [R] 0..T-1
-    tn_tensor objectness;  // [R] from the chosen source
-    tn_tensor best;        // int32 [R,5] the names of highest probability; -1 where there are fewer
-    tn_tensor best_scores; // [R,5] their probabilities
-    tn_tensor masks;       // [R,M,M] probabilities inside the box, for md_mask_paste
-    // Every proposal, whether it became a detection or not, for reports and comparisons.
-    tn_tensor proposals;       // [P,4] picture
-    tn_tensor proposal_names;  // int32 [P]; -1: the background's
-    tn_tensor proposal_scores; // [P] probability of what it was named
-} md_crop_result;
+// What became of every proposal, whether it was chosen or not: for reports and comparisons.
+typedef struct md_crop_named {
+    tn_tensor labels; // int32 [P]: its name; -1: the background's
+    tn_tensor scores; // [P] probability of what it was named
+} md_crop_named;
 
 // image: uint8 [H,W,3] RGB. The three models are shared and read-only; detector and clip are of
-// cx->kn's backend. options may be NULL. TN_ECANCELLED when go_on said so; TN_ENOMEM.
+// cx->kn's backend. options and named may be NULL. TN_ECANCELLED when go_on said so; TN_ENOMEM.
 tn_status md_crop_detect(nn_ctx *cx, const md_mask_rcnn *detector, const md_clip *clip,
                          const md_vocabulary *vocabulary, const tn_tensor *image,
-                         const md_crop_options *options, md_crop_result *out);
+                         const md_crop_options *options, md_found *out, md_crop_named *named);
 
 // Names boxes that are given: boxes [P,4] of the picture -> names int32 [P] (-1: the background's)
 // and scores [P], the probability of what it was named; both of the caller. Of the options those

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "kernels/mask_paste.h"
 #include "models/detector/box_codec.h"
 #include "models/detector/mask_rcnn_parts.h"
 
@@ -65,9 +64,10 @@ tn_status md_mask_rcnn_boxes(nn_ctx *cx, const md_mask_rcnn *model, const md_fea
 tn_status md_mask_rcnn_masks(nn_ctx *cx, const md_mask_rcnn *model, const md_features *features,
                              const tn_tensor *regions, const tn_tensor *labels, tn_tensor *masks) {
     int64_t count = regions->dim[0], side = model->config.mask_size;
+    *masks = (tn_tensor){0};
+    if (side == 0) return TN_OK;                    // a Faster R-CNN
     const int64_t at_once = MD_REGIONS_AT_ONCE / 4; // a region has four times the bins here
     TN_TRY(tn_new(cx->step, masks, TN_F32, TN_DIMS(count, side, side), cx->err));
-    if (side == 0) return TN_OK; // a Faster R-CNN
     for (int64_t from = 0; from < count; from += at_once) {
         int64_t n = count - from < at_once ? count - from : at_once;
         size_t mark = tn_arena_mark(cx->step);
@@ -81,41 +81,26 @@ tn_status md_mask_rcnn_masks(nn_ctx *cx, const md_mask_rcnn *model, const md_fea
     return TN_OK;
 }
 
-md_thresholds md_mask_rcnn_thresholds(const md_mask_rcnn *model) {
-    return (md_thresholds){.score = model->config.box_score_thresh,
-                           .nms = model->config.box_nms_thresh,
-                           .top = model->config.box_detections_per_img};
+nn_select_rules md_mask_rcnn_rules(const md_mask_rcnn *model) {
+    const md_mask_rcnn_config *c = &model->config;
+    return nn_select_hard(c->box_score_thresh, c->box_nms_thresh, c->box_detections_per_img);
 }
 
 tn_status md_mask_rcnn_detect(nn_ctx *cx, const md_mask_rcnn *model, const tn_tensor *image,
-                              const md_thresholds *limits, md_detections *out) {
-    md_thresholds own = md_mask_rcnn_thresholds(model);
+                              const nn_select_rules *rules, md_found *out) {
+    nn_select_rules own = md_mask_rcnn_rules(model);
     md_features features;
     tn_tensor regions, scores, logits, boxes;
     size_t mark = tn_arena_mark(cx->step);
-    *out = (md_detections){.height = image->dim[0], .width = image->dim[1]};
+    *out = (md_found){.height = image->dim[0], .width = image->dim[1]};
     TN_TRY(md_mask_rcnn_features(cx, model, image, &features));
     TN_TRY(md_mask_rcnn_propose(cx, model, &features, 0, &regions, &scores));
     TN_TRY(md_mask_rcnn_boxes(cx, model, &features, &regions, &logits, &boxes));
-    TN_TRY(md_select_detections(cx, limits ? limits : &own, &logits, &boxes, &out->boxes,
+    TN_TRY(md_select_detections(cx, rules ? rules : &own, &logits, &boxes, &out->boxes,
                                 &out->scores, &out->labels));
     TN_TRY(md_mask_rcnn_masks(cx, model, &features, &out->boxes, &out->labels, &out->masks));
-    tn_tensor *const kept[] = {&out->boxes, &out->scores, &out->labels, &out->masks};
-    tn_arena_keep(cx->step, mark, kept, 4);
+    md_found_keep(cx->step, mark, out, NULL, 0);
     md_frame_to_picture(&features.frame, &out->boxes);
     out->count = out->boxes.dim[0];
-    return TN_OK;
-}
-
-tn_status md_mask_paste(double threshold, const tn_tensor *masks, const tn_tensor *boxes,
-                        int64_t index, tn_tensor *y, tn_error *err) {
-    TN_CHECK(y->dtype == TN_U8 && y->rank == 2, "a mask of the picture is uint8 [H,W]");
-    tn_tensor mask = tn_slice(masks, index, 1), box = tn_slice(boxes, index, 1);
-    int64_t height = y->dim[0], width = y->dim[1], side = masks->dim[1];
-    void *scratch = tn_alloc(kn_mask_paste_bytes(side, width));
-    if (!scratch) return tn_fail(err, TN_ENOMEM, "out of memory for a mask");
-    kn_mask_paste_one(threshold, tn_f32(&mask), side, tn_f32(&box), height, width, scratch,
-                      tn_u8(y));
-    tn_free(scratch);
     return TN_OK;
 }

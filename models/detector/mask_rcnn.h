@@ -9,8 +9,9 @@
 #pragma once
 
 #include "models/detector/anchors.h"
+#include "models/detector/found.h"
 #include "models/detector/frame.h"
-#include "nn/nn.h"
+#include "nn/select.h"
 
 typedef struct md_mask_rcnn md_mask_rcnn;
 
@@ -68,33 +69,14 @@ bool md_mask_rcnn_is(const io_weights *file);
 
 // ---- the whole ------------------------------------------------------------------------------
 
-typedef struct md_thresholds {
-    double score, nms; // kept when above; suppressed when the overlap is above
-    int64_t top;       // detections at most
-} md_thresholds;
-md_thresholds md_mask_rcnn_thresholds(const md_mask_rcnn *model); // the model's own
+nn_select_rules md_mask_rcnn_rules(const md_mask_rcnn *model); // the model's own
 
-// Best score first; memory of the step arena.
-typedef struct md_detections {
-    int64_t count;         // R, may be 0
-    int64_t height, width; // of the picture
-    tn_tensor boxes;       // [R,4] picture
-    tn_tensor scores;      // [R]
-    tn_tensor labels;      // int32 [R], 1..T-1
-    tn_tensor masks;       // [R,M,M] probabilities inside the box; M is the model's mask_size
-} md_detections;
-
-// image: uint8 [H,W,3] RGB. limits: NULL for the model's own. Exactly torchvision's
+// image: uint8 [H,W,3] RGB -> boxes, scores, labels (1..T-1) and, with a mask head, masks.
+// rules: NULL for the model's own. Exactly torchvision's
 // model([to_tensor(image)])[0]. Everything but the result is released from cx->step again.
 // TN_ENOMEM when the step arena is too small: 1 GiB is enough for a ResNet-50 at 800x1333.
 tn_status md_mask_rcnn_detect(nn_ctx *cx, const md_mask_rcnn *model, const tn_tensor *image,
-                              const md_thresholds *limits, md_detections *out);
-
-// One mask at the size of the picture, so that no more than one is ever held: y uint8 [H,W] 0/1,
-// probability > threshold (0.5 in torchvision's examples). masks [R,M,M], boxes [R,4] picture.
-// On the host, without a context; several threads may. TN_ENOMEM.
-tn_status md_mask_paste(double threshold, const tn_tensor *masks, const tn_tensor *boxes,
-                        int64_t index, tn_tensor *y, tn_error *err);
+                              const nn_select_rules *rules, md_found *out);
 
 // ---- its steps, for what uses a part of it ----------------------------------------------------
 
@@ -115,6 +97,7 @@ tn_status md_mask_rcnn_propose(nn_ctx *cx, const md_mask_rcnn *model, const md_f
 // clipped to the picture. regions [R,4] network.
 tn_status md_mask_rcnn_boxes(nn_ctx *cx, const md_mask_rcnn *model, const md_features *features,
                              const tn_tensor *regions, tn_tensor *logits, tn_tensor *boxes);
-// Regions -> probabilities [R,M,M] of the class in labels (int32 [R]). regions [R,4] network.
+// Regions -> probabilities [R,M,M] of the class in labels (int32 [R]). regions [R,4] network. No
+// data without a mask head.
 tn_status md_mask_rcnn_masks(nn_ctx *cx, const md_mask_rcnn *model, const md_features *features,
                              const tn_tensor *regions, const tn_tensor *labels, tn_tensor *masks);

@@ -24,6 +24,6 @@ struct md_mask_rcnn {
 // torchvision's postprocess_detections: logits [R,T], boxes [R,T,4] network -> the detections that
 // are left after threshold and suppression, best first, from cx->step: boxes [D,4] network,
 // scores [D], labels int32 [D].
-tn_status md_select_detections(nn_ctx *cx, const md_thresholds *limits, const tn_tensor *logits,
+tn_status md_select_detections(nn_ctx *cx, const nn_select_rules *rules, const tn_tensor *logits,
                                const tn_tensor *boxes, tn_tensor *out_boxes, tn_tensor *out_scores,
                                tn_tensor *out_labels);

@@ -141,6 +141,8 @@ tn_status md_rpn_filter(nn_ctx *cx, const md_anchors *anchors, const md_rpn_limi
     tn_tensor keep;
     TN_TRY(collect(cx, anchors, limits, frame, logits, deltas, &all));
     TN_TRY(tn_new(cx->step, &keep, TN_I32, TN_DIMS(all.count), cx->err));
+    // Not nn_select, which looks at few candidates one by one: here thousands of boxes meet in few
+    // groups and hundreds of them stay, which the kernel does a vector at a time.
     int64_t kept = kn_nms(cx->kn, limits->nms, &all.boxes, &all.scores, &all.level, &keep);
     keep = tn_slice(&keep, 0, kept < limits->after ? kept : limits->after);
     TN_TRY(nn_pick_rows(cx, &all.boxes, &keep, boxes));

@@ -137,8 +137,8 @@ tn_status md_fvlm_mode_check(const md_fvlm *model, md_score2 mode, tn_error *err
 typedef struct md_fvlm_options {
     md_score2 mode;
     double alpha, beta;
-    const uint8_t *base; // [T] 1: alpha's, 0: beta's. NULL: all are beta's
-    md_thresholds limits;
+    const uint8_t *base;    // [T] 1: alpha's, 0: beta's. NULL: all are beta's
+    nn_select_rules rules;  // which pairs of box and name are the result
     int64_t proposals;      // the RPN's best N
     int64_t clip_batch;     // crop: pieces at a time
     const tn_tensor *boxes; // [P,4] picture: named as they are, in place of what the RPN and the
@@ -147,7 +147,6 @@ typedef struct md_fvlm_options {
     // Each box has its likeliest name alone, is scored by how little it is background and how sure
     // score 2, where there is one, is of that name, and meets all others in suppression.
     bool agnostic;
-    bool everything; // the result also has every box's scores
     bool (*go_on)(void *user, double done);
     void *user;
 } md_fvlm_options;
@@ -156,40 +155,17 @@ md_fvlm_options md_fvlm_default_options(const md_fvlm *model);
 // base[T]: which of the names are among the configuration's base_names.
 void md_fvlm_base_flags(const md_fvlm_config *config, const md_names *names, uint8_t *base);
 
-#define MD_FVLM_BEST 5
+// Every box that had a score, before they were chosen from; memory of the step arena.
+typedef struct md_fvlm_scored {
+    tn_tensor boxes, objectness; // [P,4] picture, [P]
+    // Columns are the names, those that only compete among them, and the background where there is
+    // one. score2 without data: none.
+    tn_tensor score1, score2; // [P,columns]
+    tn_tensor fused;          // [P,columns]
+    tn_tensor refined;        // [Q,4] picture: the proposals, where the box head moved them
+} md_fvlm_scored;
 
-// Best first; memory of the step arena.
-typedef struct md_fvlm_result {
-    int64_t count;               // R
-    int64_t height, width;       // of the picture
-    tn_tensor boxes;             // [R,4] picture
-    tn_tensor scores;            // [R] both scores fused, with the objectness
-    tn_tensor names;             // int32 [R] 0..T-1
-    tn_tensor objectness;        // [R] of the RPN
-    tn_tensor score1, score2;    // [R] the name's probability by each; score2 is 0 without one
-    tn_tensor best, best_scores; // int32 [R,5], [R,5]: names of the highest fused scores; -1: none
-    tn_tensor masks;             // [R,M,M] probabilities inside the box
-    // With `everything`: all P boxes that had a score.
-    tn_tensor all_boxes, all_objectness;         // [P,4] picture, [P]
-    tn_tensor all_score1, all_score2, all_fused; // [P,columns]
-    // All that the RPN gave, best first, and with `everything` where the box head moved them.
-    tn_tensor proposals, refined; // [Q,4] picture
-} md_fvlm_result;
-
-// image uint8 [H,W,3]. options may be NULL. TN_ECANCELLED; TN_ENOMEM.
+// image uint8 [H,W,3]. options and scored may be NULL. TN_ECANCELLED; TN_ENOMEM.
 tn_status md_fvlm_detect(nn_ctx *cx, const md_fvlm *model, const md_vocabulary *vocabulary,
-                         const tn_tensor *image, const md_fvlm_options *options,
-                         md_fvlm_result *out);
-
-// Columns of both scores are the names, those that only compete among them, and the background
-// where there is one. Results have none of those that only compete. p1, p2 [P,columns] (p2 NULL: p1
-// alone), objectness [P] -> fused [P,columns], of the caller: p1^(1-w) p2^w with w of the name; the
-// background's is p1's; rows brought to sum 1 if asked for; then names times objectness^power.
-typedef struct md_fusion {
-    double alpha, beta, objectness;
-    bool renormalise;
-    int64_t classes;     // T; columns is T or T+1
-    const uint8_t *base; // [T] or NULL
-} md_fusion;
-void md_fuse(kn_ctx *kn, const md_fusion *cfg, const tn_tensor *p1, const tn_tensor *p2,
-             const tn_tensor *objectness, tn_tensor *fused);
+                         const tn_tensor *image, const md_fvlm_options *options, md_found *out,
+                         md_fvlm_scored *scored);

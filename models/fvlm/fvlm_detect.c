@@ -3,9 +3,13 @@
 #include "models/detector/box_codec.h"
 #include "models/fvlm/fvlm_choose.h"
 #include "models/fvlm/fvlm_parts.h"
+#include "nn/fuse.h"
 #include "nn/pick.h"
 
+#include <math.h>
 #include <string.h>
+
+#define MOST_CANDIDATES 50000 // pairs of box and name that meet in suppression
 
 // ---- from the picture to the network -----------------------------------------------------------
 
@@ -70,7 +74,7 @@ static tn_status look(nn_ctx *cx, const md_fvlm *model, const tn_tensor *image, 
 }
 
 static tn_status propose(nn_ctx *cx, const md_fvlm *model, const scene *s,
-                         const md_fvlm_options *options, md_fvlm_found *f) {
+                         const md_fvlm_options *options, md_fvlm_regions *f) {
     const md_fvlm_config *c = &model->config;
     if (options->boxes)
         return md_frame_given(cx, &s->frame, options->boxes, &f->proposals, &f->objectness);
@@ -104,7 +108,7 @@ static tn_status refine_some(nn_ctx *cx, const md_fvlm *model, const scene *s,
 
 // Boxes moved by the box head, and their embeddings. Given boxes stay where they are.
 static tn_status refine(nn_ctx *cx, const md_fvlm *model, const scene *s, bool keep,
-                        md_fvlm_found *f) {
+                        md_fvlm_regions *f) {
     int64_t count = f->proposals.dim[0], d = md_clip_settings(model->clip)->embed_dim;
     int64_t rounds = keep ? 1 : model->config.box_rounds;
     TN_TRY(tn_new(cx->step, &f->boxes, TN_F32, TN_DIMS(count, 4), cx->err));
@@ -155,7 +159,7 @@ static tn_status match_learned(nn_ctx *cx, const md_fvlm *model, const tn_tensor
 }
 
 static tn_status first_score(nn_ctx *cx, const md_fvlm *model, const md_vocabulary *vocabulary,
-                             bool learned, md_fvlm_found *f) {
+                             bool learned, md_fvlm_regions *f) {
     int64_t columns = vocabulary->classes + (learned || vocabulary->background);
     TN_TRY(tn_new(cx->step, &f->score1, TN_F32, TN_DIMS(f->boxes.dim[0], columns), cx->err));
     if (!f->boxes.dim[0]) return TN_OK;
@@ -169,12 +173,13 @@ static tn_status first_score(nn_ctx *cx, const md_fvlm *model, const md_vocabula
 // vector was trained for the other score and means nothing to CLIP. Its column is then 0.
 static tn_status second_score(nn_ctx *cx, const md_fvlm *model, const md_vocabulary *vocabulary,
                               const scene *s, const tn_tensor *image,
-                              const md_fvlm_options *options, md_fvlm_found *f) {
+                              const md_fvlm_options *options, md_fvlm_regions *f) {
     int64_t count = f->boxes.dim[0], columns = f->score1.dim[1];
     int64_t of_clip = md_vocabulary_columns(vocabulary);
+    if (options->mode == MD_SCORE2_NONE) return TN_OK;
     TN_TRY(tn_new(cx->step, &f->score2, TN_F32, TN_DIMS(count, columns), cx->err));
     memset(f->score2.data, 0, tn_bytes(&f->score2));
-    if (options->mode == MD_SCORE2_NONE || !count) return TN_OK;
+    if (!count) return TN_OK;
     size_t mark = tn_arena_mark(cx->step);
     tn_tensor unit, p;
     md_fvlm_boxes boxes = {&f->boxes,           image,          &s->frame,
@@ -194,35 +199,32 @@ static tn_status second_score(nn_ctx *cx, const md_fvlm *model, const md_vocabul
 
 // Indices of the `most` best boxes, best first, none of which overlaps a better one too much.
 static tn_status best_boxes(nn_ctx *cx, const md_fvlm_config *config, bool background, int64_t most,
-                            const md_fvlm_found *f, tn_tensor *index) {
+                            const md_fvlm_regions *f, tn_tensor *index) {
+    nn_select_rules rules = nn_select_hard(-INFINITY, config->score2_nms, most);
     int64_t count = f->boxes.dim[0];
-    tn_tensor scores;
-    TN_TRY(tn_new(cx->step, &scores, TN_F32, TN_DIMS(count), cx->err));
-    TN_TRY(tn_new(cx->step, index, TN_I32, TN_DIMS(count), cx->err));
-    for (int64_t i = 0; i < count; i++)
-        tn_f32(&scores)[i] = (float)md_fvlm_worth(f, i, background, config->fusion_objectness);
-    if (config->score2_nms >= 1) {
-        *index = tn_slice(index, 0, most);
-        kn_topk(cx->kn, &scores, index);
-        return TN_OK;
+    nn_candidate *list;
+    nn_selected best;
+    rules.agnostic = true;
+    TN_TRY(nn_candidates_new(cx, count, 1, &list));
+    for (int64_t i = 0; i < count; i++) {
+        double score = md_fvlm_object_score(f, i, background, config->fusion_objectness);
+        list[i] = (nn_candidate){(float)score, (int32_t)i, 0};
     }
-    int64_t kept = kn_nms(cx->kn, config->score2_nms, &f->boxes, &scores, NULL, index);
-    *index = tn_slice(index, 0, kept < most ? kept : most);
+    TN_TRY(nn_select_rows(cx, &rules, &f->boxes, list, count, 1, &best));
+    *index = best.rows;
     return TN_OK;
 }
 
-// What is a double goes, and before a second score, which may be dear, what is hardly a thing.
+// Drops duplicate boxes; before an expensive score 2, also boxes that are unlikely to be objects.
 static tn_status keep_best(nn_ctx *cx, const md_fvlm_config *config,
-                           const md_vocabulary *vocabulary, bool second, md_fvlm_found *f) {
+                           const md_vocabulary *vocabulary, bool second, md_fvlm_regions *f) {
     int64_t count = f->boxes.dim[0];
     int64_t most = second && config->score2_top < count ? config->score2_top : count;
     if (most == count && config->score2_nms >= 1) return TN_OK;
     bool background = f->score1.dim[1] > vocabulary->classes;
     tn_tensor index;
     TN_TRY(best_boxes(cx, config, background, most, f, &index));
-    md_fvlm_found best = {0};
-    // All of them: how good RPN and box head are is asked of them alone.
-    best.proposals = f->proposals, best.refined = f->refined;
+    md_fvlm_regions best = *f; // all proposals stay: what RPN and box head miss shows in them alone
     TN_TRY(nn_pick_rows(cx, &f->boxes, &index, &best.boxes));
     TN_TRY(nn_pick_rows(cx, &f->objectness, &index, &best.objectness));
     TN_TRY(nn_pick_rows(cx, &f->embedding, &index, &best.embedding));
@@ -233,27 +235,23 @@ static tn_status keep_best(nn_ctx *cx, const md_fvlm_config *config,
 
 static tn_status score(nn_ctx *cx, const md_fvlm *model, const md_vocabulary *vocabulary,
                        const scene *s, const tn_tensor *image, const md_fvlm_options *options,
-                       md_fvlm_found *f) {
+                       md_fvlm_regions *f) {
     const md_fvlm_config *c = &model->config;
-    md_fusion cfg = {.alpha = options->alpha,
-                     .beta = options->beta,
-                     .objectness = c->fusion_objectness,
-                     .renormalise = c->fusion_renormalise,
-                     .classes = vocabulary->classes,
-                     .base = options->base};
+    nn_fusion fusion = {options->alpha, options->beta, c->fusion_objectness, c->fusion_renormalise};
     bool learned = md_fvlm_learned_background(model) && !options->no_background;
     TN_TRY(first_score(cx, model, vocabulary, learned, f));
     bool second = options->mode != MD_SCORE2_NONE;
     if (!options->boxes) TN_TRY(keep_best(cx, c, vocabulary, second, f));
     TN_TRY(second_score(cx, model, vocabulary, s, image, options, f));
     TN_TRY(tn_new(cx->step, &f->fused, TN_F32, f->score1.rank, f->score1.dim, cx->err));
-    md_fuse(cx->kn, &cfg, &f->score1, second ? &f->score2 : NULL, &f->objectness, &f->fused);
+    nn_fuse(cx->kn, &fusion, vocabulary->classes, options->base, &f->score1,
+            second ? &f->score2 : NULL, &f->objectness, &f->fused);
     return TN_OK;
 }
 
 // ---- the whole ---------------------------------------------------------------------------------
 
-static tn_status masks_of(nn_ctx *cx, const md_fvlm *model, const scene *s, md_fvlm_result *out) {
+static tn_status masks_of(nn_ctx *cx, const md_fvlm *model, const scene *s, md_found *out) {
     int64_t side = 2 * model->config.mask_size;
     const int64_t at_once = MD_REGIONS_AT_ONCE / 4; // a region has four times the bins here
     TN_TRY(tn_new(cx->step, &out->masks, TN_F32, TN_DIMS(out->count, side, side), cx->err));
@@ -276,7 +274,12 @@ md_fvlm_options md_fvlm_default_options(const md_fvlm *model) {
     return (md_fvlm_options){.mode = c->score2_mode,
                              .alpha = c->fusion_alpha,
                              .beta = c->fusion_beta,
-                             .limits = {c->limits_score, c->limits_nms, c->limits_top}};
+                             .rules = {.score = c->limits_score,
+                                       .nms = c->limits_nms,
+                                       .soft = c->limits_soft,
+                                       .inside = c->limits_inside,
+                                       .top = c->limits_top,
+                                       .best = MOST_CANDIDATES}};
 }
 
 void md_fvlm_base_flags(const md_fvlm_config *config, const md_names *names, uint8_t *base) {
@@ -287,50 +290,47 @@ void md_fvlm_base_flags(const md_fvlm_config *config, const md_names *names, uin
     }
 }
 
-// Moves the answer, and with everything what it was chosen from, down to the mark.
-static void keep(nn_ctx *cx, size_t mark, const md_fvlm_found *f, bool everything,
-                 md_fvlm_result *out) {
-    out->proposals = f->proposals;
-    if (everything) {
-        out->refined = f->refined;
-        out->all_boxes = f->boxes;
-        out->all_objectness = f->objectness;
-        out->all_score1 = f->score1, out->all_score2 = f->score2;
-        out->all_fused = f->fused;
-    }
-    tn_tensor *const kept[] = {
-        &out->proposals,  &out->refined,    &out->all_objectness, &out->all_boxes,
-        &out->all_score1, &out->all_score2, &out->all_fused,      &out->boxes,
-        &out->scores,     &out->names,      &out->objectness,     &out->score1,
-        &out->score2,     &out->best,       &out->best_scores,    &out->masks};
-    tn_arena_keep(cx->step, mark, kept, (int)(sizeof kept / sizeof *kept));
+// What every box was scored with, and where it lies in the picture.
+static void give_scored(const scene *s, const md_fvlm_regions *f, md_fvlm_scored *scored) {
+    *scored = (md_fvlm_scored){.boxes = f->boxes,
+                               .objectness = f->objectness,
+                               .score1 = f->score1,
+                               .score2 = f->score2,
+                               .fused = f->fused,
+                               .refined = f->refined};
+    md_frame_to_picture(&s->frame, &scored->boxes);
+    md_frame_to_picture(&s->frame, &scored->refined);
+}
+
+static void keep(nn_ctx *cx, size_t mark, md_found *out, md_fvlm_scored *scored) {
+    tn_tensor *const more[] = {&scored->boxes,  &scored->objectness, &scored->score1,
+                               &scored->score2, &scored->fused,      &scored->refined};
+    md_found_keep(cx->step, mark, out, more, (int)(sizeof more / sizeof *more));
 }
 
 tn_status md_fvlm_detect(nn_ctx *cx, const md_fvlm *model, const md_vocabulary *vocabulary,
-                         const tn_tensor *image, const md_fvlm_options *options,
-                         md_fvlm_result *out) {
+                         const tn_tensor *image, const md_fvlm_options *options, md_found *out,
+                         md_fvlm_scored *scored) {
     md_fvlm_options own = md_fvlm_default_options(model);
     scene s;
-    md_fvlm_found f = {0};
+    md_fvlm_regions f = {0};
+    md_fvlm_scored all = {0};
     if (!options) options = &own;
     TN_TRY(md_fvlm_mode_check(model, options->mode, cx->err));
     size_t mark = tn_arena_mark(cx->step);
-    *out = (md_fvlm_result){.height = image->dim[0], .width = image->dim[1]};
+    *out = (md_found){.height = image->dim[0], .width = image->dim[1]};
     TN_TRY(look(cx, model, image, options->mode, &s));
     TN_TRY(propose(cx, model, &s, options, &f));
     TN_TRY(refine(cx, model, &s, options->boxes != NULL, &f));
-    if (options->everything) {
-        TN_TRY(tn_new(cx->step, &f.refined, TN_F32, f.boxes.rank, f.boxes.dim, cx->err));
-        memcpy(f.refined.data, f.boxes.data, tn_bytes(&f.boxes));
-    }
+    if (scored) TN_TRY(nn_copy_of(cx, &f.boxes, &f.refined));
     TN_TRY(score(cx, model, vocabulary, &s, image, options, &f));
     TN_TRY(md_fvlm_choose(cx, &model->config, &f, vocabulary, options, out));
     TN_TRY(masks_of(cx, model, &s, out));
-    keep(cx, mark, &f, options->everything, out);
+    out->proposals = f.proposals;
     md_frame_to_picture(&s.frame, &out->boxes);
     md_frame_to_picture(&s.frame, &out->proposals);
-    if (!options->everything) return TN_OK;
-    md_frame_to_picture(&s.frame, &out->all_boxes);
-    md_frame_to_picture(&s.frame, &out->refined);
+    if (scored) give_scored(&s, &f, &all);
+    keep(cx, mark, out, &all);
+    if (scored) *scored = all;
     return TN_OK;
 }

@@ -26,9 +26,9 @@ static void read_options(crop_dump *dump) {
     o->shape = strcmp(shape, "tight") ? MD_CROP_SQUARE : MD_CROP_TIGHT;
     ASSERT_OK(io_json_number(root, "crop_context", &o->context, &err), err);
     ASSERT_OK(io_json_number(root, "objectness", &o->objectness, &err), err);
-    ASSERT_OK(io_json_number(root, "score", &o->limits.score, &err), err);
-    ASSERT_OK(io_json_number(root, "nms", &o->limits.nms, &err), err);
-    ASSERT_OK(io_json_int(root, "top", 1, 10000, &o->limits.top, &err), err);
+    ASSERT_OK(io_json_number(root, "score", &o->rules.score, &err), err);
+    ASSERT_OK(io_json_number(root, "nms", &o->rules.nms, &err), err);
+    ASSERT_OK(io_json_int(root, "top", 1, 10000, &o->rules.top, &err), err);
 }
 
 void crop_dump_open(crop_dump *dump, const char *path) {

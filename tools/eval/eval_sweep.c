@@ -56,10 +56,10 @@ static bool better(const tool_sweep_run *s, const tool_sweep_setting *x,
 
 // Detections of several settings at once, then a setting a thread.
 static tn_status try_some(batch *b, size_t *done, tn_error *err) {
-    ev_fusion how[EV_SWEEP_MOST];
+    ev_setting how[EV_SWEEP_MOST];
     size_t count = 0;
     for (; count < EV_SWEEP_MOST && b->first + count < b->s->count; count++)
-        how[count] = tool_sweep_fusion(b->s, &b->s->settings[b->first + count]);
+        how[count] = tool_sweep_setting_of(b->s, &b->s->settings[b->first + count]);
     if (tool_interrupted()) return tn_fail(err, TN_ECANCELLED, "interrupted");
     TN_TRY(ev_sweep_run(b->s->detector, how, count, done, err));
     tn_pool_run(b->s->pool, (int64_t)*done, evaluate_task, b);

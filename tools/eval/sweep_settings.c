@@ -54,9 +54,10 @@ tn_status tool_sweep_settings(tool_sweep_run *s, const tool_sweep_options *o, tn
                                            o->scales2,
                                            o->powers,
                                            o->thresholds};
-    ev_fusion usual = ev_fusion_of(&s->scores.head);
-    const double alone[TOOL_SWEEP_LISTS] = {usual.alpha,  usual.beta,       usual.scale1,
-                                            usual.scale2, usual.objectness, usual.score};
+    ev_setting usual = ev_setting_of(&s->scores.head);
+    const double alone[TOOL_SWEEP_LISTS] = {
+        usual.fusion.alpha, usual.fusion.beta,       usual.scale1,
+        usual.scale2,       usual.fusion.objectness, usual.rules.score};
     s->count = 1;
     for (int k = 0; k < TOOL_SWEEP_LISTS; k++) {
         bool second = k == TOOL_SWEEP_ALPHA || k == TOOL_SWEEP_BETA || k == TOOL_SWEEP_SCALE2;
@@ -74,13 +75,13 @@ tn_status tool_sweep_settings(tool_sweep_run *s, const tool_sweep_options *o, tn
     return TN_OK;
 }
 
-ev_fusion tool_sweep_fusion(const tool_sweep_run *s, const tool_sweep_setting *x) {
-    ev_fusion how = ev_fusion_of(&s->scores.head);
-    how.alpha = s->lists[TOOL_SWEEP_ALPHA].value[x->at[TOOL_SWEEP_ALPHA]];
-    how.beta = s->lists[TOOL_SWEEP_BETA].value[x->at[TOOL_SWEEP_BETA]];
+ev_setting tool_sweep_setting_of(const tool_sweep_run *s, const tool_sweep_setting *x) {
+    ev_setting how = ev_setting_of(&s->scores.head);
+    how.fusion.alpha = s->lists[TOOL_SWEEP_ALPHA].value[x->at[TOOL_SWEEP_ALPHA]];
+    how.fusion.beta = s->lists[TOOL_SWEEP_BETA].value[x->at[TOOL_SWEEP_BETA]];
     how.scale1 = s->lists[TOOL_SWEEP_SCALE1].value[x->at[TOOL_SWEEP_SCALE1]];
     how.scale2 = s->lists[TOOL_SWEEP_SCALE2].value[x->at[TOOL_SWEEP_SCALE2]];
-    how.objectness = s->lists[TOOL_SWEEP_POWER].value[x->at[TOOL_SWEEP_POWER]];
-    how.score = s->lists[TOOL_SWEEP_THRESHOLD].value[x->at[TOOL_SWEEP_THRESHOLD]];
+    how.fusion.objectness = s->lists[TOOL_SWEEP_POWER].value[x->at[TOOL_SWEEP_POWER]];
+    how.rules.score = s->lists[TOOL_SWEEP_THRESHOLD].value[x->at[TOOL_SWEEP_THRESHOLD]];
     return how;
 }

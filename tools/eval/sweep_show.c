@@ -20,9 +20,10 @@ static void print_table(const tool_sweep_run *s) {
            s->has_split ? "  novel   base" : "");
     for (size_t i = 0; i < s->count; i++) {
         const tool_sweep_setting *x = &s->settings[i];
-        ev_fusion how = tool_sweep_fusion(s, x);
-        printf("%c%6.3g %6.3g %6.3g %6.3g %6.3g %6.3g  ", i == s->best ? '*' : ' ', how.alpha,
-               how.beta, how.scale1, how.scale2, how.objectness, how.score);
+        ev_setting how = tool_sweep_setting_of(s, x);
+        printf("%c%6.3g %6.3g %6.3g %6.3g %6.3g %6.3g  ", i == s->best ? '*' : ' ',
+               how.fusion.alpha, how.fusion.beta, how.scale1, how.scale2, how.fusion.objectness,
+               how.rules.score);
         print_figure(x->ap);
         print_figure(x->ap50);
         if (s->has_split) print_figure(x->novel), print_figure(x->base);
@@ -34,10 +35,11 @@ static tn_status print_json(const tool_sweep_run *s, tn_error *err) {
     json_t *rows = json_array();
     for (size_t i = 0; i < s->count; i++) {
         const tool_sweep_setting *x = &s->settings[i];
-        ev_fusion how = tool_sweep_fusion(s, x);
-        json_t *row = json_pack("{s:f, s:f, s:f, s:f, s:f, s:f, s:f}", "alpha", how.alpha, "beta",
-                                how.beta, "scale1", how.scale1, "scale2", how.scale2, "objectness",
-                                how.objectness, "score", how.score, "AP", x->ap);
+        ev_setting how = tool_sweep_setting_of(s, x);
+        json_t *row =
+            json_pack("{s:f, s:f, s:f, s:f, s:f, s:f, s:f}", "alpha", how.fusion.alpha, "beta",
+                      how.fusion.beta, "scale1", how.scale1, "scale2", how.scale2, "objectness",
+                      how.fusion.objectness, "score", how.rules.score, "AP", x->ap);
         if (s->has_split)
             json_object_set_new(
                 row, "AP50",

@@ -48,6 +48,6 @@ typedef struct tool_sweep_run {
 
 // The lists as they were given, or a grid, and all their combinations. TN_EINVAL names the option.
 tn_status tool_sweep_settings(tool_sweep_run *s, const tool_sweep_options *o, tn_error *err);
-ev_fusion tool_sweep_fusion(const tool_sweep_run *s, const tool_sweep_setting *x);
+ev_setting tool_sweep_setting_of(const tool_sweep_run *s, const tool_sweep_setting *x);
 // A table or JSON on standard output; with --plots charts. TN_EIO.
 tn_status tool_sweep_show(const tool_sweep_run *s, tn_error *err);

@@ -63,7 +63,7 @@ static io_coco_object object_of(int64_t image, int64_t category, const float *bo
                             .has_box = true};
 }
 
-static tn_status add_mask(tool_validation *v, found *f, const md_fvlm_result *r, int64_t i,
+static tn_status add_mask(tool_validation *v, found *f, const md_found *r, int64_t i,
                           io_coco_object *object, tn_error *err) {
     tn_tensor mask;
     io_rle rle;
@@ -79,11 +79,11 @@ static tn_status add_mask(tool_validation *v, found *f, const md_fvlm_result *r,
     return add(&f->masks, object, err);
 }
 
-static tn_status take(tool_validation *v, found *f, const md_fvlm_result *r, int64_t image,
-                      tn_error *err) {
+static tn_status take(tool_validation *v, found *f, const md_found *r, const md_fvlm_scored *scored,
+                      int64_t image, tn_error *err) {
     size_t mark = tn_arena_mark(v->step);
     for (int64_t i = 0; i < r->count; i++) {
-        int64_t category = v->truth->categories[tn_i32(&r->names)[i]].id;
+        int64_t category = v->truth->categories[tn_i32(&r->labels)[i]].id;
         io_coco_object object =
             object_of(image, category, tn_f32(&r->boxes) + 4 * i, tn_f32(&r->scores)[i]);
         TN_TRY(add(&f->boxes, &object, err));
@@ -93,7 +93,7 @@ static tn_status take(tool_validation *v, found *f, const md_fvlm_result *r, int
     for (int64_t i = 0; r->proposals.data && i < r->proposals.dim[0]; i++) {
         float rank = -(float)i; // best first
         io_coco_object proposal = object_of(image, -1, tn_f32(&r->proposals) + 4 * i, rank);
-        io_coco_object refined = object_of(image, -1, tn_f32(&r->refined) + 4 * i, rank);
+        io_coco_object refined = object_of(image, -1, tn_f32(&scored->refined) + 4 * i, rank);
         TN_TRY(add(&f->proposals, &proposal, err));
         TN_TRY(add(&f->refined, &refined, err));
     }
@@ -112,7 +112,8 @@ static tn_status look_at(tool_validation *v, found *f, const io_coco_image *imag
     char path[PATH_MAX];
     tn_tensor picture;
     tn_error bad = {0};
-    md_fvlm_result result;
+    md_found result;
+    md_fvlm_scored scored;
     nn_ctx cx = {.kn = v->kn, .step = v->step, .err = err};
     if (!image->file) return TN_OK;
     snprintf(path, sizeof path, "%s/%s", v->pictures, image->file);
@@ -123,10 +124,10 @@ static tn_status look_at(tool_validation *v, found *f, const io_coco_image *imag
     tn_arena_reset(v->step, 0);
     md_fvlm_options options = md_fvlm_default_options(v->model);
     options.mode = cheap_mode(md_fvlm_settings(v->model));
-    options.everything = true;
     options.proposals = PROPOSALS;
-    tn_status status = md_fvlm_detect(&cx, v->model, &v->text, &picture, &options, &result);
-    if (status == TN_OK) status = take(v, f, &result, image->id, err);
+    tn_status status =
+        md_fvlm_detect(&cx, v->model, &v->text, &picture, &options, &result, &scored);
+    if (status == TN_OK) status = take(v, f, &result, &scored, image->id, err);
     tn_free(picture.data);
     return status;
 }
