@@ -47,16 +47,19 @@ static tn_status toy_gradients(void *self, int64_t step, int64_t *position, int6
             float y = tn_f32(&t->bias->value)[k] - (float)tn_rng_normal(&rng);
             for (int i = 0; i < IN; i++) y += w[k * IN + i] * x[i];
             if (step == t->nan_at) y = NAN;
-            m->loss[TR_LOSS_BOXES] += share * y * y / 2;
+            m->loss[1] += share * y * y / 2;
             for (int i = 0; i < IN; i++) dw[k * IN + i] += (float)share * y * x[i];
             tn_f32(&t->bias->grad)[k] += (float)share * y;
         }
     }
     m->pictures += pictures;
+    m->tally[0] += OUT * pictures;
     if (step == t->bad_at) t->bad = true, m->left_out++;
     tn_f32(&t->seen->value)[0] += (float)pictures;
     return TN_OK;
 }
+
+static const char *const toy_loss[] = {"nothing", "boxes"}, *const toy_tally[] = {"outputs"};
 
 static const char *toy_suspect(void *self) {
     (void)self;
@@ -137,29 +140,38 @@ static const io_text_pair settings[] = {{"batch", "3"}};
 static const char *const figures[] = {"AP50"};
 static const tr_value facts[] = {{"pictures", 9}, {"crowds", 2}};
 
-static tr_run a_run(const char *folder, bool resume) {
-    return (tr_run){.folder = folder,
-                    .schedule = {.lr = 1e-2, .start = 0.1, .warmup = 4, .steps = STEPS},
-                    .optimizer = {0.9, 0.999, 1e-8, 0.1, 1.0, 0.95},
-                    .batch = 3,
-                    .accumulate = 2,
-                    .save_every = 5,
-                    .validate_every = 8,
-                    .plot_every = 100,
-                    .seed = 11,
-                    .resume = resume,
-                    .settings = settings,
-                    .setting_count = 1,
-                    .figures = figures,
-                    .figure_count = 1,
-                    .facts = facts,
-                    .fact_count = 2};
+static tr_loop a_run(const char *folder, bool resume) {
+    return (tr_loop){.folder = folder,
+                     .schedule = {.lr = 1e-2, .start = 0.1, .warmup = 4, .steps = STEPS},
+                     .optimizer = {0.9, 0.999, 1e-8, 0.1, 1.0, 0.95},
+                     .batch = 3,
+                     .accumulate = 2,
+                     .save_every = 5,
+                     .validate_every = 8,
+                     .plot_every = 100,
+                     .seed = 11,
+                     .resume = resume,
+                     .settings = settings,
+                     .setting_count = 1,
+                     .figures = figures,
+                     .figure_count = 1,
+                     .facts = facts,
+                     .fact_count = 2};
 }
 
-static tn_status go(toy *t, const tr_run *run, tn_error *err) {
-    tr_task task = {t, t->kn, &t->params, toy_gradients, toy_suspect, toy_left_out};
+static tn_status go(toy *t, const tr_loop *run, tn_error *err) {
+    tr_task task = {.self = t,
+                    .kn = t->kn,
+                    .params = &t->params,
+                    .gradients = toy_gradients,
+                    .loss_name = toy_loss,
+                    .losses = 2,
+                    .tally_name = toy_tally,
+                    .tallies = 1,
+                    .suspect = toy_suspect,
+                    .left_out = toy_left_out};
     tr_watcher watcher = {t, toy_stop, toy_see, toy_note, toy_keep, toy_validate, toy_chart};
-    return tr_run_go(run, &task, &watcher, err);
+    return tr_loop_run(run, &task, &watcher, err);
 }
 
 static const char *fresh_folder(void) {
@@ -184,7 +196,7 @@ static io_map without_a_stop(int threads) {
     tn_error err = {0};
     toy_start(&t, threads);
     const char *folder = fresh_folder();
-    tr_run run = a_run(folder, false);
+    tr_loop run = a_run(folder, false);
     ASSERT_OK(go(&t, &run, &err), err);
     assert_int_equal(t.kept, STEPS);
     assert_int_equal(t.validated, STEPS);
@@ -205,7 +217,7 @@ static void one_stop(const io_map *want, int64_t at, int threads) {
     toy t;
     tn_error err = {0};
     const char *folder = fresh_folder();
-    tr_run run = a_run(folder, true);
+    tr_loop run = a_run(folder, true);
     for (int part = 0; part < 2; part++) {
         toy_start(&t, threads);
         t.stop_at = part ? -1 : at;
@@ -243,7 +255,7 @@ static void a_killed_run_goes_on_from_its_checkpoint(void **state) {
     toy t;
     toy_start(&t, 1);
     t.nan_at = 13; // ends it in the middle of what was saved at 10
-    tr_run run = a_run(folder, false);
+    tr_loop run = a_run(folder, false);
     assert_int_equal(go(&t, &run, &err), TN_EFORMAT);
     assert_non_null(strstr(err.text, "step 14: the loss 'boxes' is not a number, first seen in "
                                      "the toy; the last good checkpoint is"));
@@ -269,7 +281,7 @@ static void a_run_is_not_overwritten(void **state) {
     static const io_text_pair others[] = {{"batch", "4"}};
     tn_error err = {0};
     toy t;
-    tr_run run = a_run(folder, false);
+    tr_loop run = a_run(folder, false);
     toy_start(&t, 1);
     ASSERT_OK(go(&t, &run, &err), err);
     io_map before = final_checkpoint(folder);
@@ -294,7 +306,7 @@ static void nan_in_the_first_step(void **state) {
     (void)state;
     tn_error err = {0};
     toy t;
-    tr_run run = a_run(fresh_folder(), false);
+    tr_loop run = a_run(fresh_folder(), false);
     toy_start(&t, 1);
     t.nan_at = 0;
     assert_int_equal(go(&t, &run, &err), TN_EFORMAT);
@@ -312,7 +324,7 @@ static void what_was_left_out_is_in_the_log(void **state) {
     (void)state;
     tn_error err = {0};
     toy t;
-    tr_run run = a_run(fresh_folder(), false);
+    tr_loop run = a_run(fresh_folder(), false);
     char path[PATH_MAX], *text;
     size_t count;
     for (int part = 0; part < 2; part++) {
@@ -337,12 +349,66 @@ static void what_was_left_out_is_in_the_log(void **state) {
     tn_free(text);
 }
 
+// A model of more modules than fit anywhere by chance: every one is in every line of the log, and
+// what is logged after them is charted all the same.
+#define MODULES 120
+
+static char *log_of_many_modules(void) {
+    toy t;
+    tn_error err = {0};
+    nn_param *more;
+    char name[32], path[PATH_MAX], *text;
+    size_t bytes;
+    toy_start(&t, 1);
+    for (int i = 0; i < MODULES; i++) {
+        snprintf(name, sizeof name, "module%d.weight", i);
+        ASSERT_OK(nn_params_add(&t.params, name, TN_DIMS(2), true, &more, &err), err);
+        memset(more->value.data, 0, tn_bytes(&more->value));
+    }
+    tr_loop loop = a_run(fresh_folder(), false);
+    ASSERT_OK(go(&t, &loop, &err), err);
+    assert_int_equal(t.charts, 3); // also "AP50", whose name comes after all of the modules'
+    toy_end(&t);
+    snprintf(path, sizeof path, "%s/log.jsonl", loop.folder);
+    ASSERT_OK(io_read_text(path, 0, &text, &bytes, &err), err);
+    return text;
+}
+
+static void no_module_is_dropped_from_the_log(void **state) {
+    (void)state;
+    char *text = log_of_many_modules(), name[40];
+    for (int i = 0; i < MODULES; i++) {
+        snprintf(name, sizeof name, "\"norm.module%d\":0", i);
+        assert_int_equal(times(text, name), STEPS);
+    }
+    tn_free(text);
+}
+
+static void names_in_the_log_are_the_tasks(void **state) {
+    (void)state;
+    tn_error err = {0};
+    toy t;
+    char path[PATH_MAX], *text;
+    size_t bytes;
+    toy_start(&t, 1);
+    tr_loop loop = a_run(fresh_folder(), false);
+    ASSERT_OK(go(&t, &loop, &err), err);
+    toy_end(&t);
+    snprintf(path, sizeof path, "%s/log.jsonl", loop.folder);
+    ASSERT_OK(io_read_text(path, 0, &text, &bytes, &err), err);
+    assert_int_equal(times(text, "\"nothing\":0,\"boxes\":"), STEPS);
+    assert_int_equal(times(text, "\"outputs\":30,"), STEPS); // 5 of each of 2 x 3 pictures
+    assert_null(strstr(text, "regions"));
+    assert_null(strstr(text, "objectness"));
+    tn_free(text);
+}
+
 static void impossible_plans(void **state) {
     (void)state;
     tn_error err = {0};
     toy t;
     toy_start(&t, 1);
-    tr_run run = a_run(fresh_folder(), false);
+    tr_loop run = a_run(fresh_folder(), false);
     run.schedule.warmup = STEPS + 1;
     assert_int_equal(go(&t, &run, &err), TN_EINVAL);
     run = a_run("/no/such/folder", false);
@@ -357,6 +423,8 @@ int main(void) {
         cmocka_unit_test(a_run_is_not_overwritten),
         cmocka_unit_test(nan_in_the_first_step),
         cmocka_unit_test(what_was_left_out_is_in_the_log),
+        cmocka_unit_test(no_module_is_dropped_from_the_log),
+        cmocka_unit_test(names_in_the_log_are_the_tasks),
         cmocka_unit_test(impossible_plans),
     };
     return cmocka_run_group_tests(tests, NULL, temporary_teardown);

@@ -91,7 +91,7 @@ tn_status tr_clip_keep(tn_arena *arena, uint64_t seed, int64_t first, int64_t n,
     return TN_OK;
 }
 
-void tr_clip_settle(const tr_clip *task) {
+void tr_clip_limit_scale(const tr_clip *task) {
     tn_tensor *scale = &md_clip_scale(task->model)->value;
     if (nn_real(scale, 0) > MD_CLIP_SCALE_MOST) nn_real_set(scale, 0, MD_CLIP_SCALE_MOST);
 }

@@ -36,4 +36,4 @@ tn_status tr_clip_keep(tn_arena *arena, uint64_t seed, int64_t first, int64_t n,
 // Pixels in 0..1 become what the towers are given, in place.
 void tr_clip_normalise(const tr_clip *task, const tn_tensor *x);
 // The scale is not let grow over 100.
-void tr_clip_settle(const tr_clip *task);
+void tr_clip_limit_scale(const tr_clip *task);

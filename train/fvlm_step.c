@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+const char *const tr_fvlm_tally_name[TR_FVLM_TALLIES] = {"regions", "positives"};
+
 typedef struct pass {
     tr_fvlm *task;
     const tr_batch *batch;
@@ -232,8 +234,8 @@ static tn_status learn_regions(pass *p) {
             tr_loss_boxes(&p->cx, &p->task->losses, targets, &deltas, p->share, p->measure->loss));
         TN_TRY(class_loss(p, i, first, count));
         first += count;
-        p->measure->regions += count;
-        p->measure->positives += targets->positive.dim[0];
+        p->measure->tally[TR_TALLY_REGIONS] += count;
+        p->measure->tally[TR_TALLY_POSITIVES] += targets->positive.dim[0];
     }
     return TN_OK;
 }

@@ -13,6 +13,14 @@
 
 #define TR_BATCH 64 // pictures that go through together at most
 
+// What is counted of an update's pictures, in a tr_measure.
+typedef enum tr_fvlm_tally {
+    TR_TALLY_REGIONS,   // sampled regions
+    TR_TALLY_POSITIVES, // those of them on an object
+    TR_FVLM_TALLIES
+} tr_fvlm_tally;
+extern const char *const tr_fvlm_tally_name[TR_FVLM_TALLIES]; // "regions", "positives"
+
 // What matching and sampling chose of each picture.
 typedef struct tr_choices {
     md_rpn_targets anchors[TR_BATCH];

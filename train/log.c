@@ -10,9 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define NAMES 96 // different values a log may have
-#define NAME 48  // bytes of one name, with its end
-#define MOST_LOG (1u << 30)
+#define NAME 80 // bytes of one name, with its end
+#define MAX_LOG_BYTES (1u << 30)
 
 typedef struct curve {
     char name[NAME];
@@ -23,8 +22,8 @@ typedef struct curve {
 struct tr_log {
     char *path;
     FILE *file;
-    curve curves[NAMES];
-    size_t curve_count;
+    curve *curves;
+    size_t curve_count, curve_room;
 };
 
 // ---- curves ------------------------------------------------------------------------------------
@@ -51,15 +50,26 @@ static tn_status grow(curve *c) {
     return TN_OK;
 }
 
-// Names over the limit are in the file all the same, without a curve.
-static tn_status keep(tr_log *log, const char *name, int64_t step, double value, tn_error *err) {
-    curve *c = find(log, name);
-    if (!c) {
-        if (log->curve_count == NAMES || strlen(name) >= NAME) return TN_OK;
-        c = &log->curves[log->curve_count++];
-        snprintf(c->name, sizeof c->name, "%s", name);
+// NULL: out of memory.
+static curve *add_curve(tr_log *log, const char *name) {
+    if (log->curve_count == log->curve_room) {
+        size_t room = log->curve_room ? 2 * log->curve_room : 64, size = sizeof *log->curves;
+        curve *more = tn_realloc(log->curves, log->curve_room * size, room * size);
+        if (!more) return NULL;
+        log->curves = more, log->curve_room = room;
     }
-    if (c->count == c->room && grow(c) != TN_OK) return no_memory(log, err);
+    curve *c = &log->curves[log->curve_count++];
+    *c = (curve){0};
+    snprintf(c->name, sizeof c->name, "%s", name);
+    return c;
+}
+
+// A longer name is in the file all the same, without a curve.
+static tn_status keep(tr_log *log, const char *name, int64_t step, double value, tn_error *err) {
+    if (strlen(name) >= NAME) return TN_OK;
+    curve *c = find(log, name);
+    if (!c) c = add_curve(log, name);
+    if (!c || (c->count == c->room && grow(c) != TN_OK)) return no_memory(log, err);
     c->step[c->count] = (double)step;
     c->value[c->count++] = value;
     return TN_OK;
@@ -117,7 +127,7 @@ static tn_status take_up(tr_log *log, int64_t step, tn_error *err) {
     char *text;
     size_t count, stay = 0;
     if (access(log->path, F_OK) != 0) return TN_OK;
-    TN_TRY(io_read_text(log->path, MOST_LOG, &text, &count, err));
+    TN_TRY(io_read_text(log->path, MAX_LOG_BYTES, &text, &count, err));
     tn_status status = take_lines(log, text, count, step, &stay, err);
     tn_free(text);
     if (status == TN_OK && stay < count && truncate(log->path, (off_t)stay) != 0)
@@ -149,6 +159,7 @@ void tr_log_close(tr_log *log) {
         tn_free(log->curves[i].step);
         tn_free(log->curves[i].value);
     }
+    tn_free(log->curves);
     tn_free(log->path);
     tn_free(log);
 }

@@ -9,14 +9,15 @@
 #include <unistd.h>
 
 typedef struct runner {
-    const tr_run *run;
+    const tr_loop *loop;
     const tr_task *task;
     const tr_watcher *watcher;
     tr_trained trained;
     tr_state state;
     int64_t saved; // step of the newest checkpoint; -1: none yet
     tr_log *log;
-    double start; // of this process's part of the run
+    tr_value *values; // room for a line of the log
+    double start;     // of this process's part of the run
     int64_t start_step;
     tn_error *err;
 } runner;
@@ -37,11 +38,6 @@ static int64_t memory_now(void) {
     return (int64_t)pages * sysconf(_SC_PAGESIZE);
 }
 
-static int losses_of(const tr_task *task, const char *const **names) {
-    *names = task->loss_name ? task->loss_name : tr_loss_name;
-    return task->loss_name ? task->losses : TR_LOSSES;
-}
-
 static bool stopped(const runner *r) {
     return r->watcher->stop && r->watcher->stop(r->watcher->user);
 }
@@ -52,7 +48,7 @@ static tn_status note(runner *r, const char *event, const char *text) {
 }
 
 static const char *in_folder(const runner *r, const char *name, char out[PATH_MAX]) {
-    snprintf(out, PATH_MAX, "%s/%s", r->run->folder, name);
+    snprintf(out, PATH_MAX, "%s/%s", r->loop->folder, name);
     return out;
 }
 
@@ -63,7 +59,8 @@ static tn_status not_a_number(runner *r, int64_t step, const char *what) {
     const char *suspect = r->task->suspect ? r->task->suspect(r->task->self) : NULL;
     if (r->saved >= 0)
         snprintf(good, sizeof good, "the last good checkpoint is %s, of step %lld",
-                 tr_checkpoint_path(r->run->folder, false, path, sizeof path), (long long)r->saved);
+                 tr_checkpoint_path(r->loop->folder, false, path, sizeof path),
+                 (long long)r->saved);
     else
         snprintf(good, sizeof good, "there is no checkpoint yet");
     char where[256] = "";
@@ -77,22 +74,19 @@ static tn_status not_a_number(runner *r, int64_t step, const char *what) {
 static tn_status begin(runner *r) {
     char path[PATH_MAX];
     tn_error broken = {0};
-    bool there = tr_checkpoint_exists(r->run->folder);
-    if (there && !r->run->resume)
-        return tn_fail(r->err, TN_EINVAL,
-                       "%s: holds a run already: go on with it (--resume), or give another folder",
-                       r->run->folder);
-    r->state = (tr_state){.seed = r->run->seed};
+    bool there = tr_checkpoint_exists(r->loop->folder);
+    TN_TRY(tr_loop_check_folder(r->loop->folder, r->loop->resume, r->err));
+    r->state = (tr_state){.seed = r->loop->seed};
     r->saved = -1;
     if (there) {
-        TN_TRY(
-            tr_checkpoint_load(r->run->folder, &r->trained.checkpoint, &r->state, &broken, r->err));
+        TN_TRY(tr_checkpoint_load(r->loop->folder, &r->trained.checkpoint, &r->state, &broken,
+                                  r->err));
         nn_params_changed(r->task->params, r->task->kn);
         r->saved = r->state.step;
     }
     TN_TRY(tr_log_open(in_folder(r, "log.jsonl", path), r->state.step, &r->log, r->err));
-    if (!there && r->run->fact_count)
-        TN_TRY(tr_log_add(r->log, 0, r->run->facts, r->run->fact_count, r->err));
+    if (!there && r->loop->fact_count)
+        TN_TRY(tr_log_add(r->log, 0, r->loop->facts, r->loop->fact_count, r->err));
     if (!broken.text[0]) return TN_OK;
     char text[1200];
     snprintf(text, sizeof text, "%s; going on from the checkpoint before it, of step %lld",
@@ -104,10 +98,10 @@ static tn_status begin(runner *r) {
 // with the values again when it returns.
 static tn_status with_average(runner *r, tn_status (*call)(runner *r)) {
     if (!r->trained.average.data) return call(r);
-    tr_trained_swap(&r->trained);
+    tr_trained_swap_average(&r->trained);
     nn_params_changed(r->task->params, r->task->kn);
     tn_status status = call(r);
-    tr_trained_swap(&r->trained);
+    tr_trained_swap_average(&r->trained);
     nn_params_changed(r->task->params, r->task->kn);
     return status;
 }
@@ -118,13 +112,13 @@ static tn_status keep_model(runner *r) {
 
 static tn_status save(runner *r) {
     if (r->saved == r->state.step) return TN_OK;
-    const char *spoilt = tr_trained_spoilt(&r->trained, r->task->kn);
+    const char *spoilt = tr_trained_bad_part(&r->trained, r->task->kn);
     if (spoilt) {
         char text[NN_NAME + 64];
         snprintf(text, sizeof text, "the checkpoint's '%s'", spoilt);
         return not_a_number(r, r->state.step, text);
     }
-    TN_TRY(tr_checkpoint_save(r->run->folder, &r->trained.checkpoint, &r->state, r->err));
+    TN_TRY(tr_checkpoint_save(r->loop->folder, &r->trained.checkpoint, &r->state, r->err));
     r->saved = r->state.step;
     return r->watcher->keep ? with_average(r, keep_model) : TN_OK;
 }
@@ -133,10 +127,9 @@ static tn_status save(runner *r) {
 
 static tn_status check_losses(runner *r, const tr_measure *m) {
     char text[96];
-    const char *const *names;
-    for (int i = 0, count = losses_of(r->task, &names); i < count; i++) {
+    for (int i = 0; i < r->task->losses; i++) {
         if (isfinite(m->loss[i])) continue;
-        snprintf(text, sizeof text, "the loss '%s'", names[i]);
+        snprintf(text, sizeof text, "the loss '%s'", r->task->loss_name[i]);
         return not_a_number(r, r->state.step + 1, text);
     }
     return TN_OK;
@@ -151,15 +144,15 @@ static tn_status tell_left_out(runner *r) {
 
 // Gradients of all parts of the update; false in *whole when it was stopped in between.
 static tn_status gather(runner *r, int64_t *position, tr_measure *m, bool *whole) {
-    const tr_run *run = r->run;
-    double share = 1.0 / (double)(run->batch * run->accumulate);
+    const tr_loop *loop = r->loop;
+    double share = 1.0 / (double)(loop->batch * loop->accumulate);
     nn_params_zero_grad(r->task->params);
     *whole = false;
-    for (int64_t part = 0; part < run->accumulate; part++) {
+    for (int64_t part = 0; part < loop->accumulate; part++) {
         if (stopped(r)) return TN_OK;
         tn_error why = {0};
         tn_status status =
-            r->task->gradients(r->task->self, r->state.step, position, run->batch, share, m, &why);
+            r->task->gradients(r->task->self, r->state.step, position, loop->batch, share, m, &why);
         tn_status told = tell_left_out(r);
         if (status != TN_OK) *r->err = why;
         if (status != TN_OK || told != TN_OK) return status != TN_OK ? status : told;
@@ -170,24 +163,21 @@ static tn_status gather(runner *r, int64_t *position, tr_measure *m, bool *whole
 }
 
 static tn_status log_update(runner *r, const tr_update *u) {
-    tr_value values[TR_LOSSES + 9 + 24];
-    char names[24][80];
-    const char *const *loss_name;
+    const tr_task *task = r->task;
+    tr_value *values = r->values;
     size_t count = 0;
     values[count++] = (tr_value){"loss", u->loss};
-    for (int i = 0, losses = losses_of(r->task, &loss_name); i < losses; i++)
-        values[count++] = (tr_value){loss_name[i], u->measure.loss[i]};
-    if (!r->task->loss_name) {
-        values[count++] = (tr_value){"regions", (double)u->measure.regions};
-        values[count++] = (tr_value){"positives", (double)u->measure.positives};
-    }
+    for (int i = 0; i < task->losses; i++)
+        values[count++] = (tr_value){task->loss_name[i], u->measure.loss[i]};
+    for (int i = 0; i < task->tallies; i++)
+        values[count++] = (tr_value){task->tally_name[i], (double)u->measure.tally[i]};
     if (u->measure.left_out) values[count++] = (tr_value){"left_out", (double)u->measure.left_out};
     values[count++] = (tr_value){"lr", u->rate};
     values[count++] = (tr_value){"norm", u->norm};
-    for (size_t i = 0; i < r->trained.module_count && i < 24; i++) {
-        snprintf(names[i], sizeof names[i], "norm.%s", r->trained.modules[i].name);
+    for (size_t i = 0; i < r->trained.module_count; i++) {
+        const tr_module *module = &r->trained.modules[i];
         values[count++] =
-            (tr_value){names[i], tr_module_norm(&r->trained, r->task->kn, &r->trained.modules[i])};
+            (tr_value){module->norm_name, tr_module_norm(&r->trained, task->kn, module)};
     }
     values[count++] = (tr_value){"pictures_per_second", u->pictures_per_second};
     values[count++] = (tr_value){"memory_mb", (double)u->memory / 1e6};
@@ -199,7 +189,9 @@ static tn_status report(runner *r, tr_update *u, double began) {
     int64_t done = r->state.step - r->start_step;
     double seconds = now() - began, mean = (now() - r->start) / (double)done;
     u->step = r->state.step;
-    u->steps = r->run->schedule.steps;
+    u->steps = r->loop->schedule.steps;
+    u->loss_name = r->task->loss_name;
+    u->losses = r->task->losses;
     u->pictures_per_second = (double)u->measure.pictures / (seconds > 0 ? seconds : 1e-9);
     u->seconds_left = mean * (double)(u->steps - u->step);
     u->memory = memory_now();
@@ -214,18 +206,18 @@ static tn_status update(runner *r, bool *whole) {
     int64_t position = r->state.position;
     TN_TRY(gather(r, &position, &u.measure, whole));
     if (!*whole) return TN_OK;
-    for (int i = 0; i < TR_LOSSES; i++) u.loss += u.measure.loss[i];
+    for (int i = 0; i < r->task->losses; i++) u.loss += u.measure.loss[i];
     u.norm = tr_gradient_norm(r->task->kn, &r->trained.flat);
     if (!isfinite(u.norm)) {
         char text[NN_NAME + 32];
-        const char *name = tr_trained_broken(&r->trained, r->task->kn);
+        const char *name = tr_trained_bad_gradient(&r->trained, r->task->kn);
         snprintf(text, sizeof text, "the gradient of '%s'", name ? name : "all parameters");
         return not_a_number(r, r->state.step + 1, text);
     }
-    u.rate = tr_schedule_rate(&r->run->schedule, r->state.step);
-    tr_optimizer_step(r->task->kn, &r->run->optimizer, r->state.step + 1, u.rate, u.norm,
+    u.rate = tr_schedule_rate(&r->loop->schedule, r->state.step);
+    tr_optimizer_step(r->task->kn, &r->loop->optimizer, r->state.step + 1, u.rate, u.norm,
                       &r->trained.flat, r->trained.average.data ? &r->trained.average : NULL);
-    if (r->task->settle) r->task->settle(r->task->self);
+    if (r->task->constrain) r->task->constrain(r->task->self);
     nn_params_changed(r->task->params, r->task->kn);
     r->state.step++;
     r->state.position = position;
@@ -244,16 +236,16 @@ static tn_status measure(runner *r) {
 static tn_status draw(runner *r) {
     const tr_watcher *w = r->watcher;
     char path[PATH_MAX];
-    const char *const *loss_name, *names[TR_LOSSES + 1] = {"loss"};
-    size_t count = (size_t)losses_of(r->task, &loss_name);
+    const char *names[TR_MAX_LOSSES + 1] = {"loss"};
+    size_t count = (size_t)r->task->losses;
     if (!w->chart) return TN_OK;
-    memcpy(names + 1, loss_name, count * sizeof *names);
+    memcpy(names + 1, r->task->loss_name, count * sizeof *names);
     tr_chart losses = {in_folder(r, "losses.png", path), "Losses while training", "loss", names,
                        count + 1};
     TN_TRY(w->chart(w->user, r->log, &losses, r->err));
-    if (!r->run->figure_count) return TN_OK;
+    if (!r->loop->figure_count) return TN_OK;
     tr_chart figures = {in_folder(r, "figures.png", path), "Validation while training", "figure",
-                        r->run->figures, r->run->figure_count};
+                        r->loop->figures, r->loop->figure_count};
     return w->chart(w->user, r->log, &figures, r->err);
 }
 
@@ -263,23 +255,34 @@ static bool due(int64_t step, int64_t every, bool last) {
 
 // The checkpoint comes first: what follows can take long, or fail.
 static tn_status between(runner *r) {
-    const tr_run *run = r->run;
-    bool last = r->state.step >= run->schedule.steps;
-    if (due(r->state.step, run->save_every, last)) TN_TRY(save(r));
-    bool validate = r->watcher->validate && due(r->state.step, run->validate_every, last);
+    const tr_loop *loop = r->loop;
+    bool last = r->state.step >= loop->schedule.steps;
+    if (due(r->state.step, loop->save_every, last)) TN_TRY(save(r));
+    bool validate = r->watcher->validate && due(r->state.step, loop->validate_every, last);
     if (validate) TN_TRY(with_average(r, measure));
-    if (validate || due(r->state.step, run->plot_every, last)) TN_TRY(draw(r));
+    if (validate || due(r->state.step, loop->plot_every, last)) TN_TRY(draw(r));
     return TN_OK;
 }
 
+// loss, lr, norm and so on, besides the names that the task and its modules have.
+#define OTHER_VALUES 8
+
+static tn_status new_values(runner *r) {
+    size_t room = OTHER_VALUES + (size_t)(r->task->losses + r->task->tallies);
+    r->values = tn_alloc_zero(room + r->trained.module_count, sizeof *r->values);
+    return r->values ? TN_OK : tn_fail(r->err, TN_ENOMEM, "out of memory for a line of the log");
+}
+
 static tn_status go(runner *r) {
-    TN_TRY(tr_trained_init(&r->trained, r->task->params, r->run->optimizer.average > 0,
-                           r->run->settings, r->run->setting_count, r->err));
-    if (r->run->optimizer.muon) TN_TRY(tr_trained_muon(&r->trained, &r->run->optimizer, r->err));
+    TN_TRY(tr_trained_init(&r->trained, r->task->params, r->loop->optimizer.average > 0,
+                           r->loop->settings, r->loop->setting_count, r->err));
+    if (r->loop->optimizer.muon)
+        TN_TRY(tr_trained_use_muon(&r->trained, &r->loop->optimizer, r->err));
+    TN_TRY(new_values(r));
     TN_TRY(begin(r));
     r->start = now();
     r->start_step = r->state.step;
-    while (r->state.step < r->run->schedule.steps) {
+    while (r->state.step < r->loop->schedule.steps) {
         bool whole;
         TN_TRY(update(r, &whole));
         if (!whole || stopped(r)) {
@@ -287,21 +290,32 @@ static tn_status go(runner *r) {
             TN_TRY(draw(r));
             return tn_fail(r->err, TN_ECANCELLED,
                            "stopped after step %lld of %lld; saved: --resume goes on",
-                           (long long)r->state.step, (long long)r->run->schedule.steps);
+                           (long long)r->state.step, (long long)r->loop->schedule.steps);
         }
         TN_TRY(between(r));
     }
     return TN_OK;
 }
 
-tn_status tr_run_go(const tr_run *run, const tr_task *task, const tr_watcher *watcher,
-                    tn_error *err) {
-    runner r = {.run = run, .task = task, .watcher = watcher, .err = err};
-    TN_CHECK(run->batch >= 1 && run->accumulate >= 1, "an update without pictures");
-    TN_TRY(tr_schedule_check(&run->schedule, err));
-    TN_TRY(tr_optimizer_check(&run->optimizer, err));
+tn_status tr_loop_check_folder(const char *folder, bool resume, tn_error *err) {
+    if (resume || !tr_checkpoint_exists(folder)) return TN_OK;
+    return tn_fail(err, TN_EINVAL,
+                   "%s: holds a run already: go on with it (--resume), or give another folder",
+                   folder);
+}
+
+tn_status tr_loop_run(const tr_loop *loop, const tr_task *task, const tr_watcher *watcher,
+                      tn_error *err) {
+    runner r = {.loop = loop, .task = task, .watcher = watcher, .err = err};
+    TN_CHECK(loop->batch >= 1 && loop->accumulate >= 1, "an update without pictures");
+    TN_CHECK(task->loss_name && task->losses >= 1 && task->losses <= TR_MAX_LOSSES &&
+                 task->tallies >= 0 && task->tallies <= TR_MAX_TALLIES,
+             "%d losses, %d tallies", task->losses, task->tallies);
+    TN_TRY(tr_schedule_check(&loop->schedule, err));
+    TN_TRY(tr_optimizer_check(&loop->optimizer, err));
     tn_status status = go(&r);
     tr_log_close(r.log);
+    tn_free(r.values);
     tr_trained_deinit(&r.trained);
     return status;
 }

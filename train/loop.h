@@ -7,7 +7,7 @@
 #pragma once
 
 #include "train/log.h"
-#include "train/losses.h"
+#include "train/measure.h"
 #include "train/schedule.h"
 #include "train/state.h"
 
@@ -22,22 +22,26 @@ typedef struct tr_task {
     // depends on.
     tn_status (*gradients)(void *self, int64_t step, int64_t *position, int64_t pictures,
                            double share, tr_measure *measure, tn_error *err);
-    // What went wrong first, in words, after a loss that is not finite. NULL: nothing to say.
+    const char *const *loss_name;  // [losses] what the losses in a tr_measure are called
+    int losses;                    // 1 … TR_MAX_LOSSES; their sum is what is learned
+    const char *const *tally_name; // [tallies] likewise what is counted; may be NULL
+    int tallies;
+    // All that follows may be NULL.
+    // What went wrong first, in words, after a loss that is not finite; NULL: nothing to say.
     const char *(*suspect)(void *self);
-    // What there is to tell since the last call besides, a text a call: a picture left out. NULL:
-    // no more. It goes to the log and to the watcher.
+    // A picture that was left out since the last call, in words; NULL: no more. It goes to the log
+    // and to the watcher.
     const char *(*left_out)(void *self);
-    // What the losses in a tr_measure are called, TR_LOSSES at most; NULL: they are tr_loss_name's.
-    const char *const *loss_name;
-    int losses;
-    // After every update, before kernels are given the values: what must always hold of them. NULL:
-    // nothing.
-    void (*settle)(void *self);
-} tr_task; // all from suspect on may be NULL
+    // Called after every update, before kernels are given the values: enforces what must always
+    // hold of them.
+    void (*constrain)(void *self);
+} tr_task;
 
 typedef struct tr_update {
     int64_t step, steps; // updates done, of how many
     tr_measure measure;
+    const char *const *loss_name; // [losses] of measure.loss
+    int losses;
     double loss, rate, norm; // weighted sum of losses; learning rate used; of gradients, unclipped
     double pictures_per_second, seconds_left;
     int64_t memory; // bytes of the process
@@ -57,7 +61,7 @@ typedef struct tr_watcher {
     tn_status (*chart)(void *user, const tr_log *log, const tr_chart *chart, tn_error *err);
 } tr_watcher; // each may be NULL
 
-typedef struct tr_run {
+typedef struct tr_loop {
     const char *folder; // is there
     tr_schedule schedule;
     tr_optimizer optimizer;
@@ -71,11 +75,13 @@ typedef struct tr_run {
     size_t figure_count;
     const tr_value *facts; // the first line of a new run's log: what there is to learn from
     size_t fact_count;
-} tr_run;
+} tr_loop;
 
+// TN_EINVAL: the folder holds a run, and `resume` is false.
+tn_status tr_loop_check_folder(const char *folder, bool resume, tn_error *err);
 // Runs to the last step. TN_ECANCELLED: stopped by the watcher, after saving; the text says where.
 // TN_EINVAL: the folder holds a run and resume was not asked for, or one with other settings.
 // TN_EFORMAT: a loss or a gradient is not a number: the text names step, module and the last good
 // checkpoint. Others as the callbacks and files give them.
-tn_status tr_run_go(const tr_run *run, const tr_task *task, const tr_watcher *watcher,
-                    tn_error *err);
+tn_status tr_loop_run(const tr_loop *loop, const tr_task *task, const tr_watcher *watcher,
+                      tn_error *err);

@@ -6,6 +6,7 @@
 
 #include "models/detector/targets.h"
 #include "nn/tape.h"
+#include "train/measure.h"
 
 typedef enum tr_loss {
     TR_LOSS_OBJECTNESS, // binary cross-entropy of the sampled anchors / anchors a picture
@@ -16,13 +17,6 @@ typedef enum tr_loss {
     TR_LOSSES
 } tr_loss;
 extern const char *const tr_loss_name[TR_LOSSES]; // "objectness", …
-
-// What the pictures of one update, or of a part of it, were like. Added up.
-typedef struct tr_measure {
-    double loss[TR_LOSSES];
-    int64_t pictures, regions, positives; // sampled regions, and those of them on an object
-    int64_t left_out;                     // files that could not be used, each counted once
-} tr_measure;
 
 typedef struct tr_loss_options {
     int64_t anchors, regions;         // the fixed counts: 256, 512

@@ -81,7 +81,6 @@ tn_status tr_refine_learn(nn_ctx *cx, const md_scene *scene, const tr_refine_opt
     if (options->weight[TR_REFINE_WHICH] > 0)
         TN_TRY(learn_which(cx, &y, &batch->target, options->scale,
                            each * options->weight[TR_REFINE_WHICH], &dy, &loss[TR_REFINE_WHICH]));
-    measure->regions += regions;
     return nn_tape_use_up(cx);
 }
 

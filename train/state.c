@@ -50,6 +50,7 @@ static void find_modules(tr_trained *t) {
         tr_module *fresh = &t->modules[t->module_count++];
         *fresh = (tr_module){.from = p->offset, .count = tn_count(&p->value)};
         memcpy(fresh->name, p->name, length);
+        snprintf(fresh->norm_name, sizeof fresh->norm_name, "norm.%s", fresh->name);
     }
 }
 
@@ -110,7 +111,7 @@ tn_status tr_trained_init(tr_trained *t, nn_params *params, bool average,
     return TN_OK;
 }
 
-tn_status tr_trained_muon(tr_trained *t, const tr_optimizer *optimizer, tn_error *err) {
+tn_status tr_trained_use_muon(tr_trained *t, const tr_optimizer *optimizer, tn_error *err) {
     int64_t most = 0;
     find_spans(t, optimizer);
     for (size_t i = 0; i < t->flat.span_count; i++) {
@@ -130,14 +131,14 @@ void tr_trained_deinit(tr_trained *t) {
     *t = (tr_trained){0};
 }
 
-const char *tr_trained_broken(const tr_trained *t, kn_ctx *kn) {
+const char *tr_trained_bad_gradient(const tr_trained *t, kn_ctx *kn) {
     for (int i = 0; i < t->params->count; i++)
         if (!isfinite(kn_sum_squares(kn, &t->params->param[i]->grad)))
             return t->params->param[i]->name;
     return NULL;
 }
 
-const char *tr_trained_spoilt(const tr_trained *t, kn_ctx *kn) {
+const char *tr_trained_bad_part(const tr_trained *t, kn_ctx *kn) {
     for (size_t i = 0; i < t->checkpoint.part_count; i++)
         if (!isfinite(kn_sum_squares(kn, &t->checkpoint.parts[i].tensor)))
             return t->checkpoint.parts[i].name;
@@ -149,7 +150,7 @@ double tr_module_norm(const tr_trained *t, kn_ctx *kn, const tr_module *module) 
     return sqrt(kn_sum_squares(kn, &part));
 }
 
-void tr_trained_swap(tr_trained *t) {
+void tr_trained_swap_average(tr_trained *t) {
     char spare[4096], *a = t->average.data, *b = t->flat.value.data;
     for (size_t left = tn_bytes(&t->average), part; left; left -= part, a += part, b += part) {
         part = left < sizeof spare ? left : sizeof spare;

@@ -10,6 +10,7 @@
 // before the first dot of a name. All of its parameters follow each other.
 typedef struct tr_module {
     char name[64];
+    char norm_name[72];  // "norm.rpn": what the norm of its gradients is called in a log
     int64_t from, count; // elements of the flat buffers
 } tr_module;
 
@@ -30,16 +31,16 @@ typedef struct tr_trained {
 // caller's. TN_ENOMEM.
 tn_status tr_trained_init(tr_trained *trained, nn_params *params, bool average,
                           const io_text_pair *settings, size_t setting_count, tn_error *err);
-// What `optimizer` gives to Muon is Muon's from now on: spans of their own, and its room. A kernel
-// is a matrix with a row for each value of its first dimension. TN_ENOMEM.
-tn_status tr_trained_muon(tr_trained *trained, const tr_optimizer *optimizer, tn_error *err);
+// Divides the parameters between AdamW and Muon as `optimizer` says: each of Muon's has a span of
+// its own. A kernel is a matrix with a row for each value of its first dimension. TN_ENOMEM.
+tn_status tr_trained_use_muon(tr_trained *trained, const tr_optimizer *optimizer, tn_error *err);
 void tr_trained_deinit(tr_trained *trained);
 
 // The first parameter whose gradient is not finite; NULL if all are.
-const char *tr_trained_broken(const tr_trained *trained, kn_ctx *kn);
+const char *tr_trained_bad_gradient(const tr_trained *trained, kn_ctx *kn);
 // The first part of a checkpoint that is not finite ("value/rpn.conv.weight"); NULL if all are.
-const char *tr_trained_spoilt(const tr_trained *trained, kn_ctx *kn);
+const char *tr_trained_bad_part(const tr_trained *trained, kn_ctx *kn);
 // The norm of a module's gradients.
 double tr_module_norm(const tr_trained *trained, kn_ctx *kn, const tr_module *module);
-// Puts the average in the place of the values and the values in that of the average.
-void tr_trained_swap(tr_trained *trained);
+// Exchanges the values and their moving average.
+void tr_trained_swap_average(tr_trained *trained);

@@ -17,26 +17,26 @@ tn_status tool_clip_run_folder(const tool_clip_run *run, tn_error *err) {
     return TN_OK;
 }
 
-tr_run tool_clip_run_begin(const tool_clip_run *run, const tool_run_settings *settings,
-                           const char *const *figures, size_t figure_count) {
-    tr_run out = {.folder = run->out,
-                  .schedule = {.lr = run->lr,
-                               .least = run->lr / 200,
-                               .start = 1e-2,
-                               .warmup = run->warmup < run->steps ? run->warmup : run->steps,
-                               .steps = run->steps},
-                  .optimizer = tr_optimizer_default(),
-                  .batch = run->batch,
-                  .accumulate = 1,
-                  .save_every = run->save_every,
-                  .validate_every = run->val_every,
-                  .plot_every = run->save_every,
-                  .seed = (uint64_t)run->seed,
-                  .resume = run->resume,
-                  .settings = settings->pair,
-                  .setting_count = settings->count,
-                  .figures = figures,
-                  .figure_count = figure_count};
+tr_loop tool_clip_run_begin(const tool_clip_run *run, const tool_run_settings *settings,
+                            const char *const *figures, size_t figure_count) {
+    tr_loop out = {.folder = run->out,
+                   .schedule = {.lr = run->lr,
+                                .least = run->lr / 200,
+                                .start = 1e-2,
+                                .warmup = run->warmup < run->steps ? run->warmup : run->steps,
+                                .steps = run->steps},
+                   .optimizer = tr_optimizer_default(),
+                   .batch = run->batch,
+                   .accumulate = 1,
+                   .save_every = run->save_every,
+                   .validate_every = run->val_every,
+                   .plot_every = run->save_every,
+                   .seed = (uint64_t)run->seed,
+                   .resume = run->resume,
+                   .settings = settings->pair,
+                   .setting_count = settings->count,
+                   .figures = figures,
+                   .figure_count = figure_count};
     out.optimizer.beta2 = 0.98;
     out.optimizer.decay = 0;
     out.optimizer.clip = run->clip_norm;

@@ -17,8 +17,8 @@ typedef struct tool_clip_run {
 // Makes the folder. TN_EINVAL: it holds a run, which is not to go on. TN_EIO.
 tn_status tool_clip_run_folder(const tool_clip_run *run, tn_error *err);
 // The run, with AdamW without decay; figures are charted.
-tr_run tool_clip_run_begin(const tool_clip_run *run, const tool_run_settings *settings,
-                           const char *const *figures, size_t figure_count);
+tr_loop tool_clip_run_begin(const tool_clip_run *run, const tool_run_settings *settings,
+                            const char *const *figures, size_t figure_count);
 // Ctrl-C, or --stop-after after so many updates of this call.
 bool tool_clip_run_stop(const tool_clip_run *run, int64_t updates);
 // The CLIP as it is now. Errors as md_clip_write.

@@ -114,9 +114,9 @@ static const char *suspect(void *self) {
     return t->task.suspect[0] ? t->task.suspect : NULL;
 }
 
-static void settle(void *self) {
+static void constrain(void *self) {
     const tool_pretrainer *t = self;
-    tr_clip_settle(&t->task);
+    tr_clip_limit_scale(&t->task);
 }
 
 static bool stop(void *user) {
@@ -169,7 +169,7 @@ static tn_status pretrain(tool_pretrainer *t) {
     tool_note("%lld parameters, %lld names, %lld symbols, %lld updates of %lld crops",
               (long long)nn_params_elements(&t->params), (long long)t->texts.names,
               (long long)md_bpe_size(t->bpe), (long long)o->run.steps, (long long)o->run.batch);
-    tr_run run =
+    tr_loop run =
         tool_clip_run_begin(&o->run, &t->settings, figures, sizeof figures / sizeof *figures);
     run.optimizer.decay = o->decay;
     if (is_muon(o)) run.optimizer.muon = ".resblocks.";
@@ -180,10 +180,10 @@ static tn_status pretrain(tool_pretrainer *t) {
                     .suspect = suspect,
                     .loss_name = tr_clip_term_name,
                     .losses = TR_CLIP_TERMS,
-                    .settle = settle};
+                    .constrain = constrain};
     tr_watcher watcher = {t, stop, see, note, keep, validate, tool_chart};
     t->progress = tool_train_progress_start();
-    tn_status status = tr_run_go(&run, &task, &watcher, t->err);
+    tn_status status = tr_loop_run(&run, &task, &watcher, t->err);
     tool_train_break(&t->progress);
     return status;
 }

@@ -139,7 +139,7 @@ static tn_status refine(tool_refiner *t) {
     TN_TRY(collect_settings(t));
     TN_TRY(tell_beginning(t));
     // Without decay: the text tower has no gradient and is to stay as it is.
-    tr_run run =
+    tr_loop run =
         tool_clip_run_begin(&o->run, &t->settings, figures, sizeof figures / sizeof *figures);
     tr_task task = {.self = t,
                     .kn = t->kn,
@@ -149,7 +149,7 @@ static tn_status refine(tool_refiner *t) {
                     .losses = TR_REFINE_TERMS};
     tr_watcher watcher = {t, stop, see, note, keep, validate, tool_chart};
     t->progress = tool_train_progress_start();
-    tn_status status = tr_run_go(&run, &task, &watcher, t->err);
+    tn_status status = tr_loop_run(&run, &task, &watcher, t->err);
     tool_train_break(&t->progress);
     return status;
 }

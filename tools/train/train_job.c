@@ -119,8 +119,7 @@ static tn_status gradients(void *self, int64_t step, int64_t *position, int64_t 
     tool_train_watch_cache(t);
     for (int i = 0; i < TR_LOSSES; i++) measure->loss[i] += own.loss[i];
     measure->pictures += own.pictures;
-    measure->regions += own.regions;
-    measure->positives += own.positives;
+    for (int i = 0; i < TR_FVLM_TALLIES; i++) measure->tally[i] += own.tally[i];
     *position = t->position = batch.position;
     if (!dump) return TN_OK;
     return tool_train_dump(t->options->dump, step, &t->task, &t->params, batch.count, &seen,
@@ -221,23 +220,23 @@ static tn_status train(tool_trainer *t) {
               (long long)nn_params_elements(&t->params), t->data->name_count,
               (long long)c->training_steps, (long long)c->training_batch);
     tr_value facts[TR_COUNTS];
-    tr_run run = {.folder = o->out,
-                  .schedule = {.lr = c->training_lr,
-                               .start = 1e-3,
-                               .warmup = c->training_warmup,
-                               .steps = c->training_steps},
-                  .optimizer = tr_optimizer_default(),
-                  .batch = t->batch,
-                  .accumulate = t->accumulate,
-                  .save_every = o->save_every,
-                  .validate_every = o->val_every,
-                  .plot_every = o->save_every < 50 ? o->save_every : 50,
-                  .seed = (uint64_t)o->seed,
-                  .resume = o->resume,
-                  .settings = t->settings.pair,
-                  .setting_count = t->settings.count,
-                  .figures = tool_validation_charts,
-                  .figure_count = o->val ? tool_validation_chart_count : 0};
+    tr_loop run = {.folder = o->out,
+                   .schedule = {.lr = c->training_lr,
+                                .start = 1e-3,
+                                .warmup = c->training_warmup,
+                                .steps = c->training_steps},
+                   .optimizer = tr_optimizer_default(),
+                   .batch = t->batch,
+                   .accumulate = t->accumulate,
+                   .save_every = o->save_every,
+                   .validate_every = o->val_every,
+                   .plot_every = o->save_every < 50 ? o->save_every : 50,
+                   .seed = (uint64_t)o->seed,
+                   .resume = o->resume,
+                   .settings = t->settings.pair,
+                   .setting_count = t->settings.count,
+                   .figures = tool_validation_charts,
+                   .figure_count = o->val ? tool_validation_chart_count : 0};
     run.facts = facts, run.fact_count = collect_facts(t, facts);
     run.optimizer.decay = c->training_decay;
     run.optimizer.clip = c->training_clip;
@@ -245,10 +244,19 @@ static tn_status train(tool_trainer *t) {
     // All but the RPN: its few outputs see each place alone, and learn better by AdamW.
     if (o->optimizer && !strcmp(o->optimizer, "muon"))
         run.optimizer.muon = "", run.optimizer.not_muon = "rpn.";
-    tr_task task = {t, t->kn, &t->params, gradients, suspect, next_left_out};
+    tr_task task = {.self = t,
+                    .kn = t->kn,
+                    .params = &t->params,
+                    .gradients = gradients,
+                    .loss_name = tr_loss_name,
+                    .losses = TR_LOSSES,
+                    .tally_name = tr_fvlm_tally_name,
+                    .tallies = TR_FVLM_TALLIES,
+                    .suspect = suspect,
+                    .left_out = next_left_out};
     tr_watcher watcher = {t, stop, see, note, keep, o->val ? validate : NULL, tool_chart};
     t->progress = tool_train_progress_start();
-    tn_status status = tr_run_go(&run, &task, &watcher, t->err);
+    tn_status status = tr_loop_run(&run, &task, &watcher, t->err);
     tool_train_break(&t->progress);
     tell_tally(t);
     tool_train_tell_cache(t);
