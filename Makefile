@@ -55,8 +55,9 @@ LDFLAGS += -fsanitize=$(SAN)
 PROGRAM_LDFLAGS := -Wl,-u,__lsan_default_suppressions
 endif
 
-# What draws or paints is liblexmask-draw; all else but the command is liblexmask.
-DRAW_DIRS := draw train/world api/draw
+# What draws or paints is liblexmask-draw; all else but the command is liblexmask. The shared one
+# takes of the painted world, and of the jobs that train on it, what its functions need.
+DRAW_DIRS := draw train/world train/jobs/painted api/draw
 DRAW_SRC := $(sort $(shell find $(DRAW_DIRS) -name '*.c'))
 LIB_SRC := $(sort $(filter-out $(DRAW_SRC),$(shell find tensor kernels io nn models train eval api -name '*.c')))
 TOOL_SRC := $(sort $(shell find tools -name '*.c'))
@@ -117,8 +118,9 @@ $(SHARED): $(LIB_OBJ) $(BUILD)/symbols.map
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(AS_SHARED) -o $@ $(LIB_OBJ) $(LDLIBS)
 
 # lexmask_ functions are those of the other shared library; of files and memory it has a copy.
-$(DRAW_SHARED): $(DRAW_OBJ) $(SHARED) $(LIB) $(BUILD)/symbols.map
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(AS_SHARED) -o $@ $(DRAW_OBJ) $(SHARED) $(LIB) $(DRAW_LIBS) $(LDLIBS)
+DRAW_API_OBJ := $(filter $(BUILD)/obj/api/%,$(DRAW_OBJ))
+$(DRAW_SHARED): $(DRAW_API_OBJ) $(SHARED) $(DRAW_LIB) $(LIB) $(BUILD)/symbols.map
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(AS_SHARED) -o $@ $(DRAW_API_OBJ) $(SHARED) $(DRAW_LIB) $(LIB) $(DRAW_LIBS) $(LDLIBS)
 
 $(PROGRAM): $(TOOL_OBJ) $(DRAW_LIB) $(LIB)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(PROGRAM_LDFLAGS) -o $@ $^ $(TOOL_LIBS) $(DRAW_LIBS) $(LDLIBS)

@@ -1,45 +1,48 @@
 // SPDX-License-Identifier: Apache-2.0
 // lexmask pretrain: a CLIP from nothing.
 #include "tools/commands.h"
-#include "tools/shared/progress.h"
+#include "tools/shared/context.h"
+#include "tools/shared/files.h"
 #include "tools/shared/run_options.h"
-#include "tools/train/pretrain_job.h"
+#include "tools/train/run_watch.h"
+#include "train/clip_loss.h"
+#include "train/jobs/painted/pretrain_job.h"
 
 #include "models/text/bpe_train.h"
 
 #include <string.h>
 
-static tool_pretrain_options o;
+static tr_pretrain_options o;
 
 static const tool_option table[] = {
     {"out", TOOL_TEXT, "RUN",
      "folder of the run: checkpoints, log.jsonl, charts, and the model itself as transformers "
      "reads it",
-     &o.run.out},
+     &o.job.out},
     {"resume", TOOL_FLAG, NULL, "go on with the run in RUN, bit for bit as if it had never stopped",
-     &o.run.resume},
+     &o.job.resume},
     {"names", TOOL_TEXT, "FILE", "names of emoji to learn, one a line; default: all that there are",
-     &o.names},
+     &o.names_file},
     {"templates", TOOL_TEXT, "FILE",
      "sentences with {} for a name, one a line; the first is what the model will be asked with. "
      "Default: \"a photo of {}\" and twelve others",
-     &o.templates},
+     &o.templates_file},
     {"tokenizer", TOOL_TEXT, "DIR",
      "vocab.json and merges.txt; default: a vocabulary is made of names and templates",
      &o.tokenizer},
     {"init", TOOL_TEXT, "DIR", "begin with this CLIP instead of random values", &o.init},
-    {"steps", TOOL_INT, "N", "updates; default 3000", &o.run.steps, 1, 1e12},
-    {"batch", TOOL_INT, "N", "crops of an update; default 160", &o.run.batch, 2, 65536},
+    {"steps", TOOL_INT, "N", "updates; default 3000", &o.job.steps, 1, 1e12},
+    {"batch", TOOL_INT, "N", "crops of an update; default 160", &o.job.batch, 2, 65536},
     {"empty", TOOL_INT, "N", "of these, crops without an object; default 16", &o.empty, 0, 65535},
-    {"lr", TOOL_REAL, "X", "highest learning rate; default 1e-3", &o.run.lr, 0, 1e3},
+    {"lr", TOOL_REAL, "X", "highest learning rate; default 1e-3", &o.job.lr, 0, 1e3},
     {"optimizer", TOOL_CHOICE, "NAME",
      "adamw, or muon for the matrices of all blocks, with AdamW for the rest; default adamw",
      &o.optimizer, .choices = "adamw|muon"},
-    {"warmup", TOOL_INT, "N", "updates until it is reached; default 200", &o.run.warmup, 0, 1e12},
+    {"warmup", TOOL_INT, "N", "updates until it is reached; default 200", &o.job.warmup, 0, 1e12},
     {"decay", TOOL_REAL, "X", "weight decay, not of norms, biases and the scale; default 0.05",
      &o.decay, 0, 1e3},
     {"clip-norm", TOOL_REAL, "X", "gradients are clipped at this norm; 0: not; default 1",
-     &o.run.clip_norm, 0, 1e9},
+     &o.job.clip_norm, 0, 1e9},
     {"half-until", TOOL_REAL, "X",
      "part of the run that looks at a random half of each crop's patches; default 0.65", &o.half, 0,
      1},
@@ -62,13 +65,13 @@ static const tool_option table[] = {
     {"context", TOOL_INT, "N", "most tokens of a text; default 32", &o.context, 4, 65536},
     {"vocabulary", TOOL_INT, "N", "symbols of the vocabulary at most; default 2048", &o.vocabulary,
      MD_BPE_LEAST, 1 << 24},
-    {"val-every", TOOL_INT, "N", "updates between measurements; default 250", &o.run.val_every, 1,
-     1e12},
-    {"dtype", TOOL_CHOICE, "TYPE", "of the model's file: f32 or f16; default f32", &o.run.dtype,
+    {"val-every", TOOL_INT, "N", "updates between measurements; default 250", &o.job.validate_every,
+     1, 1e12},
+    {"dtype", TOOL_CHOICE, "TYPE", "of the model's file: f32 or f16; default f32", &o.dtype,
      .choices = "f32|f16"},
     {"font", TOOL_TEXT, "FILE", "NotoColorEmoji.ttf; default: Debian's", &o.font},
     {"emoji-list", TOOL_TEXT, "FILE", "Unicode's emoji-test.txt; default: Debian's", &o.list},
-    TOOL_RUN_OPTIONS(o.run),
+    TOOL_RUN_OPTIONS(o.job),
 };
 
 static const tool_option *options(size_t *count) {
@@ -76,47 +79,60 @@ static const tool_option *options(size_t *count) {
     return table;
 }
 
-static void set_defaults(void) {
-    o = (tool_pretrain_options){.run = {.steps = 3000,
-                                        .batch = 160,
-                                        .lr = 1e-3,
-                                        .warmup = 200,
-                                        .clip_norm = 1,
-                                        .seed = 1,
-                                        .save_every = 200,
-                                        .val_every = 250},
-                                .empty = 16,
-                                .decay = 0.05,
-                                .half = 0.65,
-                                .easy = 0.175,
-                                .refresh = 20,
-                                .size = 64,
-                                .patch = 8,
-                                .width = 128,
-                                .layers = 6,
-                                .heads = 4,
-                                .embed = 128,
-                                .text_width = 128,
-                                .text_layers = 3,
-                                .text_heads = 4,
-                                .context = 32,
-                                .vocabulary = 2048};
-}
-
 static const char *misuse(const tool_list *words) {
     (void)words;
-    if (!o.run.out) return "where to? Give --out RUN, a folder";
-    if (o.empty >= o.run.batch) return "--empty: a batch needs crops with an object, too";
+    if (!o.job.out) return "where to? Give --out RUN, a folder";
+    if (o.empty >= o.job.batch) return "--empty: a batch needs crops with an object, too";
     return NULL;
 }
 
-static int run(const tool_command *self, int argc, char **argv) {
-    set_defaults();
+static void losses_text(const double *loss, char *out, size_t bytes) {
+    snprintf(out, bytes, "pictures %.3f, texts %.3f, bank %.3f", loss[TR_CLIP_PICTURES],
+             loss[TR_CLIP_TEXTS], loss[TR_CLIP_BANK]);
+}
+
+static void figures_text(const tr_value *values, size_t count, char *out, size_t bytes) {
+    (void)count;
+    snprintf(out, bytes,
+             "crops named right %.4f (among five %.4f), taken for background %.4f; crops without "
+             "an object known as such %.4f",
+             values[0].value, values[1].value, values[2].value, values[3].value);
+}
+
+// Lines of a file, where one was given.
+static tn_status read_list(const char *file, char **text, tool_list *lines,
+                           const char *const **list, size_t *count, tn_error *err) {
+    static const char *const none[1];
+    if (!file) return TN_OK;
+    TN_TRY(tool_read_lines(file, text, lines, err));
+    *list = lines->count ? lines->word : none;
+    *count = lines->count;
+    return TN_OK;
+}
+
+static int pretrain(void) {
     tn_error err = {0};
+    char *text[2] = {0};
+    tool_list lines[2] = {0};
+    tool_run_watch watch = {.losses = losses_text, .figures = figures_text};
+    tr_job_watcher watcher = tool_run_watch_start(&watch);
+    tn_status status = read_list(o.names_file, &text[0], &lines[0], &o.names, &o.name_count, &err);
+    if (status == TN_OK)
+        status =
+            read_list(o.templates_file, &text[1], &lines[1], &o.templates, &o.template_count, &err);
+    if (status == TN_OK) status = tr_pretrain_run(&o, &watcher, &err);
+    for (int i = 0; i < 2; i++) {
+        tool_list_free(&lines[i]);
+        tn_free(text[i]);
+    }
+    return tool_run_ended(&watch, status, &err);
+}
+
+static int run(const tool_command *self, int argc, char **argv) {
+    o = tr_pretrain_defaults();
     int code = tool_parse(self, argc, argv, NULL);
-    if (code != TOOL_GO) return code;
-    tool_catch_signals();
-    return tool_run_ended(tool_pretrain_go(&o, &err), &err);
+    o.job.device = tool_context.device;
+    return code == TOOL_GO ? pretrain() : code;
 }
 
 const tool_command tool_pretrain = {

@@ -1,18 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 // lexmask refine: a CLIP that can say what is where in a whole scene.
 #include "tools/commands.h"
-#include "tools/shared/progress.h"
+#include "tools/shared/context.h"
 #include "tools/shared/run_options.h"
-#include "tools/train/refine_job.h"
+#include "tools/train/run_watch.h"
+#include "train/jobs/painted/refine_job.h"
+#include "train/refine_step.h"
 
-static tool_refine_options o;
+static tr_refine_job_options o;
 
 static const tool_option table[] = {
     {"clip", TOOL_TEXT, "DIR", "Hugging Face folder of a ViT, with its vocabulary", &o.clip},
     {"out", TOOL_TEXT, "RUN",
-     "folder of the run: checkpoints, log.jsonl, charts, and the refined CLIP", &o.run.out},
+     "folder of the run: checkpoints, log.jsonl, charts, and the refined CLIP", &o.job.out},
     {"resume", TOOL_FLAG, NULL, "go on with the run in RUN, bit for bit as if it had never stopped",
-     &o.run.resume},
+     &o.job.resume},
     {"pool", TOOL_CHOICE, "PART",
      "things in the scenes to learn from are base names or all; default all", &o.pool,
      .choices = "base|all"},
@@ -20,8 +22,8 @@ static const tool_option table[] = {
     {"window", TOOL_INT, "N",
      "patches a side that attend to each other, with CLIP's own positions; default: all", &o.window,
      1, 512},
-    {"steps", TOOL_INT, "N", "updates; default 600", &o.run.steps, 1, 1e12},
-    {"batch", TOOL_INT, "N", "scenes of an update; default 8", &o.run.batch, 1, 1024},
+    {"steps", TOOL_INT, "N", "updates; default 600", &o.job.steps, 1, 1e12},
+    {"batch", TOOL_INT, "N", "scenes of an update; default 8", &o.job.batch, 1, 1024},
     {"regions", TOOL_INT, "N", "of each scene that are taught; default 20", &o.regions, 1, 4096},
     {"things", TOOL_REAL, "X",
      "share of the regions that are a thing's box, about; the others are anywhere; default 0.5",
@@ -34,18 +36,18 @@ static const tool_option table[] = {
     {"which", TOOL_REAL, "X",
      "weight of telling a region from the others of the batch, beside the cosine; default 1",
      &o.which, 0, 1e3},
-    {"lr", TOOL_REAL, "X", "highest learning rate; default 5e-4", &o.run.lr, 0, 1e3},
-    {"warmup", TOOL_INT, "N", "updates until it is reached; default 50", &o.run.warmup, 0, 1e12},
+    {"lr", TOOL_REAL, "X", "highest learning rate; default 5e-4", &o.job.lr, 0, 1e3},
+    {"warmup", TOOL_INT, "N", "updates until it is reached; default 50", &o.job.warmup, 0, 1e12},
     {"clip-norm", TOOL_REAL, "X", "gradients are clipped at this norm; 0: not; default 1",
-     &o.run.clip_norm, 0, 1e9},
-    {"val-every", TOOL_INT, "N", "updates between measurements; default 100", &o.run.val_every, 1,
-     1e12},
+     &o.job.clip_norm, 0, 1e9},
+    {"val-every", TOOL_INT, "N", "updates between measurements; default 100", &o.job.validate_every,
+     1, 1e12},
     {"val-pictures", TOOL_INT, "N", "scenes of a measurement; default 64", &o.val_pictures, 1, 1e6},
-    {"dtype", TOOL_CHOICE, "TYPE", "of the model's file: f32 or f16; default f32", &o.run.dtype,
+    {"dtype", TOOL_CHOICE, "TYPE", "of the model's file: f32 or f16; default f32", &o.dtype,
      .choices = "f32|f16"},
     {"font", TOOL_TEXT, "FILE", "NotoColorEmoji.ttf; default: Debian's", &o.font},
     {"emoji-list", TOOL_TEXT, "FILE", "Unicode's emoji-test.txt; default: Debian's", &o.list},
-    TOOL_RUN_OPTIONS(o.run),
+    TOOL_RUN_OPTIONS(o.job),
 };
 
 static const tool_option *options(size_t *count) {
@@ -53,38 +55,32 @@ static const tool_option *options(size_t *count) {
     return table;
 }
 
-static void set_defaults(void) {
-    o = (tool_refine_options){.run = {.steps = 600,
-                                      .batch = 8,
-                                      .lr = 5e-4,
-                                      .warmup = 50,
-                                      .clip_norm = 1,
-                                      .seed = 1,
-                                      .save_every = 200,
-                                      .val_every = 100},
-                              .size = 256,
-                              .regions = 20,
-                              .things = 0.5,
-                              .smallest = 20,
-                              .context = 1.15,
-                              .which = 1,
-                              .val_pictures = 64};
-}
-
 static const char *misuse(const tool_list *words) {
     (void)words;
     if (!o.clip) return "which CLIP? Give --clip DIR";
-    if (!o.run.out) return "where to? Give --out RUN, a folder";
+    if (!o.job.out) return "where to? Give --out RUN, a folder";
     return NULL;
 }
 
+static void losses_text(const double *loss, char *out, size_t bytes) {
+    snprintf(out, bytes, "cosine %.4f, which %.4f", loss[TR_REFINE_COSINE], loss[TR_REFINE_WHICH]);
+}
+
+static void figures_text(const tr_value *values, size_t count, char *out, size_t bytes) {
+    (void)count;
+    snprintf(out, bytes, "things named right by the map %.4f (novel ones %.4f), by crops %.4f",
+             values[0].value, values[1].value, values[2].value);
+}
+
 static int run(const tool_command *self, int argc, char **argv) {
-    set_defaults();
+    o = tr_refine_defaults();
     tn_error err = {0};
     int code = tool_parse(self, argc, argv, NULL);
     if (code != TOOL_GO) return code;
-    tool_catch_signals();
-    return tool_run_ended(tool_refine_go(&o, &err), &err);
+    o.job.device = tool_context.device;
+    tool_run_watch watch = {.losses = losses_text, .figures = figures_text};
+    tr_job_watcher watcher = tool_run_watch_start(&watch);
+    return tool_run_ended(&watch, tr_refine_run(&o, &watcher, &err), &err);
 }
 
 const tool_command tool_refine = {

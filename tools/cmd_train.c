@@ -2,14 +2,16 @@
 // lexmask train: trains the adapters of an F-VLM around a frozen CLIP.
 #include "models/fvlm/fvlm_config.h"
 #include "tools/commands.h"
-#include "tools/shared/progress.h"
+#include "tools/shared/context.h"
 #include "tools/shared/run_options.h"
-#include "tools/train/train_job.h"
+#include "tools/train/run_watch.h"
+#include "train/fvlm_step.h"
+#include "train/jobs/train_job.h"
 
 #include <string.h>
 
-static tool_train_options o;
-static tool_train_recalled recalled;
+static tr_train_options o;
+static tr_train_recalled recalled;
 
 static const tool_option table[] = {
     {"preset", TOOL_CHOICE, "NAME",
@@ -23,30 +25,30 @@ static const tool_option table[] = {
     {"data", TOOL_TEXT, "FILE", "COCO instance annotations to train on", &o.data},
     {"pictures", TOOL_TEXT, "DIR", "folder of their pictures", &o.pictures},
     {"out", TOOL_TEXT, "RUN",
-     "folder of the run: checkpoints, log.jsonl, charts, and the model itself", &o.out},
+     "folder of the run: checkpoints, log.jsonl, charts, and the model itself", &o.job.out},
     {"resume", TOOL_FLAG, NULL,
      "go on with the run in RUN, bit for bit as if it had never stopped; its settings need not be "
      "given again",
-     &o.resume},
+     &o.job.resume},
     {"base", TOOL_TEXT, "FILE",
      "train on the classes named there, one a line, or on the base classes of the built-in split "
      "coco-ovd. Default: all",
      &o.base},
-    {"batch", TOOL_INT, "N", "pictures that go through together; default at most 2", &o.batch, 1,
-     TR_BATCH},
+    {"batch", TOOL_INT, "N", "pictures that go through together; default at most 2", &o.job.batch,
+     1, TR_BATCH},
     {"accumulate", TOOL_INT, "N",
      "batches of one update; default 1 with --batch, else what makes up the configuration's",
      &o.accumulate, 1, 65536},
-    {"steps", TOOL_INT, "N", "updates", &o.steps, 1, 1e9},
+    {"steps", TOOL_INT, "N", "updates", &o.job.steps, 1, 1e9},
     {"epochs", TOOL_REAL, "X", "the same in rounds through the data", &o.epochs, 0, 1e6},
     {"optimizer", TOOL_CHOICE, "NAME",
      "adamw, or muon for all matrices and kernels but the RPN's, with AdamW for the rest; default "
      "adamw",
      &o.optimizer, .choices = "adamw|muon"},
-    {"lr", TOOL_REAL, "X", "highest learning rate", &o.lr, 0, 10},
-    {"warmup", TOOL_INT, "N", "updates until it is reached", &o.warmup, 0, 1e9},
+    {"lr", TOOL_REAL, "X", "highest learning rate", &o.job.lr, 0, 10},
+    {"warmup", TOOL_INT, "N", "updates until it is reached", &o.job.warmup, 0, 1e9},
     {"decay", TOOL_REAL, "X", "weight decay, not of norms and biases", &o.decay, 0, 10},
-    {"clip-norm", TOOL_REAL, "X", "gradients are clipped at this norm; 0: not", &o.clip_norm, 0,
+    {"clip-norm", TOOL_REAL, "X", "gradients are clipped at this norm; 0: not", &o.job.clip_norm, 0,
      1e6},
     {"loss", TOOL_CHOICE, "KIND",
      "of names: softmax (cross-entropy over all names and background) or cosine (the seed's)",
@@ -68,8 +70,8 @@ static const tool_option table[] = {
     {"val", TOOL_TEXT, "FILE", "COCO annotations to validate on", &o.val},
     {"val-pictures", TOOL_TEXT, "DIR", "folder of their pictures; default: that of --pictures",
      &o.val_pictures},
-    {"val-every", TOOL_INT, "N", "updates between validations; default 1000", &o.val_every, 1,
-     1e12},
+    {"val-every", TOOL_INT, "N", "updates between validations; default 1000", &o.job.validate_every,
+     1, 1e12},
     {"val-limit", TOOL_INT, "N", "validate on the first N pictures; default all", &o.val_limit, 1,
      1e9},
     {"cache", TOOL_TEXT, "DIR",
@@ -85,7 +87,7 @@ static const tool_option table[] = {
     {"dump", TOOL_TEXT, "DIR",
      "write what every update saw, chose and gave, for tools/reference/train_reference.py",
      &o.dump},
-    TOOL_RUN_OPTIONS(o),
+    TOOL_RUN_OPTIONS(o.job),
 };
 
 static const tool_option *options(size_t *count) {
@@ -94,29 +96,19 @@ static const tool_option *options(size_t *count) {
 }
 
 static void set_defaults(void) {
-    o = (tool_train_options){.lr = -1,
-                             .warmup = -1,
-                             .decay = -1,
-                             .clip_norm = -1,
-                             .background = -1,
-                             .regions = 512,
-                             .seed = 1,
-                             .save_every = 200,
-                             .val_every = 1000,
-                             .workers = 2,
-                             .cache_limit = 50};
+    o = tr_train_defaults();
 }
 
 // RUN holds a run, which knows what it was told.
 static bool goes_on(void) {
-    return o.resume && o.out && tool_train_is_run(o.out);
+    return o.job.resume && o.job.out && tr_train_is_run(o.job.out);
 }
 
 static const char *misuse(const tool_list *words) {
     (void)words;
     bool asked = recalled.count > 0; // RUN has been
     if (goes_on() && !asked) return NULL;
-    if (!asked && o.resume && o.out && !o.preset && !o.model)
+    if (!asked && o.job.resume && o.job.out && !o.preset && !o.model)
         return "--resume: RUN holds no run to go on with: give all options, to begin one";
     if (!o.preset == !o.model && (o.preset || !asked))
         return "train what? Give --preset NAME and --clip FILE for a new model, or --model DIR";
@@ -125,8 +117,8 @@ static const char *misuse(const tool_list *words) {
     if (o.norm && !o.preset) return "--norm goes with --preset: a model has its own";
     if (!o.data) return "train on what? Give --data FILE, COCO annotations";
     if (!o.pictures) return "where are the pictures? Give --pictures DIR";
-    if (!o.out) return "where to? Give --out RUN, a folder";
-    if (o.steps && o.epochs > 0) return "--steps or --epochs, not both";
+    if (!o.job.out) return "where to? Give --out RUN, a folder";
+    if (o.job.steps && o.epochs > 0) return "--steps or --epochs, not both";
     if (o.val_pictures && !o.val) return "--val-pictures goes with --val";
     return NULL;
 }
@@ -135,13 +127,23 @@ static const char *misuse(const tool_list *words) {
 // settings are compared with those of the checkpoint.
 static int recall(const tool_command *self, int argc, char **argv) {
     tn_error err = {0};
-    const char *folder = o.out;
+    const char *folder = o.job.out;
     set_defaults();
-    if (tool_train_recall(folder, &recalled, &o, &err) != TN_OK) return tool_failed(&err);
-    tool_parsed parsed = tool_parse(self, argc, argv, NULL);
-    o.own = !o.preset && !o.model;
-    if (o.own) o.model = o.out;
-    return parsed;
+    if (tr_train_recall(folder, &recalled, &o, &err) != TN_OK) return tool_failed(&err);
+    return tool_parse(self, argc, argv, NULL);
+}
+
+static void losses_text(const double *loss, char *out, size_t bytes) {
+    snprintf(out, bytes, "objects %.3f, proposals %.3f, classes %.3f, boxes %.3f, masks %.3f",
+             loss[TR_LOSS_OBJECTNESS], loss[TR_LOSS_PROPOSALS], loss[TR_LOSS_CLASSES],
+             loss[TR_LOSS_BOXES], loss[TR_LOSS_MASKS]);
+}
+
+static void figures_text(const tr_value *values, size_t count, char *out, size_t bytes) {
+    size_t used = 0;
+    for (size_t i = 0; i < count && used < bytes; i++)
+        used += (size_t)snprintf(out + used, bytes - used, "%s%s %.4f", i ? "  " : " ",
+                                 values[i].name, values[i].value);
 }
 
 static int train(const tool_command *self, int argc, char **argv) {
@@ -150,13 +152,15 @@ static int train(const tool_command *self, int argc, char **argv) {
     int code = tool_parse(self, argc, argv, NULL);
     if (code == TOOL_GO && goes_on()) code = recall(self, argc, argv);
     if (code != TOOL_GO) return code;
-    tool_catch_signals();
-    return tool_run_ended(tool_train_go(&o, &err), &err);
+    o.job.device = tool_context.device;
+    tool_run_watch watch = {.losses = losses_text, .figures = figures_text};
+    tr_job_watcher watcher = tool_run_watch_start(&watch);
+    return tool_run_ended(&watch, tr_train_run(&o, &watcher, &err), &err);
 }
 
 static int run(const tool_command *self, int argc, char **argv) {
     int code = train(self, argc, argv);
-    tool_train_recalled_free(&recalled);
+    tr_train_recalled_free(&recalled);
     return code;
 }
 

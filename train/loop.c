@@ -273,6 +273,14 @@ static tn_status new_values(runner *r) {
     return r->values ? TN_OK : tn_fail(r->err, TN_ENOMEM, "out of memory for a line of the log");
 }
 
+static tn_status stop(runner *r) {
+    TN_TRY(save(r));
+    TN_TRY(draw(r));
+    return tn_fail(r->err, TN_ECANCELLED,
+                   "stopped after step %lld of %lld; saved: --resume goes on",
+                   (long long)r->state.step, (long long)r->loop->schedule.steps);
+}
+
 static tn_status go(runner *r) {
     TN_TRY(tr_trained_init(&r->trained, r->task->params, r->loop->optimizer.average > 0,
                            r->loop->settings, r->loop->setting_count, r->err));
@@ -285,14 +293,10 @@ static tn_status go(runner *r) {
     while (r->state.step < r->loop->schedule.steps) {
         bool whole;
         TN_TRY(update(r, &whole));
-        if (!whole || stopped(r)) {
-            TN_TRY(save(r));
-            TN_TRY(draw(r));
-            return tn_fail(r->err, TN_ECANCELLED,
-                           "stopped after step %lld of %lld; saved: --resume goes on",
-                           (long long)r->state.step, (long long)r->loop->schedule.steps);
-        }
-        TN_TRY(between(r));
+        if (!whole || stopped(r)) return stop(r);
+        tn_status status = between(r);
+        if (status == TN_ECANCELLED) return stop(r); // a validation was interrupted
+        TN_TRY(status);
     }
     return TN_OK;
 }

@@ -26,7 +26,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.normpath(os.path.join(HERE, "..", ".."))
 PROGRAM = os.path.join(ROOT, "build", "lexmask")
 
-# The sentences that the small CLIP was trained with (tools/train/pretrain_open.c).
+# The sentences that the small CLIP was trained with (train/jobs/painted/pretrain_open.c).
 SENTENCES = [
     "a photo of {}", "{}", "a photo of a {}", "an emoji of {}", "a picture of {}", "a picture of a {}", "{} emoji", "the {}",
     "a drawing of {}", "a small picture of {}", "a cropped photo of {}", "an image of a {}", "a photo of the {}",

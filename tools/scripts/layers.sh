@@ -28,12 +28,16 @@ models/crop: models/clip models/detector models/names nn kernels
 models/fvlm: models/* nn nn/blocks kernels io io/weights
 train/world: io io/image io/coco
 train: models/* nn nn/blocks kernels train/world io io/*
+# A job validates what it trains, so that a C program can run one without the command. eval/ knows
+# no training, and train/ itself no evaluation.
+train/jobs: models/* train nn kernels eval io io/*
+train/jobs/painted: models/* train train/jobs train/world nn kernels io io/*
 eval: nn kernels io io/coco
 api: include models/* eval train train/* io io/* kernels
 api/draw: include api draw io io/image
 tools: *
 tools/eval: include tools/shared models/* eval kernels draw io io/*
-tools/train: tools/shared eval models/* train train/* nn nn/* kernels draw io io/*
+tools/train: tools/shared draw train train/jobs io
 tools/shared: include models/* train train/* kernels draw io io/*
 tools/bench: include tools/shared models/* train train/* nn nn/* kernels io io/*
 tests: *

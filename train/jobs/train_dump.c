@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // --dump: what a step of training saw, chose and gave, for tools/reference/train_reference.py.
-#include "tools/train/train_job.h"
+#include "train/jobs/train_parts.h"
 
 #include "io/weights/safetensors.h"
 
@@ -81,9 +81,9 @@ static void put_step(dump *d, const tr_fvlm *task, int64_t pictures, const tr_fv
     for (int64_t n = 0; n < pictures; n++) put_picture(d, n, &seen->choices);
 }
 
-tn_status tool_train_dump(const char *folder, int64_t step, const tr_fvlm *task,
-                          const nn_params *params, int64_t pictures, const tr_fvlm_seen *seen,
-                          const double loss[TR_LOSSES], tn_error *err) {
+tn_status tr_train_dump(const char *folder, int64_t step, const tr_fvlm *task,
+                        const nn_params *params, int64_t pictures, const tr_fvlm_seen *seen,
+                        const double loss[TR_LOSSES], tn_error *err) {
     char path[PATH_MAX];
     size_t room = ROOM + EACH * (size_t)pictures + 2 * (size_t)params->count +
                   (size_t)params->buffers + (size_t)seen->relus;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Whether a folder is that of the annotations' pictures, before anything is done.
-#include "tools/train/train_job.h"
+#include "train/jobs/train_parts.h"
 
 #include <limits.h>
 #include <unistd.h>
@@ -41,11 +41,11 @@ static const char *of_all(const void *list, size_t i) {
     return ((const io_coco *)list)->images[i].file;
 }
 
-tn_status tool_train_find_pictures(const tr_dataset *data, const char *annotations, tn_error *err) {
+tn_status tr_train_find_pictures(const tr_dataset *data, const char *annotations, tn_error *err) {
     return check("pictures", data->folder, annotations, learned_from, data, data->count, err);
 }
 
-tn_status tool_validation_find_pictures(const tool_validation *v, tn_error *err) {
+tn_status tr_validation_find_pictures(const tr_validation *v, tn_error *err) {
     size_t count = v->truth->image_count;
     if (v->limit && (size_t)v->limit < count) count = (size_t)v->limit;
     return check("val-pictures", v->pictures, v->file, of_all, v->truth, count, err);

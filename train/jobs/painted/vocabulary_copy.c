@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A vocabulary that comes along with a CLIP that was trained with it.
 #include "io/file.h"
-#include "tools/train/train_job.h"
+#include "train/jobs/painted/clip_job.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -15,7 +15,7 @@ static tn_status copy_file(const char *from, const char *to, tn_error *err) {
     return status;
 }
 
-tn_status tool_copy_vocabulary(const char *from_folder, const char *to_folder, tn_error *err) {
+tn_status tr_copy_vocabulary(const char *from_folder, const char *to_folder, tn_error *err) {
     static const char *const names[] = {"vocab.json", "merges.txt", "tokenizer_config.json",
                                         "special_tokens_map.json"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// RUN/run.json: what a run was told that its config.json does not say, so that --resume needs no
-// flag. Paths are absolute.
-#include "tools/train/train_job.h"
+// RUN/run.json: what a run was given that its config.json does not say, so that --resume needs no
+// other option. Paths are absolute.
+#include "train/jobs/train_parts.h"
 
 #include "io/file.h"
 #include "io/json.h"
-#include "tools/shared/options.h"
 #include "train/checkpoint.h"
 
 #include <jansson.h>
@@ -18,11 +17,11 @@ typedef enum kind { PATH, TEXT, WHOLE, REAL } kind;
 typedef struct setting {
     const char *key; // the option's name
     kind kind;
-    size_t offset; // in tool_train_options
+    size_t offset; // in tr_train_options
     int64_t low, high;
 } setting;
 
-#define AT(field) offsetof(tool_train_options, field)
+#define AT(field) offsetof(tr_train_options, field)
 static const setting settings[] = {
     {"data", PATH, AT(data)},
     {"pictures", PATH, AT(pictures)},
@@ -31,18 +30,18 @@ static const setting settings[] = {
     {"val-pictures", PATH, AT(val_pictures)},
     {"dtype", TEXT, AT(dtype)},
     {"optimizer", TEXT, AT(optimizer)},
-    {"matmul", TEXT, AT(matmul)},
+    {"matmul", TEXT, AT(job.matmul)},
     {"cache", PATH, AT(cache)},
-    {"batch", WHOLE, AT(batch), 1, TR_BATCH},
+    {"batch", WHOLE, AT(job.batch), 1, TR_BATCH},
     {"accumulate", WHOLE, AT(accumulate), 1, 65536},
-    {"warmup", WHOLE, AT(warmup), 0, 1000000000000},
+    {"warmup", WHOLE, AT(job.warmup), 0, 1000000000000},
     {"regions", WHOLE, AT(regions), 8, 4096},
-    {"seed", WHOLE, AT(seed), 0, (int64_t)1 << 53},
-    {"save-every", WHOLE, AT(save_every), 1, 1000000000000},
-    {"val-every", WHOLE, AT(val_every), 1, 1000000000000},
+    {"seed", WHOLE, AT(job.seed), 0, (int64_t)1 << 53},
+    {"save-every", WHOLE, AT(job.save_every), 1, 1000000000000},
+    {"val-every", WHOLE, AT(job.validate_every), 1, 1000000000000},
     {"val-limit", WHOLE, AT(val_limit), 0, 1000000000},
     {"workers", WHOLE, AT(workers), 0, 256},
-    {"average", REAL, AT(average), 0, 1},
+    {"average", REAL, AT(job.average), 0, 1},
     {"cache-limit", REAL, AT(cache_limit), 0, 1000000},
 };
 #define SETTINGS (sizeof settings / sizeof *settings)
@@ -72,25 +71,25 @@ static json_t *value_of(const setting *s, const void *field, bool *lost) {
     return value;
 }
 
-tn_status tool_train_remember(const tool_trainer *t) {
+tn_status tr_train_remember(const tr_trainer *t) {
     char path[PATH_MAX];
     io_writer writer;
-    tool_train_options o = *t->options;
-    o.batch = t->batch, o.accumulate = t->accumulate;
-    o.warmup = t->config.training_warmup;
-    path_in(o.out, path);
+    tr_train_options o = *t->options;
+    o.job.batch = t->batch, o.accumulate = t->accumulate;
+    o.job.warmup = t->config.training_warmup;
+    path_in(o.job.out, path);
     json_t *root = json_object();
     bool lost = !root;
     for (size_t i = 0; i < SETTINGS && !lost; i++) {
         json_t *value = value_of(&settings[i], (const char *)&o + settings[i].offset, &lost);
         if (value) lost = json_object_set_new(root, settings[i].key, value) != 0;
     }
-    tn_status status = lost ? tn_fail(t->err, TN_ENOMEM, "%s: out of memory", path)
-                            : io_writer_open(&writer, path, t->err);
+    tn_status status = lost ? tn_fail(t->job.err, TN_ENOMEM, "%s: out of memory", path)
+                            : io_writer_open(&writer, path, t->job.err);
     if (status == TN_OK) {
         json_dumpf(root, writer.file, JSON_INDENT(1) | JSON_REAL_PRECISION(17));
         fputc('\n', writer.file);
-        status = io_writer_commit(&writer, t->err);
+        status = io_writer_commit(&writer, t->job.err);
     }
     json_decref(root);
     return status;
@@ -105,7 +104,7 @@ static tn_status take_real(const io_json *member, const setting *s, double *out,
                         (long long)s->low, (long long)s->high, *out);
 }
 
-static tn_status take(const io_json *member, tool_train_recalled *r, tool_train_options *o,
+static tn_status take(const io_json *member, tr_train_recalled *r, tr_train_options *o,
                       tn_error *err) {
     for (size_t i = 0; i < SETTINGS; i++) {
         const setting *s = &settings[i];
@@ -115,7 +114,7 @@ static tn_status take(const io_json *member, tool_train_recalled *r, tool_train_
         if (s->kind == REAL) return take_real(member, s, field, err);
         const char *text;
         TN_TRY(io_json_as_string(member, &text, err));
-        TN_CHECK(r->count < TOOL_TRAIN_RECALLED, "too many texts");
+        TN_CHECK(r->count < TR_TRAIN_RECALLED, "too many texts");
         if (!(r->text[r->count] = tn_strdup(text)))
             return tn_fail(err, TN_ENOMEM, "%s: out of memory", member->file);
         *(const char **)field = r->text[r->count++];
@@ -124,7 +123,7 @@ static tn_status take(const io_json *member, tool_train_recalled *r, tool_train_
     return io_json_fail(member, err, "no such setting of a run");
 }
 
-static tn_status take_all(const io_json *document, tool_train_recalled *r, tool_train_options *o,
+static tn_status take_all(const io_json *document, tr_train_recalled *r, tr_train_options *o,
                           tn_error *err) {
     io_json member;
     TN_TRY(io_json_expect(document, IO_JSON_OBJECT, err));
@@ -134,7 +133,7 @@ static tn_status take_all(const io_json *document, tool_train_recalled *r, tool_
     return TN_OK;
 }
 
-bool tool_train_is_run(const char *folder) {
+bool tr_train_is_run(const char *folder) {
     char path[PATH_MAX];
     FILE *file;
     path_in(folder, path);
@@ -143,8 +142,8 @@ bool tool_train_is_run(const char *folder) {
     return true;
 }
 
-tn_status tool_train_recall(const char *folder, tool_train_recalled *r, tool_train_options *o,
-                            tn_error *err) {
+tn_status tr_train_recall(const char *folder, tr_train_recalled *r, tr_train_options *o,
+                          tn_error *err) {
     char path[PATH_MAX];
     io_json document;
     path_in(folder, path);
@@ -154,7 +153,7 @@ tn_status tool_train_recall(const char *folder, tool_train_recalled *r, tool_tra
     return status;
 }
 
-void tool_train_recalled_free(tool_train_recalled *r) {
+void tr_train_recalled_free(tr_train_recalled *r) {
     for (int i = 0; i < r->count; i++) tn_free(r->text[i]);
     r->count = 0;
 }

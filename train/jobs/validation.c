@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "tools/train/train_job.h"
+#include "train/jobs/validation.h"
 
 #include "eval/split.h"
 #include "io/coco/rle.h"
 #include "io/image/image.h"
-#include "tools/shared/options.h"
+#include "train/jobs/train_parts.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -13,11 +13,10 @@
 #define PROPOSALS 1000
 #define BROKEN 0.02 // recall at IoU 0.5 of 1000 boxes: scattered at random they find more
 
-const char *const tool_validation_charts[] = {
-    "AP",         "AP50",       "mask_AP",     "mask_AP50",  "AP50_base",
-    "AP50_novel", "rpn_AR@100", "rpn_AR@1000", "box_AR@100", "box_AR@1000"};
-const size_t tool_validation_chart_count =
-    sizeof tool_validation_charts / sizeof *tool_validation_charts;
+const char *const tr_validation_charts[] = {"AP",         "AP50",       "mask_AP",    "mask_AP50",
+                                            "AP50_base",  "AP50_novel", "rpn_AR@100", "rpn_AR@1000",
+                                            "box_AR@100", "box_AR@1000"};
+const size_t tr_validation_chart_count = sizeof tr_validation_charts / sizeof *tr_validation_charts;
 
 // ---- lists of results --------------------------------------------------------------------------
 
@@ -54,48 +53,44 @@ static void found_deinit(found *f) {
     tn_arena_deinit(&f->texts);
 }
 
-static io_coco_object object_of(int64_t image, int64_t category, const float *box, float score) {
-    return (io_coco_object){.image_id = image,
-                            .category_id = category,
-                            .box = {box[0], box[1], box[2] - box[0], box[3] - box[1]},
-                            .area = (double)(box[2] - box[0]) * (double)(box[3] - box[1]),
-                            .score = score,
-                            .has_box = true};
-}
-
-static tn_status add_mask(tool_validation *v, found *f, const md_found *r, int64_t i,
-                          io_coco_object *object, tn_error *err) {
+// Run lengths of mask i, pasted into the picture; the text is in f->texts.
+static tn_status encode_mask(tr_validation *v, found *f, const md_found *r, int64_t i,
+                             io_coco_found *thing, tn_error *err) {
     tn_tensor mask;
     io_rle rle;
     char *text;
     size_t length;
-    TN_TRY(tn_new(v->step, &mask, TN_U8, TN_DIMS(r->height, r->width), err));
+    TN_TRY(tn_new(&v->job->step, &mask, TN_U8, TN_DIMS(r->height, r->width), err));
     TN_TRY(md_mask_paste(0.5, &r->masks, &r->boxes, i, &mask, err));
-    TN_TRY(io_rle_encode(&mask, v->step, &rle, err));
+    TN_TRY(io_rle_encode(&mask, &v->job->step, &rle, err));
     TN_TRY(io_rle_to_text(&rle, &f->texts, &text, &length, err));
-    object->has_box = false; // so that areas are those of masks
-    object->shape = (io_coco_shape){
-        .kind = IO_COCO_TEXT, .h = rle.h, .w = rle.w, .count = length, .text = text};
-    return add(&f->masks, object, err);
+    thing->counts = text, thing->h = rle.h, thing->w = rle.w;
+    return TN_OK;
 }
 
-static tn_status take(tool_validation *v, found *f, const md_found *r, const md_fvlm_scored *scored,
+static tn_status add_box(list *to, io_coco_found *thing, const tn_tensor *boxes, int64_t i,
+                         tn_error *err) {
+    memcpy(thing->box, tn_f32(boxes) + 4 * i, sizeof thing->box);
+    io_coco_object object = io_coco_object_of(thing);
+    return add(to, &object, err);
+}
+
+static tn_status take(tr_validation *v, found *f, const md_found *r, const md_fvlm_scored *scored,
                       int64_t image, tn_error *err) {
-    size_t mark = tn_arena_mark(v->step);
+    size_t mark = tn_arena_mark(&v->job->step);
     for (int64_t i = 0; i < r->count; i++) {
-        int64_t category = v->truth->categories[tn_i32(&r->labels)[i]].id;
-        io_coco_object object =
-            object_of(image, category, tn_f32(&r->boxes) + 4 * i, tn_f32(&r->scores)[i]);
-        TN_TRY(add(&f->boxes, &object, err));
-        TN_TRY(add_mask(v, f, r, i, &object, err));
-        tn_arena_reset(v->step, mark);
+        io_coco_found thing = {.image.number = image,
+                               .category.number = v->truth->categories[tn_i32(&r->labels)[i]].id,
+                               .score = tn_f32(&r->scores)[i]};
+        TN_TRY(add_box(&f->boxes, &thing, &r->boxes, i, err));
+        TN_TRY(encode_mask(v, f, r, i, &thing, err));
+        TN_TRY(add_box(&f->masks, &thing, &r->boxes, i, err));
+        tn_arena_reset(&v->job->step, mark);
     }
     for (int64_t i = 0; r->proposals.data && i < r->proposals.dim[0]; i++) {
-        float rank = -(float)i; // best first
-        io_coco_object proposal = object_of(image, -1, tn_f32(&r->proposals) + 4 * i, rank);
-        io_coco_object refined = object_of(image, -1, tn_f32(&scored->refined) + 4 * i, rank);
-        TN_TRY(add(&f->proposals, &proposal, err));
-        TN_TRY(add(&f->refined, &refined, err));
+        io_coco_found box = {.image.number = image, .category.number = -1, .score = -(float)i};
+        TN_TRY(add_box(&f->proposals, &box, &r->proposals, i, err)); // best first
+        TN_TRY(add_box(&f->refined, &box, &scored->refined, i, err));
     }
     return TN_OK;
 }
@@ -108,20 +103,20 @@ static md_score2 cheap_mode(const md_fvlm_config *config) {
     return dear ? MD_SCORE2_NONE : config->score2_mode;
 }
 
-static tn_status look_at(tool_validation *v, found *f, const io_coco_image *image, tn_error *err) {
+static tn_status look_at(tr_validation *v, found *f, const io_coco_image *image, tn_error *err) {
     char path[PATH_MAX];
     tn_tensor picture;
     tn_error bad = {0};
     md_found result;
     md_fvlm_scored scored;
-    nn_ctx cx = {.kn = v->kn, .step = v->step, .err = err};
+    nn_ctx cx = {.kn = v->job->kn, .step = &v->job->step, .err = err};
     if (!image->file) return TN_OK;
     snprintf(path, sizeof path, "%s/%s", v->pictures, image->file);
     if (io_image_read(path, 0, &picture, &bad) != TN_OK) {
-        if (!f->broken++) tool_note("%s; validation goes on without it", bad.text);
+        if (!f->broken++) tr_job_note(v->job, "%s; validation goes on without it", bad.text);
         return TN_OK;
     }
-    tn_arena_reset(v->step, 0);
+    tn_arena_reset(&v->job->step, 0);
     md_fvlm_options options = md_fvlm_default_options(v->model);
     options.mode = cheap_mode(md_fvlm_settings(v->model));
     options.proposals = PROPOSALS;
@@ -132,9 +127,10 @@ static tn_status look_at(tool_validation *v, found *f, const io_coco_image *imag
     return status;
 }
 
-static tn_status look_at_all(tool_validation *v, found *f, size_t count, tn_error *err) {
+static tn_status look_at_all(tr_validation *v, found *f, size_t count, tn_error *err) {
     for (size_t i = 0; i < count; i++) {
-        if (v->stop && v->stop()) return tn_fail(err, TN_ECANCELLED, "validation was interrupted");
+        if (tr_job_interrupted(v->job))
+            return tn_fail(err, TN_ECANCELLED, "validation was interrupted");
         TN_TRY(look_at(v, f, &v->truth->images[i], err));
     }
     return TN_OK;
@@ -143,30 +139,32 @@ static tn_status look_at_all(tool_validation *v, found *f, size_t count, tn_erro
 // ---- figures -----------------------------------------------------------------------------------
 
 // In plain words, since figures of names alone would not tell.
-static void warn(const ev_recall *rpn, const ev_recall *box, int64_t step) {
+static void warn(const tr_job *job, const ev_recall *rpn, const ev_recall *box, int64_t step) {
     if (rpn->r50_1000 >= 0 && rpn->r50_1000 < BROKEN)
-        tool_note("step %lld: of the objects in the validation pictures the 1000 best proposals "
-                  "find %.1f %%: boxes are broken, or training has only just begun. No name can "
-                  "be right in a box that is not there: look at picture sizes, strides and "
-                  "annotations first",
-                  (long long)step, 100 * rpn->r50_1000);
+        tr_job_note(job,
+                    "step %lld: of the objects in the validation pictures the 1000 best proposals "
+                    "find %.1f %%: boxes are broken, or training has only just begun. No name can "
+                    "be right in a box that is not there: look at picture sizes, strides and "
+                    "annotations first",
+                    (long long)step, 100 * rpn->r50_1000);
     else if (box->r50_1000 < rpn->r50_1000 / 2)
-        tool_note("step %lld: proposals find %.1f %% of the objects, but once the box head has "
-                  "moved them %.1f %%: it has not learned to move boxes yet, or moves them in "
-                  "other coordinates",
-                  (long long)step, 100 * rpn->r50_1000, 100 * box->r50_1000);
+        tr_job_note(job,
+                    "step %lld: proposals find %.1f %% of the objects, but once the box head has "
+                    "moved them %.1f %%: it has not learned to move boxes yet, or moves them in "
+                    "other coordinates",
+                    (long long)step, 100 * rpn->r50_1000, 100 * box->r50_1000);
 }
 
 static void put(tr_value *out, size_t *count, const char *name, double value) {
     if (value >= 0) out[(*count)++] = (tr_value){name, value};
 }
 
-static tn_status names_right(tool_validation *v, const found *f, const ev_coco_options *how,
+static tn_status names_right(tr_validation *v, const found *f, const ev_coco_options *how,
                              tr_value *out, size_t *count, tn_error *err) {
     ev_coco coco = {0};
     ev_coco_options masks = *how;
     masks.masks = true;
-    tn_pool *pool = kn_pool(v->kn);
+    tn_pool *pool = kn_pool(v->job->kn);
     TN_TRY(ev_coco_evaluate(v->truth, f->boxes.item, f->boxes.count, how, pool, &coco, err));
     put(out, count, "AP", coco.stats[0]);
     put(out, count, "AP50", coco.stats[1]);
@@ -185,24 +183,24 @@ static tn_status names_right(tool_validation *v, const found *f, const ev_coco_o
     return TN_OK;
 }
 
-static tn_status boxes_right(tool_validation *v, const found *f, const ev_coco_options *how,
+static tn_status boxes_right(tr_validation *v, const found *f, const ev_coco_options *how,
                              int64_t step, tr_value *out, size_t *count, tn_error *err) {
     ev_recall rpn, box;
     TN_TRY(ev_recall_evaluate(v->truth, f->proposals.item, f->proposals.count, NULL, how,
-                              kn_pool(v->kn), &rpn, err));
+                              kn_pool(v->job->kn), &rpn, err));
     TN_TRY(ev_recall_evaluate(v->truth, f->refined.item, f->refined.count, NULL, how,
-                              kn_pool(v->kn), &box, err));
+                              kn_pool(v->job->kn), &box, err));
     put(out, count, "rpn_AR@100", rpn.ar100);
     put(out, count, "rpn_AR@1000", rpn.ar1000);
     put(out, count, "rpn_R50@1000", rpn.r50_1000);
     put(out, count, "box_AR@100", box.ar100);
     put(out, count, "box_AR@1000", box.ar1000);
     put(out, count, "box_R50@100", box.r50_100);
-    warn(&rpn, &box, step);
+    warn(v->job, &rpn, &box, step);
     return TN_OK;
 }
 
-static tn_status figures(tool_validation *v, const found *f, size_t pictures, int64_t step,
+static tn_status figures(tr_validation *v, const found *f, size_t pictures, int64_t step,
                          tr_value *out, size_t *count, tn_error *err) {
     int64_t *ids = tn_alloc_zero(pictures + 1, sizeof *ids);
     if (!ids) return tn_fail(err, TN_ENOMEM, "out of memory for a validation");
@@ -214,25 +212,25 @@ static tn_status figures(tool_validation *v, const found *f, size_t pictures, in
     return status;
 }
 
-tn_status tool_validation_run(tool_validation *v, int64_t step, tr_value *out, size_t *count,
-                              tn_error *err) {
+tn_status tr_validation_run(tr_validation *v, int64_t step, tr_value *out, size_t *count,
+                            tn_error *err) {
     found f = {0};
     size_t pictures = v->truth->image_count;
     if (v->limit && (size_t)v->limit < pictures) pictures = (size_t)v->limit;
     TN_TRY(tn_arena_init_large(&f.texts, err));
     tn_status status = look_at_all(v, &f, pictures, err);
     if (status == TN_OK) status = figures(v, &f, pictures, step, out, count, err);
-    if (f.broken > 1) tool_note("%lld pictures could not be read", (long long)f.broken);
+    if (f.broken > 1) tr_job_note(v->job, "%lld pictures could not be read", (long long)f.broken);
     found_deinit(&f);
     return status;
 }
 
 // ---- opening -----------------------------------------------------------------------------------
 
-tn_status tool_validation_open(tool_validation *v, const md_bpe *bpe, const char *split,
-                               tn_error *err) {
+tn_status tr_validation_open(tr_validation *v, const md_bpe *bpe, const char *split,
+                             tn_error *err) {
     TN_TRY(io_coco_open(v->file, IO_COCO_SHAPES, &v->truth, err));
-    TN_TRY(tool_validation_find_pictures(v, err));
+    TN_TRY(tr_validation_find_pictures(v, err));
     size_t count = v->truth->category_count;
     const char **names = tn_alloc_zero(count + 1, sizeof *names);
     if (!names) return tn_fail(err, TN_ENOMEM, "%s: out of memory", v->file);
@@ -241,9 +239,8 @@ tn_status tool_validation_open(tool_validation *v, const md_bpe *bpe, const char
         if (!(names[i] = v->truth->categories[i].name))
             status = tn_fail(err, TN_EFORMAT, "%s: category %lld has no name", v->file,
                              (long long)v->truth->categories[i].id);
-    nn_ctx cx = {.kn = v->kn, .step = v->step, .err = err};
     if (status == TN_OK)
-        status = tool_train_text(&cx, v->model, bpe, names, (int64_t)count, &v->text, err);
+        status = tr_train_text(v->job, v->model, bpe, names, (int64_t)count, &v->text, err);
     tn_free(names);
     if (status != TN_OK || !split) return status;
     v->has_split = true;
@@ -252,7 +249,7 @@ tn_status tool_validation_open(tool_validation *v, const md_bpe *bpe, const char
                : io_coco_split_named(split, v->truth, &v->split, err);
 }
 
-void tool_validation_close(tool_validation *v) {
+void tr_validation_close(tr_validation *v) {
     md_vocabulary_deinit(&v->text);
     io_coco_split_deinit(&v->split);
     io_coco_close(v->truth);

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // How well a CLIP that is being trained names crops, all names at once.
-#include "tools/shared/options.h"
-#include "tools/shared/progress.h"
-#include "tools/train/pretrain_job.h"
+#include "train/jobs/painted/pretrain_parts.h"
 
 #include <string.h>
 
@@ -14,15 +12,16 @@ typedef struct tally {
     int64_t first, among_five, background, crops;
 } tally;
 
-tn_status tool_pretrain_bank(tool_pretrainer *t, tn_tensor *rows) {
-    nn_ctx cx = {t->kn, &t->step, t->err, NULL};
+tn_status tr_pretrain_bank(tr_pretrainer *t, tn_tensor *rows) {
+    nn_ctx cx = {t->job.kn, &t->job.step, t->job.err, NULL};
     int64_t count = t->texts.names + 1;
-    size_t mark = tn_arena_mark(&t->step);
-    md_clip_text *text = tn_arena_alloc(&t->step, (size_t)count * sizeof *text);
-    if (!text) return tn_fail(t->err, TN_ENOMEM, "out of memory for %lld texts", (long long)count);
+    size_t mark = tn_arena_mark(&t->job.step);
+    md_clip_text *text = tn_arena_alloc(&t->job.step, (size_t)count * sizeof *text);
+    if (!text)
+        return tn_fail(t->job.err, TN_ENOMEM, "out of memory for %lld texts", (long long)count);
     for (int64_t i = 0; i < count; i++) text[i] = tr_clip_texts_row(&t->texts, i);
     tn_status status = md_clip_encode_texts(&cx, t->clip, text, count, rows);
-    tn_arena_reset(&t->step, mark);
+    tn_arena_reset(&t->job.step, mark);
     return status;
 }
 
@@ -40,49 +39,50 @@ static void count_row(const float *score, int64_t names, int32_t name, tally *su
 }
 
 // names: of crops [first, first+count); -1 for one without an object.
-static tn_status score_crops(tool_pretrainer *t, const tn_tensor *bank, int64_t first,
-                             int64_t count, const int32_t *names, tally *sum) {
+static tn_status score_crops(tr_pretrainer *t, const tn_tensor *bank, int64_t first, int64_t count,
+                             const int32_t *names, tally *sum) {
     const md_clip_config *c = md_clip_settings(t->clip);
-    nn_ctx cx = {t->kn, &t->step, t->err, NULL};
+    nn_ctx cx = {t->job.kn, &t->job.step, t->job.err, NULL};
     int32_t glyph[AT_ONCE];
     tn_tensor x, rows, scores;
-    TN_TRY(tn_new(&t->step, &x, TN_F32, TN_DIMS(count, c->image_size, c->image_size, 3), t->err));
-    TN_TRY(tn_new(&t->step, &rows, TN_F32, TN_DIMS(count, c->embed_dim), t->err));
-    TN_TRY(tn_new(&t->step, &scores, TN_F32, TN_DIMS(count, bank->dim[0]), t->err));
+    TN_TRY(tn_new(&t->job.step, &x, TN_F32, TN_DIMS(count, c->image_size, c->image_size, 3),
+                  t->job.err));
+    TN_TRY(tn_new(&t->job.step, &rows, TN_F32, TN_DIMS(count, c->embed_dim), t->job.err));
+    TN_TRY(tn_new(&t->job.step, &scores, TN_F32, TN_DIMS(count, bank->dim[0]), t->job.err));
     for (int64_t i = 0; i < count; i++) glyph[i] = names[i] < 0 ? -1 : t->glyph_of[names[i]];
-    TN_TRY(
-        tr_crops_make(&t->crops, kn_pool(t->kn), SCORE_SEED, first, count, glyph, 0, &x, t->err));
+    TN_TRY(tr_crops_make(&t->crops, kn_pool(t->job.kn), SCORE_SEED, first, count, glyph, 0, &x,
+                         t->job.err));
     tr_clip_normalise(&t->task, &x);
     TN_TRY(md_clip_encode_images(&cx, t->clip, &x, &rows));
-    kn_matmul_nt_fwd(t->kn, 1, &rows, bank, &scores);
+    kn_matmul_nt_fwd(t->job.kn, 1, &rows, bank, &scores);
     for (int64_t i = 0; i < count; i++)
         count_row(tn_f32(&scores) + i * bank->dim[0], t->texts.names, names[i], sum);
     return TN_OK;
 }
 
-static tn_status score_all(tool_pretrainer *t, const tn_tensor *bank, int64_t count, bool empty,
+static tn_status score_all(tr_pretrainer *t, const tn_tensor *bank, int64_t count, bool empty,
                            tally *sum) {
-    for (int64_t from = 0; from < count && !tool_interrupted(); from += AT_ONCE) {
+    for (int64_t from = 0; from < count && !tr_job_interrupted(&t->job); from += AT_ONCE) {
         int32_t names[AT_ONCE];
         int64_t n = count - from < AT_ONCE ? count - from : AT_ONCE;
-        size_t mark = tn_arena_mark(&t->step);
+        size_t mark = tn_arena_mark(&t->job.step);
         for (int64_t i = 0; i < n; i++) names[i] = empty ? -1 : (int32_t)(from + i);
         TN_TRY(score_crops(t, bank, (empty ? (int64_t)1 << 40 : 0) + from, n, names, sum));
-        tn_arena_reset(&t->step, mark);
+        tn_arena_reset(&t->job.step, mark);
     }
     return TN_OK;
 }
 
-tn_status tool_pretrain_score(tool_pretrainer *t, tr_value *out, size_t *count) {
+tn_status tr_pretrain_score(tr_pretrainer *t, tr_value *out, size_t *count) {
     tally objects = {0}, empty = {0};
     tn_tensor bank;
     *count = 0;
-    tn_arena_reset(&t->step, 0);
-    TN_TRY(tn_new(&t->step, &bank, TN_F32, 2, t->bank->value.dim, t->err));
-    TN_TRY(tool_pretrain_bank(t, &bank));
+    tn_arena_reset(&t->job.step, 0);
+    TN_TRY(tn_new(&t->job.step, &bank, TN_F32, 2, t->bank->value.dim, t->job.err));
+    TN_TRY(tr_pretrain_bank(t, &bank));
     TN_TRY(score_all(t, &bank, t->texts.names, false, &objects));
     TN_TRY(score_all(t, &bank, EMPTY_CROPS, true, &empty));
-    if (tool_interrupted()) return TN_OK;
+    if (tr_job_interrupted(&t->job)) return TN_OK;
     const tr_value values[] = {
         {"top1", (double)objects.first / (double)objects.crops},
         {"top5", (double)objects.among_five / (double)objects.crops},
