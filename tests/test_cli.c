@@ -183,6 +183,33 @@ static void ids_come_from_annotations(void **state) {
     test_run_free(&run);
 }
 
+static void ids_that_are_text_are_written_as_text(void **state) {
+    (void)state;
+    const char *ids = temporary_path("text_ids.json");
+    FILE *file = fopen(ids, "w");
+    fprintf(file,
+            "{\"images\":[{\"id\":\"party/1\",\"file_name\":\"x/%s\",\"width\":1,\"height\":1}],"
+            "\"annotations\":[],\"categories\":[{\"id\":\"p\",\"name\":\"pizza\"}]}",
+            strrchr(picture, '/') + 1);
+    fclose(file);
+    test_run run = test_lexmask("detect %s --model " PAIR
+                                " --names pizza --no-cache --ids %s --json %s/text.json --jsonl - "
+                                "--score 0.5 --proposals 60",
+                                picture, ids, temporary_folder());
+    ASSERT_CODE(run, 0);
+    ASSERT_SAYS(run.out, "\"image_id\":\"party/1\"");
+    test_run_free(&run);
+    io_json results = read_json(temporary_path("text.json")), one;
+    tn_error err = {0};
+    const char *image, *category;
+    ASSERT_OK(io_json_at(&results, 0, IO_JSON_OBJECT, &one, &err), err);
+    ASSERT_OK(io_json_string(&one, "image_id", &image, &err), err);
+    ASSERT_OK(io_json_string(&one, "category_id", &category, &err), err);
+    assert_string_equal(image, "party/1");
+    assert_string_equal(category, "p");
+    io_json_close(&results);
+}
+
 static void closed_mode_needs_no_names(void **state) {
     (void)state;
     test_run run =
@@ -381,6 +408,7 @@ int main(void) {
         cmocka_unit_test(one_thread_gives_the_bits_of_many),
         cmocka_unit_test(ready_embeddings_stand_for_the_text_tower),
         cmocka_unit_test(ids_come_from_annotations),
+        cmocka_unit_test(ids_that_are_text_are_written_as_text),
         cmocka_unit_test(closed_mode_needs_no_names),
         cmocka_unit_test(preprocess_and_embed_write_arrays),
         cmocka_unit_test(convert_and_info_agree),

@@ -407,9 +407,9 @@ static void an_area_that_is_missing_is_computed(void **state) {
         assert_false(c->objects[7].has_area); // nothing to compute it from
         assert_int_equal(c->areas_of_masks, 2);
         assert_int_equal(c->areas_of_boxes, 4);
-        assert_string_equal(io_coco_notes(c, text, sizeof text),
-                            "6 annotations have no \"area\": it was computed, of 2 from the mask, "
-                            "of 4 from the box");
+        assert_string_equal(
+            io_coco_notes(c, text, sizeof text),
+            "annotations without \"area\": 6; it was computed from the mask (2) or the box (4)");
         io_coco_close(c);
     }
 }
@@ -431,8 +431,8 @@ static void annotations_of_one_id_are_kept_and_counted(void **state) {
     assert_int_equal(c->repeated_ids, 3);
     assert_int_equal(c->repeated, 2);
     io_coco_notes(c, text, sizeof text);
-    assert_non_null(strstr(text, "3 annotations have the id of an earlier one, the first of them "
-                                 "7: all are kept"));
+    assert_non_null(
+        strstr(text, "annotations with the id of an earlier one: 3, the first 7; all are kept"));
     io_coco_notes(c, text, 20); // cut, not overrun
     assert_int_equal(strlen(text), 19);
     io_coco_close(c);

@@ -287,6 +287,37 @@ static void the_first_pictures_alone_are_looked_at(void **state) {
     test_run_free(&run);
 }
 
+// A model's results carry the ids that are text, and an absolute file_name is opened as it is.
+static void text_ids_and_absolute_names_are_evaluated(void **state) {
+    (void)state;
+    char folder[1024], text[2048];
+    assert_non_null(getcwd(folder, sizeof folder));
+    snprintf(
+        text, sizeof text,
+        "\xef\xbb\xbf{\"images\":[{\"id\":\"party\",\"file_name\":\"%s/demo/pictures/party.png\"}],"
+        "\"categories\":[{\"id\":\"r\",\"name\":\"rocket\"}],\"annotations\":["
+        "{\"id\":\"a\",\"image_id\":\"party\",\"category_id\":\"r\",\"bbox\":[207,22,76,91]}]}",
+        folder);
+    const char *gt = temporary_text("text.json", text);
+    test_run run =
+        test_lexmask("eval --gt %s" MODEL " --proposals 60 --results-out %s/text_out.json", gt,
+                     temporary_folder());
+    ASSERT_CODE(run, 0);
+    ASSERT_SAYS(run.out, "IoU=0.50      | area=   all | maxDets=100 ] = 1.000\n");
+    ASSERT_SAYS(
+        run.err,
+        "annotations without \"area\": 1; it was computed from the mask (0) or the box (1)");
+    test_run_free(&run);
+    run = test_lexmask("eval --gt %s --results %s/text_out.json -q", gt, temporary_folder());
+    ASSERT_CODE(run, 0);
+    ASSERT_SAYS(run.out, "IoU=0.50      | area=   all | maxDets=100 ] = 1.000\n");
+    assert_string_equal(run.err, "");
+    test_run_free(&run);
+    run = test_lexmask("report --gt %s" MODEL, gt);
+    ASSERT_CODE(run, 0);
+    test_run_free(&run);
+}
+
 static void broken_pictures_are_told(void **state) {
     (void)state;
     temporary_text("broken.png", "no picture");
@@ -449,6 +480,7 @@ int main(void) {
         cmocka_unit_test(lvis_lines_are_the_packages),
         cmocka_unit_test(a_model_is_evaluated),
         cmocka_unit_test(the_first_pictures_alone_are_looked_at),
+        cmocka_unit_test(text_ids_and_absolute_names_are_evaluated),
         cmocka_unit_test(broken_pictures_are_told),
         cmocka_unit_test(what_is_left_out_is_told),
         cmocka_unit_test(boxes_taken_as_masks_are_told),

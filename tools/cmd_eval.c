@@ -95,6 +95,10 @@ static tn_status read_files(files *f, tn_pool *pool, tn_error *err) {
 // What pycocotools leaves out without a word.
 static void warn(const files *f, const ev_coco *figures) {
     size_t strangers = 0, boxes = 0;
+    char notes[512];
+    io_coco_notes(f->truth, notes, sizeof notes);
+    for (char *at = notes, *line; (line = strsep(&at, "\n"));)
+        if (*line) tool_note("%s: %s", o.gt, line);
     for (size_t i = 0; i < f->results->object_count; i++) {
         strangers += io_coco_find_category(f->truth, f->results->objects[i].category_id) < 0;
         boxes += f->results->objects[i].shape.kind == IO_COCO_NONE;

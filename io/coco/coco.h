@@ -110,6 +110,11 @@ int64_t io_coco_text_number(const char *text, size_t length);
 // An id as the file has it: text, or number written into room. For messages.
 const char *io_coco_show_id(int64_t number, const char *text, char room[24]);
 
+// "FOLDER/file_name", or "file_name" alone where it is an absolute path. TN_EFORMAT when the image
+// has none, TN_EINVAL when bytes are too few.
+tn_status io_coco_image_path(const io_coco_image *image, const char *folder, char *path,
+                             size_t bytes, tn_error *err);
+
 // What was put right while reading, as sentences for the user, one per line: areas that were
 // computed, ids that come twice. Empty when there is nothing to say. Returns text.
 const char *io_coco_notes(const io_coco *coco, char *text, size_t bytes);

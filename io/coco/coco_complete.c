@@ -43,6 +43,18 @@ const char *io_coco_show_id(int64_t number, const char *text, char room[24]) {
     return room;
 }
 
+tn_status io_coco_image_path(const io_coco_image *image, const char *folder, char *path,
+                             size_t bytes, tn_error *err) {
+    const char *file = image->file;
+    if (!file || !*file)
+        return tn_fail(err, TN_EFORMAT, "picture %s has no \"file_name\"",
+                       io_coco_show_id(image->id, image->id_text, (char[24]){0}));
+    bool absolute = file[0] == '/';
+    int length = snprintf(path, bytes, "%s%s%s", absolute ? "" : folder, absolute ? "" : "/", file);
+    if (length >= 0 && (size_t)length < bytes) return TN_OK;
+    return tn_fail(err, TN_EINVAL, "%s: the path is too long", folder);
+}
+
 // Open addressing: 0 is an empty place, so an id of 0 is counted apart.
 static tn_status count_repeated(io_coco *coco, tn_error *err) {
     size_t room = 16, zeros = 0;
@@ -117,15 +129,15 @@ const char *io_coco_notes(const io_coco *c, char *text, size_t bytes) {
     text[0] = 0;
     if (areas)
         at = (size_t)snprintf(text, bytes,
-                              "%zu annotations have no \"area\": it was computed, of %zu from "
-                              "the mask, of %zu from the box",
+                              "annotations without \"area\": %zu; it was computed from the mask "
+                              "(%zu) or the box (%zu)",
                               areas, c->areas_of_masks, c->areas_of_boxes);
     if (c->repeated_ids && at < bytes) {
         char room[24];
         const io_coco_object *o = &c->objects[c->repeated];
         snprintf(text + at, bytes - at,
-                 "%s%zu annotations have the id of an earlier one, the first of them %s: all are "
-                 "kept (pycocotools takes the last one of an id in place of each)",
+                 "%sannotations with the id of an earlier one: %zu, the first %s; all are kept "
+                 "(pycocotools takes the last one of an id in place of each)",
                  at ? "\n" : "", c->repeated_ids, io_coco_show_id(o->id, o->id_text, room));
     }
     return text;

@@ -19,7 +19,8 @@ static tn_status make_room(tool_data_model *m, size_t labels, tn_error *err) {
 
 static void put(tool_data_model *m, const io_coco *data, size_t label, size_t category) {
     m->category[label] = category;
-    m->category_id[label].number = data->categories[category].id;
+    const io_coco_category *of = &data->categories[category];
+    m->category_id[label] = (io_coco_id){of->id, of->id_text};
 }
 
 // The names of the categories are what is looked for.

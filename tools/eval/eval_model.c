@@ -10,11 +10,7 @@
 
 static tn_status path_of(const tool_eval_run *run, const io_coco_image *image, char *path,
                          size_t bytes, tn_error *err) {
-    if (!image->file)
-        return tn_fail(err, TN_EFORMAT, "picture %lld has no \"file_name\"", (long long)image->id);
-    if ((size_t)snprintf(path, bytes, "%s/%s", run->pictures, image->file) >= bytes)
-        return tn_fail(err, TN_EINVAL, "%s: the path is too long", run->pictures);
-    return TN_OK;
+    return io_coco_image_path(image, run->pictures, path, bytes, err);
 }
 
 // The ids of the pictures to run; each one's file is there.
@@ -118,7 +114,7 @@ static tn_status run_one(tool_eval_run *run, const tool_data_model *model,
         return TN_OK;
     }
     TN_TRY(tool_api_status(status, &failure, err));
-    tn_status kept = tool_api_write_coco(result, (io_coco_id){.number = image->id},
+    tn_status kept = tool_api_write_coco(result, (io_coco_id){image->id, image->id_text},
                                          model->category_id, model->left_out, writer, err);
     if (kept == TN_OK && run->proposals) kept = keep_proposals(run, model, image->id, result, err);
     if (kept == TN_OK && run->scores_out) kept = keep_scores(run, model, image->id, result, err);

@@ -34,13 +34,7 @@ static int by_image(const void *a, const void *b) {
 }
 
 static tn_status path_of(const naming *n, int64_t image, char *path, size_t bytes, tn_error *err) {
-    const io_coco_image *picture = &n->data->images[image];
-    if (!picture->file)
-        return tn_fail(err, TN_EFORMAT, "picture %lld has no \"file_name\"",
-                       (long long)picture->id);
-    if ((size_t)snprintf(path, bytes, "%s/%s", n->pictures, picture->file) >= bytes)
-        return tn_fail(err, TN_EINVAL, "%s: the path is too long", n->pictures);
-    return TN_OK;
+    return io_coco_image_path(&n->data->images[image], n->pictures, path, bytes, err);
 }
 
 static tn_status list_boxes(naming *n, tn_error *err) {

@@ -103,15 +103,16 @@ static json_t *detection_json(const tool_outputs *o, const lexmask_detection *d)
     return found;
 }
 
-static tn_status write_line(tool_outputs *o, const char *path, int64_t id, lexmask_result *result,
-                            tn_error *err) {
+static tn_status write_line(tool_outputs *o, const char *path, io_coco_id id,
+                            lexmask_result *result, tn_error *err) {
     int width, height;
     lexmask_result_size(result, &width, &height);
     json_t *list = json_array();
     for (size_t i = 0; list && i < lexmask_result_count(result); i++)
         json_array_append_new(list, detection_json(o, lexmask_result_at(result, i)));
-    json_t *line = json_pack("{s:s, s:I, s:i, s:i, s:o}", "picture", path, "image_id",
-                             (json_int_t)id, "width", width, "height", height, "detections", list);
+    json_t *image = id.text ? json_string(id.text) : json_integer((json_int_t)id.number);
+    json_t *line = json_pack("{s:s, s:o, s:i, s:i, s:o}", "picture", path, "image_id", image,
+                             "width", width, "height", height, "detections", list);
     FILE *to = o->jsonl_open ? o->jsonl.file : stdout;
     // Nine digits read back to the same float32.
     bool good = line && json_dumpf(line, to, JSON_COMPACT | JSON_REAL_PRECISION(9)) == 0 &&
@@ -129,14 +130,14 @@ static const char *file_part(const char *path) {
 }
 
 // With --ids the picture's file name tells; one that is not in the file is an error.
-static tn_status picture_id(const tool_outputs *o, const char *path, size_t index, int64_t *id,
+static tn_status picture_id(const tool_outputs *o, const char *path, size_t index, io_coco_id *id,
                             tn_error *err) {
-    *id = (int64_t)index + 1;
+    *id = (io_coco_id){.number = (int64_t)index + 1};
     if (!o->ids) return TN_OK;
     for (size_t i = 0; i < o->ids->image_count; i++) {
         const io_coco_image *image = &o->ids->images[i];
         if (!image->file || strcmp(file_part(image->file), file_part(path))) continue;
-        *id = image->id;
+        *id = (io_coco_id){image->id, image->id_text};
         return TN_OK;
     }
     return tn_fail(err, TN_EINVAL, "%s: no picture of this file name in %s", path, o->wanted.ids);
@@ -147,7 +148,7 @@ static tn_status category_id(const tool_outputs *o, const char *name, io_coco_id
     for (size_t i = 0; i < o->ids->category_count; i++) {
         const io_coco_category *category = &o->ids->categories[i];
         if (!category->name || strcmp(category->name, name)) continue;
-        id->number = category->id;
+        *id = (io_coco_id){category->id, category->id_text};
         return TN_OK;
     }
     return tn_fail(err, TN_EINVAL, "%s: no category '%s'", o->wanted.ids, name);
@@ -197,12 +198,10 @@ tn_status tool_outputs_open(tool_outputs *o, const tool_output_options *wanted,
 tn_status tool_outputs_add(tool_outputs *o, size_t index, lexmask_result *result, tn_error *err) {
     const char *path = o->pictures->path[index];
     char stem[512];
-    int64_t id;
+    io_coco_id id;
     tool_stem(path, stem, sizeof stem);
     TN_TRY(picture_id(o, path, index, &id, err));
-    if (o->wanted.json)
-        TN_TRY(tool_api_write_coco(result, (io_coco_id){.number = id}, o->category, NULL, &o->json,
-                                   err));
+    if (o->wanted.json) TN_TRY(tool_api_write_coco(result, id, o->category, NULL, &o->json, err));
     if (o->wanted.jsonl) TN_TRY(write_line(o, path, id, result, err));
     if (o->wanted.masks) TN_TRY(write_masks(o, stem, result, err));
     if (o->wanted.out) TN_TRY(write_overlay(o, stem, result, err));
