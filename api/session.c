@@ -103,13 +103,13 @@ md_crop_options api_crop_options(lexmask_session *session) {
     const lexmask_session_options *o = &session->options;
     md_crop_options options = md_crop_default_options();
     options.rules = rules_of(session);
-    options.shape = o->crop_shape == LEXMASK_TIGHT ? MD_CROP_TIGHT : MD_CROP_SQUARE;
-    if (o->crop_context > 0) options.context = o->crop_context;
+    options.crops.shape = o->crop_shape == LEXMASK_TIGHT ? MD_CROP_TIGHT : MD_CROP_SQUARE;
+    if (o->crop_context > 0) options.crops.context = o->crop_context;
     options.source = (md_objectness)o->objectness_of;
     if (o->objectness >= 0) options.objectness = o->objectness;
     if (o->proposals) options.proposals = o->proposals;
-    if (o->clip_batch) options.clip_batch = o->clip_batch;
-    options.go_on = api_go_on, options.user = session;
+    if (o->clip_batch) options.crops.batch = o->clip_batch;
+    options.crops.go_on = api_go_on, options.crops.user = session;
     return options;
 }
 

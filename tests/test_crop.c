@@ -246,7 +246,7 @@ static void test_batches_and_threads(void **state) {
         crop_dump_open(&dump, "tests/golden/crop/party.safetensors");
         crop_dump_vocabulary(&dump, &p.cx, p.clip, p.bpe, &vocabulary);
         md_crop_options options = dump.options;
-        options.clip_batch = ways[i].batch;
+        options.crops.batch = ways[i].batch;
         options.proposals = 40;
         size_t mark = tn_arena_mark(&p.step);
         ASSERT_OK(md_crop_detect(&p.cx, p.detector, p.clip, &vocabulary, &dump.image, &options,
@@ -293,17 +293,17 @@ static void test_ends(void **state) {
     crop_dump_open(&dump, "tests/golden/crop/sea.safetensors");
     crop_dump_vocabulary(&dump, &p.cx, p.clip, p.bpe, &vocabulary);
     md_crop_options options = dump.options;
-    options.proposals = 20, options.clip_batch = 5;
-    options.go_on = stop_after;
+    options.proposals = 20, options.crops.batch = 5;
+    options.crops.go_on = stop_after;
     for (int batches = 0; batches <= 4; batches++) {
         int left = batches;
-        options.user = &left;
+        options.crops.user = &left;
         tn_status status = md_crop_detect(&p.cx, p.detector, p.clip, &vocabulary, &dump.image,
                                           &options, &got, &named);
         assert_int_equal(status, batches < 4 ? TN_ECANCELLED : TN_OK);
         tn_arena_reset(&p.step, 0);
     }
-    options.go_on = NULL;
+    options.crops.go_on = NULL;
     tn_tensor none = tn_view(NULL, TN_F32, TN_DIMS(0, 4));
     options.boxes = &none;
     ASSERT_OK(

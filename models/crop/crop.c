@@ -9,9 +9,7 @@
 #include <string.h>
 
 md_crop_options md_crop_default_options(void) {
-    return (md_crop_options){.clip_batch = 64,
-                             .shape = MD_CROP_SQUARE,
-                             .context = 1.15,
+    return (md_crop_options){.crops = {.shape = MD_CROP_SQUARE, .context = 1.15},
                              .objectness = 0.5,
                              .rules = nn_select_hard(0.05, 0.5, 100)};
 }
@@ -110,47 +108,34 @@ static void name_one(const float *p, const md_vocabulary *vocabulary, int64_t i,
     }
 }
 
-// Proposals [from, from+count): cut, encoded, matched. Nothing here grows with their number.
-static tn_status name_batch(nn_ctx *cx, const md_clip *clip, const md_vocabulary *vocabulary,
-                            const tn_tensor *image, const md_crop_options *options,
-                            const tn_tensor *boxes, int64_t from, int64_t count, naming *out) {
-    const md_clip_config *config = md_clip_settings(clip);
-    const double scale = options->logit_scale > 0 ? options->logit_scale : config->logit_scale;
-    int64_t side = config->image_size, columns = md_vocabulary_columns(vocabulary);
-    size_t mark = tn_arena_mark(cx->step);
-    tn_tensor x, unit, p;
-    TN_TRY(tn_new(cx->step, &unit, TN_F32, TN_DIMS(count, config->embed_dim), cx->err));
-    TN_TRY(tn_new(cx->step, &x, TN_F32, TN_DIMS(count, side, side, 3), cx->err));
-    for (int64_t i = 0; i < count; i++) {
-        int64_t edges[4];
-        tn_tensor row = tn_slice(&x, i, 1);
-        row = tn_reshape(&row, TN_DIMS(side, side, 3));
-        md_crop_edges(options->shape, options->context, tn_f32(boxes) + 4 * (from + i),
-                      image->dim[0], image->dim[1], edges);
-        TN_TRY(md_clip_preprocess(cx, clip, image, edges, &row));
-    }
-    TN_TRY(md_clip_encode_images(cx, clip, &x, &unit));
+typedef struct name_job {
+    nn_ctx *cx;
+    const md_vocabulary *vocabulary;
+    double scale;
+    naming *out;
+} name_job;
+
+static tn_status name_some(void *context, int64_t from, tn_tensor *features) {
+    const name_job *job = context;
+    nn_ctx *cx = job->cx;
+    int64_t count = features->dim[0], columns = md_vocabulary_columns(job->vocabulary);
+    tn_tensor p;
+    kn_l2_normalize_fwd(cx->kn, 1e-12, features, features);
     TN_TRY(tn_new(cx->step, &p, TN_F32, TN_DIMS(count, columns), cx->err));
-    TN_TRY(md_vocabulary_match(cx, vocabulary, &unit, &p));
-    kn_softmax_fwd(cx->kn, scale, &p, &p);
+    TN_TRY(md_vocabulary_match(cx, job->vocabulary, features, &p));
+    kn_softmax_fwd(cx->kn, job->scale, &p, &p);
     for (int64_t i = 0; i < count; i++)
-        name_one(tn_f32(&p) + i * columns, vocabulary, from + i, out);
-    tn_arena_reset(cx->step, mark);
+        name_one(tn_f32(&p) + i * columns, job->vocabulary, from + i, job->out);
     return TN_OK;
 }
 
 static tn_status name_all(nn_ctx *cx, const md_clip *clip, const md_vocabulary *vocabulary,
                           const tn_tensor *image, const md_crop_options *options,
                           const tn_tensor *boxes, naming *out) {
-    int64_t count = boxes->dim[0], batch = options->clip_batch > 0 ? options->clip_batch : 1;
-    TN_TRY(new_naming(cx, count, out));
-    for (int64_t from = 0; from < count; from += batch) {
-        if (options->go_on && !options->go_on(options->user, (double)from / (double)count))
-            return tn_fail(cx->err, TN_ECANCELLED, "cancelled");
-        TN_TRY(name_batch(cx, clip, vocabulary, image, options, boxes, from,
-                          count - from < batch ? count - from : batch, out));
-    }
-    return TN_OK;
+    double own = md_clip_settings(clip)->logit_scale;
+    name_job job = {cx, vocabulary, options->logit_scale > 0 ? options->logit_scale : own, out};
+    TN_TRY(new_naming(cx, boxes->dim[0], out));
+    return md_crops_encode(cx, clip, &options->crops, image, boxes, name_some, &job);
 }
 
 tn_status md_crop_name(nn_ctx *cx, const md_clip *clip, const md_vocabulary *vocabulary,

@@ -7,16 +7,11 @@
 // best foreground class decides which box and which mask.
 #pragma once
 
-#include "models/clip/clip.h"
+#include "models/crop/crop_encode.h"
 #include "models/detector/mask_rcnn.h"
 #include "models/names/vocabulary.h"
 
-typedef enum md_crop_shape {
-    MD_CROP_TIGHT,  // the proposal itself; CLIP's centre crop then cuts the ends off a long one
-    MD_CROP_SQUARE, // a square around its centre, which keeps them where the picture goes on
-} md_crop_shape;
-
-// Whose word is taken for how much a region is an object at all.
+// Where the objectness score comes from.
 typedef enum md_objectness {
     MD_OBJECTNESS_AUTO, // the head's where it is class-agnostic, else the RPN's
     MD_OBJECTNESS_HEAD, // the box head's, 1 - background: knows parts of objects from whole ones
@@ -24,10 +19,8 @@ typedef enum md_objectness {
 } md_objectness;
 
 typedef struct md_crop_options {
-    int64_t proposals;  // the best N; 0: all that the detector keeps
-    int64_t clip_batch; // crops encoded at a time; does not change the result
-    md_crop_shape shape;
-    double context;         // side of the square in longer sides of the proposal (tight: not used)
+    int64_t proposals;      // the best N; 0: all that the detector keeps
+    md_crops crops;         // how proposals are cut out and encoded, and who may cancel
     double objectness;      // weight w of the proposal's objectness o beside the probability p of
                             // its name: the score is p^(1-w) o^w. 0: the probability alone
     md_objectness source;   // which objectness
@@ -36,11 +29,8 @@ typedef struct md_crop_options {
     const tn_tensor *boxes; // proposals given by the caller, [P,4] picture coordinates, in place of
                             // the detector's; 1 is their RPN's objectness. NULL: the
                             // detector's
-    // Called before each batch with the share that is done; false cancels. NULL: never.
-    bool (*go_on)(void *user, double done);
-    void *user;
 } md_crop_options;
-// 64 crops at a time, square with context 1.15, objectness 0.5, score 0.05, nms 0.5, top 100.
+// Square with context 1.15, objectness 0.5, score 0.05, nms 0.5, top 100.
 md_crop_options md_crop_default_options(void);
 
 // What became of every proposal, whether it was chosen or not: for reports and comparisons.
@@ -56,14 +46,8 @@ tn_status md_crop_detect(nn_ctx *cx, const md_mask_rcnn *detector, const md_clip
                          const md_crop_options *options, md_found *out, md_crop_named *named);
 
 // Names boxes that are given: boxes [P,4] of the picture -> names int32 [P] (-1: the background's)
-// and scores [P], the probability of what it was named; both of the caller. Of the options those
-// about the cutting out, clip_batch, logit_scale and go_on are used; NULL: the defaults.
+// and scores [P], the probability of what it was named; both of the caller. Of the options crops
+// and logit_scale are used; NULL: the defaults.
 tn_status md_crop_name(nn_ctx *cx, const md_clip *clip, const md_vocabulary *vocabulary,
                        const tn_tensor *image, const tn_tensor *boxes,
                        const md_crop_options *options, tn_tensor *names, tn_tensor *scores);
-
-// The pixels that are cut out for a box of the picture: edges rounded half to even, clipped to the
-// picture, at least one pixel a side. edges: left, top, right, bottom. A square that leaves the
-// picture is cut off at its border, nothing is filled in.
-void md_crop_edges(md_crop_shape shape, double context, const float box[4], int64_t height,
-                   int64_t width, int64_t edges[4]);

@@ -1,44 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 // Score 2: CLIP's own opinion of what lies in a box, in five ways.
-#include "models/crop/crop.h"
+#include "models/crop/crop_encode.h"
 #include "models/fvlm/fvlm_parts.h"
+#include "nn/pick.h"
 
-#include <math.h>
 #include <string.h>
 
-#define CROPS_AT_ONCE 64
-
-// Pieces from … of the picture, cut out, preprocessed and encoded -> rows of y.
-static tn_status crop_some(nn_ctx *cx, const md_fvlm *model, const md_fvlm_boxes *b, int64_t from,
-                           int64_t count, tn_tensor *y) {
-    int64_t side = md_clip_settings(model->clip)->image_size;
-    size_t mark = tn_arena_mark(cx->step);
-    tn_tensor x, boxes, given = tn_slice(b->boxes, from, count), out = tn_slice(y, from, count);
-    TN_TRY(tn_new(cx->step, &x, TN_F32, TN_DIMS(count, side, side, 3), cx->err));
-    TN_TRY(tn_new(cx->step, &boxes, TN_F32, 2, given.dim, cx->err));
-    memcpy(boxes.data, given.data, tn_bytes(&given));
-    md_frame_to_picture(b->frame, &boxes);
-    for (int64_t i = 0; i < count; i++) {
-        int64_t edges[4];
-        tn_tensor row = tn_slice(&x, i, 1);
-        row = tn_reshape(&row, TN_DIMS(side, side, 3));
-        md_crop_edges(MD_CROP_SQUARE, model->config.score2_context, tn_f32(&boxes) + 4 * i,
-                      b->image->dim[0], b->image->dim[1], edges);
-        TN_TRY(md_clip_preprocess(cx, model->clip, b->image, edges, &row));
-    }
-    tn_status status = md_clip_image_features(cx, model->clip, &x, NULL, &out);
-    tn_arena_reset(cx->step, mark);
-    return status;
+static tn_status copy_rows(void *context, int64_t from, tn_tensor *features) {
+    tn_tensor rows = tn_slice(context, from, features->dim[0]);
+    memcpy(rows.data, features->data, tn_bytes(features));
+    return TN_OK;
 }
 
-static tn_status crop_all(nn_ctx *cx, const md_fvlm *model, const md_fvlm_boxes *b, tn_tensor *y) {
-    int64_t count = b->boxes->dim[0], batch = b->clip_batch > 0 ? b->clip_batch : CROPS_AT_ONCE;
-    for (int64_t from = 0; from < count; from += batch) {
-        if (b->go_on && !b->go_on(b->user, (double)from / (double)count))
-            return tn_fail(cx->err, TN_ECANCELLED, "cancelled");
-        TN_TRY(crop_some(cx, model, b, from, count - from < batch ? count - from : batch, y));
-    }
-    return TN_OK;
+static tn_status by_crops(nn_ctx *cx, const md_fvlm *model, const md_fvlm_boxes *b, tn_tensor *y) {
+    md_crops how = {.shape = MD_CROP_SQUARE,
+                    .context = model->config.score2_context,
+                    .batch = b->clip_batch,
+                    .go_on = b->go_on,
+                    .user = b->user};
+    tn_tensor boxes;
+    TN_TRY(nn_copy_of(cx, b->boxes, &boxes));
+    md_frame_to_picture(b->frame, &boxes);
+    return md_crops_encode(cx, model->clip, &how, b->image, &boxes, copy_rows, y);
 }
 
 static tn_status by_mode(nn_ctx *cx, const md_fvlm *model, const md_fvlm_features *features,
@@ -46,7 +29,7 @@ static tn_status by_mode(nn_ctx *cx, const md_fvlm *model, const md_fvlm_feature
                          tn_tensor *y) {
     switch (mode) {
     case MD_SCORE2_CROP:
-        return crop_all(cx, model, b, y);
+        return by_crops(cx, model, b, y);
     case MD_SCORE2_EMBED:
         return md_scene_embed(cx, &model->scene, &features->patches,
                               model->config.score2_positions == 1, b->boxes, image, y);

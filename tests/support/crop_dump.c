@@ -23,8 +23,8 @@ static void read_options(crop_dump *dump) {
     const io_json *root = &dump->settings;
     *o = md_crop_default_options();
     ASSERT_OK(io_json_string(root, "crop_shape", &shape, &err), err);
-    o->shape = strcmp(shape, "tight") ? MD_CROP_SQUARE : MD_CROP_TIGHT;
-    ASSERT_OK(io_json_number(root, "crop_context", &o->context, &err), err);
+    o->crops.shape = strcmp(shape, "tight") ? MD_CROP_SQUARE : MD_CROP_TIGHT;
+    ASSERT_OK(io_json_number(root, "crop_context", &o->crops.context, &err), err);
     ASSERT_OK(io_json_number(root, "objectness", &o->objectness, &err), err);
     ASSERT_OK(io_json_number(root, "score", &o->rules.score, &err), err);
     ASSERT_OK(io_json_number(root, "nms", &o->rules.nms, &err), err);
