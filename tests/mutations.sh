@@ -123,7 +123,7 @@ mutation "torch: a tensor inside a placeholder is passed over" io/weights/torch_
 mutation "torch: averages before weights" io/weights/torch_state.c \
     's/"state_dict", "model", /"state_dict_ema", "ema", "state_dict", "model", /' test_odd_weights
 mutation "torch: buffers that are not saved are read" io/weights/torch_module.c \
-    's/buffers \&\& is_left_out/false \&\& is_left_out/' test_odd_weights
+    's/(skip \&\& is_among/(false \&\& is_among/' test_odd_weights
 mutation "Faster R-CNN: a Mask R-CNN that lacks a tensor is taken for one" models/detector/mask_rcnn_load.c \
     's/^    if (!has_mask_tensors(load->file)) return TN_OK;/    if (!io_weights_find(load->file, MASKS "predictor.mask_fcn_logits.weight")) return TN_OK;/' test_detector_files
 mutation "prefix: of one tensor is enough" io/weights/prefix.c \

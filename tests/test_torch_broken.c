@@ -286,6 +286,30 @@ static void placeholders_of_huge_counts(void **state) {
     archive_torch(&file, pickle.bytes, pickle.count, four, sizeof four);
     broken_weights("shared modules", write_blob("huge.pt", &file), "attributes");
 
+    pickle.count = 0; // a module of many attributes at many places
+    blob_add(&pickle, BYTES(PROTO OBJECT "}(" TEXT("\1", "a") "q\0"));
+    add_repeated(&pickle, BYTES("Nh\0"), 10000);
+    blob_add(&pickle, BYTES("N" TEXT("\13", "_parameters") "}" TEXT(
+                          "\10", "_modules") "}ubq\0010" OBJECT
+                                             "}(" TEXT("\13", "_parameters") "}" TEXT(
+                                                 "\10", "_modules") "}("));
+    add_repeated(&pickle, BYTES("h\0h\1"), 10000);
+    blob_add(&pickle, BYTES("uub."));
+    archive_torch(&file, pickle.bytes, pickle.count, four, sizeof four);
+    broken_weights("large modules", write_blob("huge.pt", &file), "attributes");
+
+    pickle.count = 0; // many buffers that may be among many that are left out
+    blob_add(
+        &pickle,
+        BYTES(PROTO OBJECT "}(" TEXT("\13", "_parameters") "}" TEXT("\10", "_modules") "}" TEXT(
+            "\33", "_non_persistent_buffers_set") "c__builtin__\nset\n](" TEXT("\1", "a") "q\0"));
+    add_repeated(&pickle, BYTES("h\0"), 20000);
+    blob_add(&pickle, BYTES("e\205R" TEXT("\10", "_buffers") "}("));
+    add_repeated(&pickle, BYTES("h\0]"), 20000);
+    blob_add(&pickle, BYTES("uub."));
+    archive_torch(&file, pickle.bytes, pickle.count, four, sizeof four);
+    broken_weights("many buffers", write_blob("huge.pt", &file), "attributes");
+
     pickle.count = 0; // one large state, given again and again
     blob_add(&pickle, BYTES(PROTO "]("));
     add_repeated(&pickle, BYTES("N"), 20000);

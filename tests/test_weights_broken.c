@@ -14,10 +14,11 @@
 #include <unistd.h>
 
 #define GOLDEN "tests/golden/weights/"
+#define ODD "tests/golden/odd_weights/"
 
 static const char *const formats[] = {
-    GOLDEN "state.safetensors", GOLDEN "zip.pth",   GOLDEN "script.pt",
-    GOLDEN "legacy.pth",        GOLDEN "views.pth",
+    GOLDEN "state.safetensors", GOLDEN "zip.pth",     GOLDEN "script.pt",     GOLDEN "legacy.pth",
+    GOLDEN "views.pth",         ODD "lightning.ckpt", ODD "module_legacy.pt",
 };
 #define FORMATS (sizeof formats / sizeof *formats)
 

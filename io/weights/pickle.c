@@ -23,7 +23,7 @@ tn_status io_pickle_no_memory(const io_pickle *in) {
 
 io_value *io_pickle_new(io_pickle *in, io_pickle_kind kind) {
     io_value *value = io_region_alloc(in->region, sizeof *value);
-    if (value) *value = (io_value){.kind = kind};
+    if (value) *value = (io_value){.kind = (uint8_t)kind};
     return value;
 }
 

@@ -86,12 +86,18 @@ static const char *const keys[] = {
 };
 #define KEYS (sizeof keys / sizeof *keys)
 
+static bool is_known_key(const io_value *key) {
+    for (size_t i = 0; i < KEYS; i++)
+        if (io_value_is_text(key, keys[i])) return true;
+    return false;
+}
+
 static bool holds_weights(const io_value *value) {
     if (io_torch_is_module(value) || is_dict_of_tensors(value)) return true;
-    for (size_t i = 0; value->kind == IO_PK_DICT && i < KEYS; i++) {
-        const io_value *inner = io_value_get(value, keys[i]);
-        if (inner && (io_torch_is_module(inner) || (inner->kind == IO_PK_DICT && inner->count)))
-            return true;
+    for (size_t i = 0; value->kind == IO_PK_DICT && i + 1 < value->count; i += 2) {
+        const io_value *inner = value->items[i + 1];
+        bool filled = inner->kind == IO_PK_DICT && inner->count;
+        if (is_known_key(value->items[i]) && (filled || io_torch_is_module(inner))) return true;
     }
     return false;
 }
