@@ -147,6 +147,14 @@ mutation "augmentation: cut boxes keep their cut" train/sample.c 's/if (tr_frame
 mutation "augmentation: the crop of a mirror from the other side" train/sample.c \
     's/f->flip ? f->scaled_w - f->net_w - f->left : f->left/f->left/' test_augment
 mutation "data: crowds are learned" train/dataset.c 's/if (o->crowd) return TR_CROWDS;//' test_dataset
+mutation "loop: an interrupted validation loses updates" train/loop.c \
+    's/if (status == TN_ECANCELLED) return stop(r);//' test_train_job
+mutation "loop: only 24 modules are in the log" train/loop.c 's/i < r->trained.module_count; i++/i < r->trained.module_count \&\& i < 24; i++/' \
+    test_train_run
+mutation "jobs: the device is not the one that was asked for" train/jobs/job_run.c 's/o->device ? o->device : "cpu"/"cpu"/' test_train_job
+mutation "jobs: a watcher cannot stop them" train/jobs/job_run.c 's/return tr_job_interrupted(job) || (most/return (most/' test_painted_jobs
+mutation "validation: a folder before absolute names" train/jobs/validation.c \
+    's/io_coco_image_path(image, v->pictures, path, sizeof path, &bad) != TN_OK/snprintf(path, sizeof path, "x%s", image->file) < 0/' test_train_job
 mutation "data: one order for all epochs" train/order.c 's/TR_STREAM_ORDER, epoch)/TR_STREAM_ORDER, 0)/' test_augment
 mutation "loader: failures over an epoch's border end it" train/loader.c \
     's/2 \* l->order.count - 1/l->order.count/' test_loader

@@ -197,6 +197,31 @@ static void stopped_and_resumed_it_ends_in_the_same_bits(void **state) {
     assert_non_null(strstr(err.text, "holds a run already"));
 }
 
+// Names of files that are absolute are found whatever the folder is; annotations without areas are
+// noted.
+static void absolute_names_of_pictures_are_found(void **state) {
+    (void)state;
+    tn_error err = {0};
+    seen s;
+    char text[1024], file[512];
+    tr_job_watcher watcher = watcher_of(&s);
+    tr_train_options o = options_for("absolute");
+    snprintf(text, sizeof text,
+             "{\"images\":[{\"id\":1,\"file_name\":\"%s\"}],\"categories\":[{\"id\":1,\"name\":"
+             "\"red circle\"}],\"annotations\":[{\"id\":1,\"image_id\":1,\"category_id\":1,"
+             "\"bbox\":[12,18,52,52],\"segmentation\":[[12,18,64,18,64,70,12,70]]}]}",
+             temporary_path("0.ppm"));
+    snprintf(file, sizeof file, "%s", temporary_text("absolute.json", text));
+    o.data = o.val = file, o.pictures = "/";
+    ASSERT_OK(tr_train_run(&o, &watcher, &err), err);
+    assert_int_equal(s.measured, 1);
+    assert_null(strstr(s.notes, "validation goes on without it"));
+    assert_null(strstr(s.notes, "left out"));
+    char *areas = strstr(s.notes, "absolute.json: annotations without \"area\": 1");
+    assert_non_null(areas);
+    assert_non_null(strstr(areas + 1, "without \"area\": 1")); // of both files
+}
+
 // Ctrl-C while a validation runs loses no update, wherever the last checkpoint is.
 static bool stop_when_measuring(void *user) {
     seen *s = user;
@@ -295,6 +320,7 @@ int main(void) {
         cmocka_unit_test(a_job_is_watched_and_silent),
         cmocka_unit_test(the_command_ends_in_the_same_bits),
         cmocka_unit_test(stopped_and_resumed_it_ends_in_the_same_bits),
+        cmocka_unit_test(absolute_names_of_pictures_are_found),
         cmocka_unit_test(a_stop_in_a_validation_saves),
         cmocka_unit_test(a_cache_serves_the_next_job),
         cmocka_unit_test(what_is_wrong_is_said),

@@ -67,10 +67,7 @@ static const tool_option table[] = {
      MD_BPE_LEAST, 1 << 24},
     {"val-every", TOOL_INT, "N", "updates between measurements; default 250", &o.job.validate_every,
      1, 1e12},
-    {"dtype", TOOL_CHOICE, "TYPE", "of the model's file: f32 or f16; default f32", &o.dtype,
-     .choices = "f32|f16"},
-    {"font", TOOL_TEXT, "FILE", "NotoColorEmoji.ttf; default: Debian's", &o.font},
-    {"emoji-list", TOOL_TEXT, "FILE", "Unicode's emoji-test.txt; default: Debian's", &o.list},
+    TOOL_PAINTED_OPTIONS(o),
     TOOL_RUN_OPTIONS(o.job),
 };
 

@@ -241,10 +241,10 @@ void tr_dataset_close(tr_dataset *data) {
 }
 
 char *tr_dataset_path(const tr_dataset *data, size_t picture) {
-    const char *file = data->pictures[picture].source->file;
-    if (file[0] == '/') return tn_strdup(file);
-    size_t bytes = strlen(data->folder) + strlen(file) + 2;
+    const io_coco_image *image = data->pictures[picture].source;
+    size_t bytes = strlen(data->folder) + strlen(image->file) + 2;
+    tn_error none;
     char *path = tn_alloc(bytes);
-    if (path) snprintf(path, bytes, "%s/%s", data->folder, file);
+    if (path) io_coco_image_path(image, data->folder, path, bytes, &none); // bytes are enough
     return path;
 }

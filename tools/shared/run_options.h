@@ -24,4 +24,11 @@
      &(to).matmul, .choices = "f32|bf16"},                                                         \
     {"threads", TOOL_INT, "N", "threads that compute; default 0: all processors",                  \
      &(to).threads, 0, 1024}
+
+// And of those whose pictures are painted. to: fields dtype, font and list.
+#define TOOL_PAINTED_OPTIONS(to)                                                                   \
+    {"dtype", TOOL_CHOICE, "TYPE", "of the model's file: f32 or f16; default f32", &(to).dtype,    \
+     .choices = "f32|f16"},                                                                        \
+    {"font", TOOL_TEXT, "FILE", "NotoColorEmoji.ttf; default: Debian's", &(to).font},              \
+    {"emoji-list", TOOL_TEXT, "FILE", "Unicode's emoji-test.txt; default: Debian's", &(to).list}
 // clang-format on

@@ -240,12 +240,9 @@ static tn_status train(tr_trainer *t) {
 
 tn_status tr_train_run(const tr_train_options *options, const tr_job_watcher *watcher,
                        tn_error *err) {
-    tr_trainer *t = tn_alloc_zero(1, sizeof *t);
-    if (!t) return tn_fail(err, TN_ENOMEM, "out of memory");
-    t->options = options;
-    tr_job_init(&t->job, &options->job, watcher, err);
-    tn_status status = train(t);
-    tr_trainer_close(t);
-    tn_free(t);
+    tr_trainer t = {.options = options};
+    tr_job_init(&t.job, &options->job, watcher, err);
+    tn_status status = train(&t);
+    tr_trainer_close(&t);
     return status;
 }

@@ -93,6 +93,13 @@ static void plan(tr_trainer *t) {
 
 // ---- opening -----------------------------------------------------------------------------------
 
+void tr_note_annotations(const tr_job *job, const char *file, const io_coco *coco) {
+    char notes[512];
+    io_coco_notes(coco, notes, sizeof notes);
+    for (char *at = notes, *line; (line = strsep(&at, "\n"));)
+        if (*line) tr_job_note(job, "%s: %s", file, line);
+}
+
 static tn_status open_data(tr_trainer *t) {
     char text[1024];
     tr_dataset_options options = {.annotations = t->options->data,
@@ -100,6 +107,7 @@ static tn_status open_data(tr_trainer *t) {
                                   .base = t->options->base};
     TN_TRY(tr_dataset_open(&options, &t->data, t->job.err));
     TN_TRY(tr_train_find_pictures(t->data, t->options->data, t->job.err));
+    tr_note_annotations(&t->job, t->options->data, t->data->coco);
     tr_job_note(&t->job, "%s: %s", t->options->data,
                 tr_counts_text(t->data->counts, text, sizeof text));
     plan(t);

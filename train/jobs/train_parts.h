@@ -56,6 +56,9 @@ tn_status tr_train_dump(const char *folder, int64_t step, const tr_fvlm *task,
 tn_status tr_train_text(tr_job *job, const md_fvlm *model, const md_bpe *bpe,
                         const char *const *names, int64_t count, md_vocabulary *out, tn_error *err);
 
+// What was put right while annotations were read.
+void tr_note_annotations(const tr_job *job, const char *file, const io_coco *coco);
+
 // TN_EIO: the folder is not that of the pictures; names folder, option and a file that was looked
 // for. limit: of the first pictures; 0: all.
 tn_status tr_train_find_pictures(const tr_dataset *data, const char *annotations, tn_error *err);

@@ -111,8 +111,8 @@ static tn_status look_at(tr_validation *v, found *f, const io_coco_image *image,
     md_fvlm_scored scored;
     nn_ctx cx = {.kn = v->job->kn, .step = &v->job->step, .err = err};
     if (!image->file) return TN_OK;
-    snprintf(path, sizeof path, "%s/%s", v->pictures, image->file);
-    if (io_image_read(path, 0, &picture, &bad) != TN_OK) {
+    if (io_coco_image_path(image, v->pictures, path, sizeof path, &bad) != TN_OK ||
+        io_image_read(path, 0, &picture, &bad) != TN_OK) {
         if (!f->broken++) tr_job_note(v->job, "%s; validation goes on without it", bad.text);
         return TN_OK;
     }
@@ -230,6 +230,7 @@ tn_status tr_validation_run(tr_validation *v, int64_t step, tr_value *out, size_
 tn_status tr_validation_open(tr_validation *v, const md_bpe *bpe, const char *split,
                              tn_error *err) {
     TN_TRY(io_coco_open(v->file, IO_COCO_SHAPES, &v->truth, err));
+    tr_note_annotations(v->job, v->file, v->truth);
     TN_TRY(tr_validation_find_pictures(v, err));
     size_t count = v->truth->category_count;
     const char **names = tn_alloc_zero(count + 1, sizeof *names);

@@ -179,12 +179,6 @@ static tn_status keep(void *self, int64_t step, tn_error *err) {
     return tr_clip_job_keep(&t->job, t->clip, t->bpe, t->options->dtype, err);
 }
 
-static tn_status validate(void *self, int64_t step, tr_value *out, size_t *count, tn_error *err) {
-    (void)step;
-    (void)err;
-    return tr_pretrain_score(self, out, count);
-}
-
 // ---- the run -----------------------------------------------------------------------------------
 
 static tn_status pretrain(tr_pretrainer *t) {
@@ -208,18 +202,15 @@ static tn_status pretrain(tr_pretrainer *t) {
                     .losses = TR_CLIP_TERMS,
                     .constrain = constrain};
     t->job.keep = keep;
-    t->job.validate = validate;
+    t->job.validate = tr_pretrain_score;
     return tr_job_run(&t->job, &loop, &task);
 }
 
 tn_status tr_pretrain_run(const tr_pretrain_options *options, const tr_job_watcher *watcher,
                           tn_error *err) {
-    tr_pretrainer *t = tn_alloc_zero(1, sizeof *t);
-    if (!t) return tn_fail(err, TN_ENOMEM, "out of memory");
-    t->options = options;
-    tr_job_init(&t->job, &options->job, watcher, err);
-    tn_status status = pretrain(t);
-    tr_pretrainer_close(t);
-    tn_free(t);
+    tr_pretrainer t = {.options = options};
+    tr_job_init(&t.job, &options->job, watcher, err);
+    tn_status status = pretrain(&t);
+    tr_pretrainer_close(&t);
     return status;
 }

@@ -33,5 +33,5 @@ void tr_pretrainer_close(tr_pretrainer *t);
 
 // Texts of all names, and the background's, as they are now: rows [names+1,D]. TN_ENOMEM.
 tn_status tr_pretrain_bank(tr_pretrainer *t, tn_tensor *rows);
-// The figures of tr_pretrain_run. *count 0: interrupted.
-tn_status tr_pretrain_score(tr_pretrainer *t, tr_value *out, size_t *count);
+// A job's validate, for a tr_pretrainer: the figures of tr_pretrain_run. *count 0: interrupted.
+tn_status tr_pretrain_score(void *self, int64_t step, tr_value *out, size_t *count, tn_error *err);

@@ -73,7 +73,10 @@ static tn_status score_all(tr_pretrainer *t, const tn_tensor *bank, int64_t coun
     return TN_OK;
 }
 
-tn_status tr_pretrain_score(tr_pretrainer *t, tr_value *out, size_t *count) {
+tn_status tr_pretrain_score(void *self, int64_t step, tr_value *out, size_t *count, tn_error *err) {
+    tr_pretrainer *t = self;
+    (void)step;
+    (void)err;
     tally objects = {0}, empty = {0};
     tn_tensor bank;
     *count = 0;

@@ -156,7 +156,10 @@ static double share_of(int64_t part, int64_t whole) {
     return whole ? (double)part / (double)whole : 0;
 }
 
-tn_status tr_refine_score(tr_refiner *t, tr_value *out, size_t *count) {
+tn_status tr_refine_score(void *self, int64_t step, tr_value *out, size_t *count, tn_error *err) {
+    tr_refiner *t = self;
+    (void)step;
+    (void)err;
     tally sum = {0};
     tr_scene_options all = t->how;
     all.pool = NULL, all.pool_count = 0;

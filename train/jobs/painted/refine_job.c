@@ -125,12 +125,6 @@ static tn_status keep(void *self, int64_t step, tn_error *err) {
     return tr_clip_job_keep(&t->job, t->student, t->bpe, t->options->dtype, err);
 }
 
-static tn_status validate(void *self, int64_t step, tr_value *out, size_t *count, tn_error *err) {
-    (void)step;
-    (void)err;
-    return tr_refine_score(self, out, count);
-}
-
 // ---- the run -----------------------------------------------------------------------------------
 
 // How good it is before it begins, for the reader; the log begins with the first update.
@@ -138,7 +132,7 @@ static tn_status measure_beginning(tr_refiner *t) {
     tr_value before[TR_VALUES];
     size_t count;
     if (t->options->job.resume) return TN_OK;
-    TN_TRY(tr_refine_score(t, before, &count));
+    TN_TRY(tr_refine_score(t, 0, before, &count, t->job.err));
     if (count) tr_job_measured(&t->job, 0, before, count);
     return TN_OK;
 }
@@ -163,18 +157,15 @@ static tn_status refine(tr_refiner *t) {
                     .loss_name = tr_refine_term_name,
                     .losses = TR_REFINE_TERMS};
     t->job.keep = keep;
-    t->job.validate = validate;
+    t->job.validate = tr_refine_score;
     return tr_job_run(&t->job, &loop, &task);
 }
 
 tn_status tr_refine_run(const tr_refine_job_options *options, const tr_job_watcher *watcher,
                         tn_error *err) {
-    tr_refiner *t = tn_alloc_zero(1, sizeof *t);
-    if (!t) return tn_fail(err, TN_ENOMEM, "out of memory");
-    t->options = options;
-    tr_job_init(&t->job, &options->job, watcher, err);
-    tn_status status = refine(t);
-    tr_refiner_close(t);
-    tn_free(t);
+    tr_refiner t = {.options = options};
+    tr_job_init(&t.job, &options->job, watcher, err);
+    tn_status status = refine(&t);
+    tr_refiner_close(&t);
     return status;
 }

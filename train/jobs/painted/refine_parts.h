@@ -36,5 +36,5 @@ tn_status tr_refine_input(tr_refiner *t, const tr_scene *scene, tn_tensor *x, md
 // Boxes [R,4] of a scene, cut out, by a CLIP: rows [R,D] of unit length.
 tn_status tr_refine_cut(tr_refiner *t, const md_clip *clip, const tr_scene *scene,
                         const tn_tensor *boxes, tn_tensor *rows);
-// The figures of tr_refine_run. *count 0: interrupted.
-tn_status tr_refine_score(tr_refiner *t, tr_value *out, size_t *count);
+// A job's validate, for a tr_refiner: the figures of tr_refine_run. *count 0: interrupted.
+tn_status tr_refine_score(void *self, int64_t step, tr_value *out, size_t *count, tn_error *err);
