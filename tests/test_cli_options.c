@@ -96,6 +96,9 @@ static void eval_and_report_refuse_the_same(void **state) {
         {"embed --clip c --pictures a --out x.npy --tokenizer t", "--tokenizer is for texts"},
         {"preprocess p --for clip --detector d --out x.npy", "goes with --for detector"},
         {"preprocess p --for detector --clip c --out x.npy", "go with --for clip"},
+        {"eval --gt a --results b --alphas 0,1", "lists of values go with --sweep"},
+        {"scenes --out x --kind chat --least 3", "are for --kind scenes"},
+        {"pull --list --from x", "--list shows all"},
         {"bench kernels --pictures x", "--pictures is for `bench data`"},
         {"bench data --matmul f32", "--matmul is not for `bench data`"},
     };

@@ -232,6 +232,10 @@ static void a_models_scores_are_kept(void **state) {
     ASSERT_CODE(run, 0);
     ASSERT_SAYS(run.err, "2 settings in"); // no weights without a second score
     test_run_free(&run);
+    run = test_lexmask("eval --gt %s --sweep --scores %s/kept --betas 0,1", gt, temporary_folder());
+    ASSERT_CODE(run, 2);
+    ASSERT_SAYS(run.err, "--betas: the kept scores have no score 2");
+    test_run_free(&run);
     run = test_lexmask("eval --data %s --model demo/pair --pictures demo/pictures --no-cache "
                        "--results-out %s --scores %s/no",
                        gt, results, temporary_folder());

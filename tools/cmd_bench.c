@@ -100,9 +100,9 @@ const tool_command tool_bench = {
     .details =
         "Shapes are those of Mask R-CNN R50-FPN at 800x1333 and CLIP ViT-B/32 (training: of the\n"
         "presets fvit-b16 and small; pretrain: whole updates of the small CLIP); weights are\n"
-        "random. The share is of the peak measured in the same run. LEXMASK_CPU chooses the\n"
-        "processor level. For data, annotations are read as for training, with what is left out\n"
-        "counted, and some 240 pictures are mirrored, scaled, cropped and put into batches.\n",
+        "random. The share is that of the peak measured in the same run. LEXMASK_CPU chooses the\n"
+        "processor level. `bench data` reads annotations as training does, counts what is left\n"
+        "out, and mirrors, scales, crops and batches about 240 pictures.\n",
     .examples =
         "  lexmask bench kernels\n"
         "  LEXMASK_CPU=avx2 lexmask bench models --json\n"

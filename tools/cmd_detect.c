@@ -182,11 +182,11 @@ const tool_command tool_detect = {
     .name = "detect",
     .summary = "find what you name in pictures: boxes, masks, scores",
     .usage = "PICTURE|FOLDER|GLOB… --names \"A,B\" [--model DIR] [OPTIONS]",
-    .details = "A table of name, score and box (x1 y1 x2 y2, pixels) goes to standard output. A\n"
-               "broken picture is reported and skipped; the exit code then is 1. Ctrl-C ends the\n"
-               "run; what is done is kept. A name that is marked \"novel\" is none of those whose "
-               "boxes the\n"
-               "detector was trained on.\n",
+    .details =
+        "Prints a table of name, score and box (x1 y1 x2 y2 in pixels). A broken picture is\n"
+        "reported and skipped; the exit code is then 1. Ctrl-C ends the run; the results of\n"
+        "the pictures done are written. \"novel\" marks a name that the detector was not\n"
+        "trained on. An option that the chosen model does not use is an error.\n",
     .examples =
         "  lexmask detect screenshot.png --names \"red heart,thumbs up\"\n"
         "  lexmask detect photo.jpg --model demo/pair --names \"red heart,pizza\" --out found\n"

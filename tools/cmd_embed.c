@@ -17,11 +17,12 @@ static struct {
 } o;
 
 static const tool_option table[] = {
-    {"pictures", TOOL_LIST, "FILE…", "pictures, folders or patterns, preprocessed as CLIP does it",
-     &o.pictures, .many = true},
-    {"texts", TOOL_LIST, "TEXT…", "sentences, used as they stand", &o.texts, .many = true},
-    {"texts-file", TOOL_TEXT, "FILE", "sentences, one a line; - for standard input", &o.texts_file},
-    {"out", TOOL_TEXT, "FILE", "where the float32 array [rows,D] goes (.npy)", &o.out},
+    {"pictures", TOOL_LIST, "FILE…",
+     "pictures, folders or patterns; preprocessed as CLIP expects them", &o.pictures, .many = true},
+    {"texts", TOOL_LIST, "TEXT…", "sentences, used as given", &o.texts, .many = true},
+    {"texts-file", TOOL_TEXT, "FILE", "sentences, one per line; - for standard input",
+     &o.texts_file},
+    {"out", TOOL_TEXT, "FILE", "write the float32 array [rows,D] there (.npy)", &o.out},
     {"batch", TOOL_INT, "N", "pictures at a time; default 32", &o.batch, 1, 65536},
 };
 
@@ -119,7 +120,9 @@ static const char *misuse(const tool_list *words) {
     return NULL;
 }
 
-static tn_status embed_all(tn_error *err) {
+static tn_status embed_all(const tool_list *words, tn_error *err) {
+    (void)words;
+    tool_catch_signals();
     tool_paths paths = {0};
     tool_list lines = {0};
     char *buffer = NULL;
@@ -139,12 +142,7 @@ static tn_status embed_all(tn_error *err) {
 static int run(const tool_command *self, int argc, char **argv) {
     memset(&o, 0, sizeof o);
     tool_clip_chosen = (tool_clip_choice){0};
-    tn_error err = {0};
-    int code = tool_parse(self, argc, argv, NULL);
-    if (code == TOOL_GO) {
-        tool_catch_signals();
-        code = embed_all(&err) == TN_OK ? 0 : tool_failed(&err);
-    }
+    int code = tool_run(self, argc, argv, false, embed_all);
     tool_list_free(&o.pictures);
     tool_list_free(&o.texts);
     return code;

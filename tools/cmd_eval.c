@@ -11,46 +11,46 @@
 static struct {
     const char *gt, *results, *pictures, *results_out;
     tool_eval_options how;
-    tool_sweep_options sweep;
     int64_t limit;
 } o;
 
 static const tool_option table[] = {
-    {"gt", TOOL_TEXT, "FILE", "COCO annotations: what is in the pictures", &o.gt},
-    {"data", TOOL_TEXT, "FILE", "the same", &o.gt},
-    {"results", TOOL_TEXT, "FILE", "COCO results: what was found", &o.results},
+    {"gt", TOOL_TEXT, "FILE", "COCO annotations: the true objects", &o.gt},
+    {"data", TOOL_TEXT, "FILE", "the same as --gt", &o.gt},
+    {"results", TOOL_TEXT, "FILE", "COCO results: the detections", &o.results},
     {"pictures", TOOL_TEXT, "DIR", "with a model: the pictures' folder", &o.pictures},
-    {"results-out", TOOL_TEXT, "FILE", "with a model: its results are written here",
-     &o.results_out},
-    {"limit", TOOL_INT, "N",
-     "with a model, and with scores kept so: only the first N pictures; default all", &o.limit, 1,
-     1000000000},
+    {"results-out", TOOL_TEXT, "FILE", "with a model: write its results there", &o.results_out},
+    {"limit", TOOL_INT, "N", "with a model or kept scores: only the first N pictures; default all",
+     &o.limit, 1, 1000000000},
     {"type", TOOL_CHOICE, "bbox|segm", "compare boxes or masks; default bbox", &o.how.type,
      .choices = "bbox|segm"},
     {"json", TOOL_FLAG, NULL, "print {\"stats\":[12 figures]} in full precision", &o.how.json},
-    {"per-class", TOOL_FLAG, NULL, "the figures of every area and of every class, too",
-     &o.how.per_class},
+    {"per-class", TOOL_FLAG, NULL, "also the figures per area and per class", &o.how.per_class},
     {"plots", TOOL_TEXT, "DIR", "write precision over recall as PNGs into this folder",
      &o.how.plots},
     {"agnostic", TOOL_FLAG, NULL,
-     "forget the classes, as for proposals; an F-VLM then gives each box once, by how much it is "
-     "anything",
+     "class-agnostic: compare boxes whatever their class; an F-VLM scores each box once, by "
+     "objectness",
      &o.how.agnostic},
     {"recall", TOOL_FLAG, NULL,
-     "recall of the best 100 and 1000 a picture, too, whatever their names are", &o.how.recall},
+     "also the recall of the best 100 and 1000 per picture, whatever their names", &o.how.recall},
     {"lvis", TOOL_FLAG, NULL,
-     "LVIS's thirteen figures of annotations in its form, as the lvis package computes them",
+     "LVIS's thirteen figures, as the lvis package computes them; the annotations are LVIS's",
      &o.how.lvis},
     {"split", TOOL_CHOICE, "NAME",
-     "AP of base and novel names, too: of those alone, in the pictures that hold one of them; "
-     "coco-ovd: the 48 and 17 of open-vocabulary COCO",
+     "also AP of base and novel names, over the pictures that hold one of them; coco-ovd: the 48 "
+     "and 17 names of open-vocabulary COCO",
      &o.how.split, .choices = IO_SPLIT_COCO_OVD},
-    {"base", TOOL_TEXT, "FILE", "the same with the base names in a file, one a line", &o.how.base},
+    {"base", TOOL_TEXT, "FILE", "the same, with the base names in a file, one per line",
+     &o.how.base},
     {"novel", TOOL_TEXT, "FILE", "with --base: the novel names; default: all others", &o.how.novel},
     {"scores", TOOL_TEXT, "DIR",
      "folder of both scores of every box: an F-VLM's are kept there, and --sweep reads them",
-     &o.sweep.scores, .used_by = TOOL_FVLM},
-    TOOL_SWEEP_OPTIONS(o.sweep),
+     &tool_sweep_chosen.scores, .used_by = TOOL_FVLM},
+    {"sweep", TOOL_FLAG, NULL,
+     "try weights of the two scores, scales and thresholds on kept scores: a table, with --plots a "
+     "picture",
+     &tool_sweep_chosen.wanted},
 };
 
 static const tool_option *options(size_t *count) {
@@ -59,8 +59,9 @@ static const tool_option *options(size_t *count) {
 }
 
 static const tool_option_group *const shared[] = {
-    &tool_model_group, &tool_clip_group, &tool_clip_more_group, &tool_names_group,
-    &tool_look_group,  &tool_find_group, &tool_compute_group,   NULL};
+    &tool_model_group,   &tool_clip_group,  &tool_clip_more_group,
+    &tool_names_group,   &tool_look_group,  &tool_find_group,
+    &tool_compute_group, &tool_sweep_group, NULL};
 
 static tn_status open_truth(unsigned want, io_coco **out, tn_error *err) {
     TN_TRY(io_coco_open(o.gt, want, out, err));
@@ -124,7 +125,8 @@ static tn_status run_model(tool_eval_run *run, tn_error *err) {
     tool_data_model model = {0};
     bool has_split;
     tool_chosen.novel = o.how.novel;
-    tool_chosen.keep_scores = o.sweep.scores != NULL, tool_chosen.agnostic = o.how.agnostic;
+    tool_chosen.keep_scores = tool_sweep_chosen.scores != NULL,
+    tool_chosen.agnostic = o.how.agnostic;
     tool_catch_signals();
     tn_status status = open_truth(0, &data, err);
     if (status == TN_OK) status = tool_eval_split(&o.how, data, &has_split, &names, err);
@@ -132,7 +134,7 @@ static tn_status run_model(tool_eval_run *run, tn_error *err) {
                            .split = status == TN_OK && has_split ? &names : NULL,
                            .pictures = o.pictures,
                            .results_out = o.results_out,
-                           .scores_out = o.sweep.scores,
+                           .scores_out = tool_sweep_chosen.scores,
                            .masks = !strcmp(o.how.type, "segm"),
                            .proposals = o.how.recall};
     if (status == TN_OK) status = tool_data_model_open(data, run->split, &model, err);
@@ -176,7 +178,7 @@ static bool by_model(void) {
 }
 
 static const char *misuse_of_sweep(bool model) {
-    if (!o.sweep.scores) return "which scores? Give --scores DIR with --sweep";
+    if (!tool_sweep_chosen.scores) return "which scores? Give --scores DIR with --sweep";
     if (o.results) return "--sweep makes its own results, of --scores";
     if (model && o.how.json) return "--sweep with a model prints tables: --json for one at a time";
     if (!strcmp(o.how.type, "segm")) return "--sweep compares boxes: the kept scores have no masks";
@@ -191,9 +193,11 @@ static const char *misuse(const tool_list *words) {
     if (!o.gt) return "compare with what? Give --gt FILE, COCO annotations";
     bool model = by_model();
     const char *wrong = model ? NULL : tool_model_unused();
-    if (!wrong && o.sweep.wanted) wrong = misuse_of_sweep(model);
-    if (wrong || (o.sweep.wanted && !model)) return wrong;
-    if (o.sweep.scores && !model) return "--scores goes with --sweep, or with an F-VLM";
+    if (!tool_sweep_chosen.wanted && tool_given_of(&tool_sweep_group))
+        return "lists of values go with --sweep";
+    if (!wrong && tool_sweep_chosen.wanted) wrong = misuse_of_sweep(model);
+    if (wrong || (tool_sweep_chosen.wanted && !model)) return wrong;
+    if (tool_sweep_chosen.scores && !model) return "--scores goes with --sweep, or with an F-VLM";
     if (!o.results && !model)
         return "evaluate what? Give --results FILE, COCO results, or --model DIR --pictures DIR";
     if (o.results && model) return "--results or a model, not both";
@@ -213,14 +217,14 @@ static int sweep(void) {
     tool_catch_signals();
     if (tn_pool_open((int)tool_context.threads, &pool, &err) != TN_OK) return tool_failed(&err);
     tn_status status = open_truth(0, &truth, &err);
-    if (status == TN_OK) status = tool_sweep(truth, &o.how, &o.sweep, pool, &err);
+    if (status == TN_OK) status = tool_sweep(truth, &o.how, &tool_sweep_chosen, pool, &err);
     io_coco_close(truth);
     tn_pool_close(pool);
     return status == TN_OK ? 0 : tool_failed(&err);
 }
 
 static int finish(void) {
-    if (o.sweep.wanted && !by_model()) return sweep();
+    if (tool_sweep_chosen.wanted && !by_model()) return sweep();
     tn_error err = {0};
     tool_eval_run run = {0};
     tn_status status = TN_OK;
@@ -233,7 +237,7 @@ static int finish(void) {
     if (status != TN_OK) return tool_failed(&err);
     if (run.broken)
         tool_error("%zu pictures could not be read: nothing was found in them", run.broken);
-    if (o.sweep.wanted) {
+    if (tool_sweep_chosen.wanted) {
         printf("\n");
         return sweep();
     }
@@ -243,6 +247,7 @@ static int finish(void) {
 static int run(const tool_command *self, int argc, char **argv) {
     memset(&o, 0, sizeof o);
     tool_model_defaults();
+    tool_sweep_chosen = (tool_sweep_options){0};
     o.how.type = "bbox";
     int code = tool_parse(self, argc, argv, NULL);
     if (code == TOOL_GO) code = finish();
@@ -259,13 +264,14 @@ const tool_command tool_eval = {
              "      [--lvis | --split coco-ovd | --base FILE [--novel FILE]] [--recall]\n"
              "   or: --gt FILE --sweep --scores DIR [--alphas A,B,…] [--betas A,B,…] …",
     .details =
-        "In the tables a dash stands where there is nothing to be found; in JSON, as in "
-        "pycocotools,\nit is -1. APs, APm and APl are those of small (to 32x32 pixels), "
-        "medium (to 96x96) and large\nobjects.\n\nWith a split, the "
-        "twelve figures are of its names alone, in the pictures that hold one\nof them. R50 is "
-        "recall at an IoU of 0.5: a low one says that boxes are wrong, not names.\nA model looks "
-        "for the names of all categories of the annotations, with a split for the split's, and\n"
-        "with --recall tells how much of what is there it looked at: its proposals.\n",
+        "A dash in a table stands for a figure without true objects; JSON has -1 there, as\n"
+        "pycocotools. APs, APm and APl are AP of small (up to 32x32 pixels), medium (up to 96x96)\n"
+        "and large objects.\n\nWith a split, the figures are of its names only, over the pictures "
+        "that hold one of them.\nR50 is the recall at an IoU of 0.5: if it is low, boxes are "
+        "wrong, "
+        "not names. A model looks\nfor the names of all categories of the annotations, or of the "
+        "split; in closed mode its\nown classes are matched with the categories by name. --recall "
+        "also prints the recall of a\nmodel's proposals.\n",
     .examples = "  lexmask eval --gt instances_val2017.json --results results.json\n"
                 "  lexmask eval --gt instances_val2017.json --results results.json --type segm "
                 "--per-class\n"

@@ -13,9 +13,10 @@ static struct { const char *what, *detector, *out; } o;
 
 static const tool_option table[] = {
     {"for", TOOL_CHOICE, "MODEL", "clip or detector", &o.what, .choices = "clip|detector"},
-    {"detector", TOOL_TEXT, "FILE", "for its sizes, mean and std; default: torchvision's",
+    {"detector", TOOL_TEXT, "FILE",
+     "take sizes, mean and standard deviation from this detector; default: torchvision's",
      &o.detector},
-    {"out", TOOL_TEXT, "FILE", "where the float32 array [3,H,W] goes (.npy)", &o.out},
+    {"out", TOOL_TEXT, "FILE", "write the float32 array [3,H,W] there (.npy)", &o.out},
 };
 
 static const tool_option *options(size_t *count) {
@@ -87,9 +88,9 @@ static tn_status for_detector(const tn_tensor *image, tn_error *err) {
     return status;
 }
 
-static tn_status preprocess(const char *path, tn_error *err) {
+static tn_status preprocess(const tool_list *words, tn_error *err) {
     tn_tensor image;
-    TN_TRY(io_image_read(path, 0, &image, err));
+    TN_TRY(io_image_read(words->word[0], 0, &image, err));
     tn_status status = strcmp(o.what, "clip") ? for_detector(&image, err) : for_clip(&image, err);
     tn_free(image.data);
     return status;
@@ -110,12 +111,7 @@ static const char *misuse(const tool_list *words) {
 static int run(const tool_command *self, int argc, char **argv) {
     memset(&o, 0, sizeof o);
     tool_clip_chosen = (tool_clip_choice){0};
-    tool_list words = {0};
-    tn_error err = {0};
-    int code = tool_parse(self, argc, argv, &words);
-    if (code == TOOL_GO) code = preprocess(words.word[0], &err) == TN_OK ? 0 : tool_failed(&err);
-    tool_list_free(&words);
-    return code;
+    return tool_run(self, argc, argv, true, preprocess);
 }
 
 const tool_command tool_preprocess = {
@@ -123,7 +119,7 @@ const tool_command tool_preprocess = {
     .summary = "write the tensor that a model would see (.npy)",
     .usage = "PICTURE --for clip|detector --out X.npy",
     .details =
-        "The array is [3,H,W] float32, as PyTorch's preprocessing gives it; the detector's is\n"
+        "The array is float32 [3,H,W], as PyTorch's preprocessing gives it; the detector's is\n"
         "padded with zeros to multiples of 32.\n",
     .examples = "  lexmask preprocess photo.jpg --for clip --clip demo/pair/clip --out x.npy\n"
                 "  lexmask preprocess photo.jpg --for detector --out x.npy\n",

@@ -15,11 +15,9 @@ static struct {
 } o;
 
 static const tool_option table[] = {
-    {"list", TOOL_FLAG, NULL, "show what can be pulled, and what is there already", &o.list},
+    {"list", TOOL_FLAG, NULL, "list what can be pulled and what was pulled already", &o.list},
     {"from", TOOL_TEXT, "URL",
-     "a mirror that has the files under their names; hashes are checked "
-     "all the same",
-     &o.from},
+     "fetch from a mirror that has the files under their names; hashes are checked too", &o.from},
 };
 
 static const tool_option *options(size_t *count) {
@@ -106,7 +104,9 @@ static int pull_all(const tool_list *names) {
 }
 
 static const char *misuse(const tool_list *words) {
-    return o.list || words->count ? NULL : "what to pull? Give a NAME, or --list to see them";
+    if (!o.list && !words->count) return "what to pull? Give a NAME, or --list to see them";
+    if (o.list && (words->count || o.from)) return "--list shows all: give nothing with it";
+    return NULL;
 }
 
 static int run(const tool_command *self, int argc, char **argv) {
@@ -124,8 +124,9 @@ const tool_command tool_pull = {
     .usage = "NAME… | --list",
     .details =
         "Files come from their publishers' own addresses into ~/.cache/lexmask and are checked\n"
-        "against the published hash. A transfer that broke goes on where it ended. Names that\n"
-        "were pulled can be given to --detector and --clip.\n",
+        "against the published hash. An interrupted transfer is resumed. --detector and --clip "
+        "take\n"
+        "the names of pulled files.\n",
     .examples = "  lexmask pull --list\n"
                 "  lexmask pull ViT-B/32 maskrcnn_resnet50_fpn_v2\n"
                 "  lexmask detect photo.jpg --detector maskrcnn_resnet50_fpn_v2 --clip ViT-B/32 "

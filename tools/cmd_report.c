@@ -17,28 +17,27 @@ static struct {
 } o;
 
 static const tool_option table[] = {
-    {"gt", TOOL_TEXT, "FILE", "COCO annotations: the true boxes and what they are", &o.gt},
+    {"gt", TOOL_TEXT, "FILE", "COCO annotations: the true boxes and their classes", &o.gt},
     {"results", TOOL_TEXT, "FILE",
-     "COCO results: a box takes the name of the best result that overlaps it enough", &o.results},
-    {"iou", TOOL_REAL, "X", "with --results: how much is enough; default 0.5", &o.iou, 0, 1},
-    {"named", TOOL_TEXT, "FILE",
-     "the names themselves: [{\"annotation_id\":7,\"category_id\":3},…]", &o.named},
+     "COCO results: a box is named by the best result that overlaps it enough", &o.results},
+    {"iou", TOOL_REAL, "X", "with --results: the least overlap; default 0.5", &o.iou, 0, 1},
+    {"named", TOOL_TEXT, "FILE", "a name per box: [{\"annotation_id\":7,\"category_id\":3},…]",
+     &o.named},
     {"pictures", TOOL_TEXT, "DIR", "with a model: the pictures' folder", &o.pictures},
     {"limit", TOOL_INT, "N", "with a model: only the first N pictures; default all", &o.limit, 1,
      1000000000},
-    {"named-out", TOOL_TEXT, "FILE", "write the names that the boxes were given, for --named",
-     &o.named_out},
+    {"named-out", TOOL_TEXT, "FILE", "write the name of each box, for --named", &o.named_out},
     {"digits", TOOL_INT, "N", "decimals; default 2", &o.digits, 0, 17},
-    {"all-classes", TOOL_FLAG, NULL, "a row for classes, too, that no box is and none was named",
+    {"all-classes", TOOL_FLAG, NULL, "also a row for classes that no box has and none was named",
      &o.all_classes},
     {"split", TOOL_CHOICE, "NAME",
-     "how many boxes of base and of novel names were named right, too; coco-ovd: the 48 and 17 of "
-     "open-vocabulary COCO",
+     "also how many boxes of base and of novel names were named right; coco-ovd: the 48 and 17 "
+     "names of open-vocabulary COCO",
      &o.parts.split, .choices = IO_SPLIT_COCO_OVD},
-    {"base", TOOL_TEXT, "FILE", "the same with the base names in a file, one a line",
+    {"base", TOOL_TEXT, "FILE", "the same, with the base names in a file, one per line",
      &o.parts.base},
     {"novel", TOOL_TEXT, "FILE",
-     "with --base: the novel names, which an F-VLM's --beta is then for; default: all others",
+     "with --base: the novel names, which an F-VLM's --beta then holds for; default: all others",
      &o.parts.novel},
     {"json", TOOL_FLAG, NULL, "print JSON in full precision, with the confusion matrix", &o.json},
     {"matrix", TOOL_TEXT, "FILE", "write the confusion matrix as PNG", &o.matrix},
@@ -159,13 +158,13 @@ static int run(const tool_command *self, int argc, char **argv) {
 
 const tool_command tool_report = {
     .name = "report",
-    .summary = "how true boxes are named: precision, recall, F1 of every class",
+    .summary = "how true boxes are named: precision, recall and F1 per class",
     .usage = "--gt FILE (--results FILE | --named FILE | [--model DIR] --pictures DIR) [OPTIONS]",
     .details =
-        "The table is scikit-learn's classification_report. Crowds are left out. Boxes that no "
-        "result\noverlaps have no name: they lower recall, and \"micro avg\" stands for "
-        "\"accuracy\", as it does there.\nA model names every box: no background, an F-VLM's "
-        "own neither, unless you give\na sentence for it.\n",
+        "The table is scikit-learn's classification_report. Crowds are left out. A box that no\n"
+        "result overlaps has no name: it lowers the recall, and \"micro avg\" replaces "
+        "\"accuracy\", as\nin scikit-learn. A model names every box: no background competes, "
+        "unless --background gives\na sentence for it.\n",
     .examples = "  lexmask report --gt instances_val2017.json --results results.json\n"
                 "  lexmask report --gt instances_val2017.json --named named.json --matrix "
                 "confusion.png --json\n"

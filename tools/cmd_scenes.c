@@ -15,27 +15,34 @@ static struct {
     double smallest, largest;
 } o;
 
+enum { SCENES = 1, CHAT = 2 }; // kinds of a run, for used_by
+
 static const tool_option table[] = {
     {"out", TOOL_TEXT, "DIR", "folder of the data set", &o.out},
     {"count", TOOL_INT, "N", "pictures; default 100", &o.count, 1, 999999},
-    {"seed", TOOL_INT, "N", "of everything random; default 1", &o.seed, 0, 9007199254740992.0},
+    {"seed", TOOL_INT, "N", "seed of the random numbers; default 1", &o.seed, 0,
+     9007199254740992.0},
     {"kind", TOOL_CHOICE, "KIND",
-     "scenes (things of all sizes on all kinds of ground) or chat (text with emoji in it, as on a "
+     "scenes (objects of all sizes on all kinds of ground) or chat (text with emoji, as on a "
      "screen); default scenes",
      &o.kind, .choices = "scenes|chat"},
     {"names", TOOL_TEXT, "FILE",
-     "only these names, one a line, are objects and categories; default: all 1,377", &o.names},
+     "use only these names, one per line, as objects and categories; default: all 1,377", &o.names},
     {"pool", TOOL_CHOICE, "PART", "objects are base names, novel names or all; default all",
      &o.pool, .choices = "base|novel|all"},
-    {"width", TOOL_INT, "N", "of every picture, pixels; default: varied", &o.width, 64, 4096},
-    {"height", TOOL_INT, "N", "of every picture, pixels; default: varied", &o.height, 64, 4096},
-    {"smallest", TOOL_REAL, "X", "side of the smallest things of scenes, pixels; default 20",
-     &o.smallest, 8, 2000},
-    {"largest", TOOL_REAL, "X", "and of the largest; default 200", &o.largest, 8, 2000},
-    {"least", TOOL_INT, "N", "things that a scene tries to place; default 2", &o.least, 0,
-     TR_SCENE_MOST},
-    {"most", TOOL_INT, "N", "and at most; large pictures take more; default 14", &o.most, 0,
-     TR_SCENE_MOST},
+    {"width", TOOL_INT, "N", "width of every picture in pixels; default: varied", &o.width, 64,
+     4096},
+    {"height", TOOL_INT, "N", "height of every picture in pixels; default: varied", &o.height, 64,
+     4096},
+    {"smallest", TOOL_REAL, "X", "side of the smallest objects in pixels; default 20", &o.smallest,
+     8, 2000, .used_by = SCENES},
+    {"largest", TOOL_REAL, "X", "side of the largest objects in pixels; default 200", &o.largest, 8,
+     2000, .used_by = SCENES},
+    {"least", TOOL_INT, "N", "lowest number of objects per scene; default 2", &o.least, 0,
+     TR_SCENE_MOST, .used_by = SCENES},
+    {"most", TOOL_INT, "N",
+     "highest number of objects per scene, more in large pictures; default 14", &o.most, 0,
+     TR_SCENE_MOST, .used_by = SCENES},
     {"font", TOOL_TEXT, "FILE", "default: " TR_GLYPH_FONT, &o.font},
     {"emoji-list", TOOL_TEXT, "FILE", "Unicode's names; default: " TR_GLYPH_LIST, &o.list},
 };
@@ -46,6 +53,10 @@ static const tool_option *options(size_t *count) {
 }
 
 static const tool_option_group *const shared[] = {&tool_thread_group, NULL};
+
+static bool chat(void) {
+    return o.kind && !strcmp(o.kind, "chat");
+}
 
 static void set_defaults(void) {
     memset(&o, 0, sizeof o);
@@ -58,6 +69,8 @@ static void set_defaults(void) {
 static const char *misuse(const tool_list *words) {
     (void)words;
     if (!o.out) return "where to? Give --out DIR";
+    if (chat() && tool_given_unused(CHAT))
+        return "--smallest, --largest, --least and --most are for --kind scenes";
     if (o.smallest > o.largest) return "--smallest is larger than --largest";
     if (o.least > o.most) return "--least is more than --most";
     return NULL;
@@ -118,7 +131,7 @@ static bool go_on(void *user, int64_t done) {
 
 static tn_status write_set(const tr_scene_maker *maker, const choice *c, tn_pool *pool,
                            tn_error *err) {
-    tr_scene_options how = tr_scene_default_options(o.kind && !strcmp(o.kind, "chat"));
+    tr_scene_options how = tr_scene_default_options(chat());
     how.width = o.width, how.height = o.height;
     how.smallest = o.smallest, how.largest = o.largest, how.least = o.least, how.most = o.most;
     how.pool = c->pool, how.pool_count = c->pool_count;
@@ -153,17 +166,19 @@ static tn_status make(const tr_glyphs *glyphs, tn_error *err) {
     return status;
 }
 
+static tn_status make_all(const tool_list *words, tn_error *err) {
+    (void)words;
+    tr_glyphs *glyphs = NULL;
+    tool_catch_signals();
+    tn_status status = tr_glyphs_open(o.font, o.list, &glyphs, err);
+    if (status == TN_OK) status = make(glyphs, err);
+    tr_glyphs_close(glyphs);
+    return status;
+}
+
 static int run(const tool_command *self, int argc, char **argv) {
     set_defaults();
-    tn_error err = {0};
-    int code = tool_parse(self, argc, argv, NULL);
-    if (code != TOOL_GO) return code;
-    tool_catch_signals();
-    tr_glyphs *glyphs = NULL;
-    tn_status status = tr_glyphs_open(o.font, o.list, &glyphs, &err);
-    if (status == TN_OK) status = make(glyphs, &err);
-    tr_glyphs_close(glyphs);
-    return status == TN_OK ? 0 : tool_failed(&err);
+    return tool_run(self, argc, argv, false, make_all);
 }
 
 const tool_command tool_scenes = {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// lexmask tokenize: what CLIP's text tower would be given, a JSON line each.
+// lexmask tokenize: the token ids of texts, one JSON line per text.
 #include "models/text/bpe.h"
 #include "tools/commands.h"
 #include "tools/shared/files.h"
@@ -69,6 +69,19 @@ static tn_status read_texts(const tool_list *words, tool_list *texts, char **buf
     return TN_OK;
 }
 
+static tn_status tokenize_all(const tool_list *words, tn_error *err) {
+    tool_list texts = {0};
+    char *buffer = NULL;
+    md_bpe *bpe = NULL;
+    tn_status status = md_bpe_open(o.tokenizer, &bpe, err);
+    if (status == TN_OK) status = read_texts(words, &texts, &buffer, err);
+    if (status == TN_OK) status = tokenize(bpe, &texts, err);
+    md_bpe_close(bpe);
+    tn_free(buffer);
+    tool_list_free(&texts);
+    return status;
+}
+
 static const char *misuse(const tool_list *words) {
     if (!o.tokenizer) return "which vocabulary? Give --tokenizer FILE";
     if (!words->count) return "which TEXT? Give one or more, or - for standard input";
@@ -79,30 +92,15 @@ static const char *misuse(const tool_list *words) {
 
 static int run(const tool_command *self, int argc, char **argv) {
     memset(&o, 0, sizeof o);
-    tool_list words = {0}, texts = {0};
-    char *buffer = NULL;
-    md_bpe *bpe = NULL;
-    tn_error err = {0};
-    int code = tool_parse(self, argc, argv, &words);
-    if (code == TOOL_GO) {
-        tn_status status = md_bpe_open(o.tokenizer, &bpe, &err);
-        if (status == TN_OK) status = read_texts(&words, &texts, &buffer, &err);
-        if (status == TN_OK) status = tokenize(bpe, &texts, &err);
-        code = status == TN_OK ? 0 : tool_failed(&err);
-    }
-    md_bpe_close(bpe);
-    tn_free(buffer);
-    tool_list_free(&texts);
-    tool_list_free(&words);
-    return code;
+    return tool_run(self, argc, argv, true, tokenize_all);
 }
 
 const tool_command tool_tokenize = {
     .name = "tokenize",
-    .summary = "show the ids that CLIP's text tower is given",
+    .summary = "print the token ids of texts, as CLIP's text tower gets them",
     .usage = "--tokenizer FILE TEXT… | -",
-    .details =
-        "A JSON line each, {\"text\":…,\"ids\":[…]}: start and end tokens included, not padded.\n",
+    .details = "One JSON line per text, {\"text\":…,\"ids\":[…]}, with start and end tokens, not "
+               "padded.\n",
     .examples = "  lexmask tokenize --tokenizer demo/pair/clip \"a photo of a cat\"\n"
                 "  lexmask tokenize --tokenizer bpe_simple_vocab_16e6.txt.gz - < prompts.txt\n",
     .misuse = misuse,

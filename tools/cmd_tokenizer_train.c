@@ -16,9 +16,9 @@ static const tool_option table[] = {
     {"out", TOOL_TEXT, "DIR",
      "where to write vocab.json, merges.txt, tokenizer_config.json and special_tokens_map.json",
      &o.out},
-    {"size", TOOL_INT, "N", "symbols of the vocabulary at most; default 2048", &o.size,
-     MD_BPE_LEAST, 1 << 24},
-    {"context", TOOL_INT, "N", "tokens that a text has room for, for the configuration; default 77",
+    {"size", TOOL_INT, "N", "largest size of the vocabulary; default 2048", &o.size, MD_BPE_LEAST,
+     1 << 24},
+    {"context", TOOL_INT, "N", "longest text in tokens, for the configuration; default 77",
      &o.context, 2, 1 << 20},
 };
 
@@ -64,12 +64,7 @@ static const char *misuse(const tool_list *words) {
 static int run(const tool_command *self, int argc, char **argv) {
     memset(&o, 0, sizeof o);
     o.size = 2048, o.context = 77;
-    tool_list words = {0};
-    tn_error err = {0};
-    int code = tool_parse(self, argc, argv, &words);
-    if (code == TOOL_GO) code = train(&words, &err) == TN_OK ? 0 : tool_failed(&err);
-    tool_list_free(&words);
-    return code;
+    return tool_run(self, argc, argv, true, train);
 }
 
 const tool_command tool_tokenizer_train = {
@@ -77,8 +72,8 @@ const tool_command tool_tokenizer_train = {
     .summary = "make a vocabulary of CLIP's form from the lines of texts",
     .usage = "--out DIR [--size N] FILE… | -",
     .details =
-        "Byte pairs are merged in the order of how often they occur; the same lines give the "
-        "same\nvocabulary. Texts are cleaned, lower-cased and split as for CLIP.\n",
+        "Byte pairs are merged by frequency; the same lines give the same vocabulary. Texts are\n"
+        "cleaned, lower-cased and split as for CLIP.\n",
     .examples = "  lexmask tokenizer-train --out clip names.txt prompts.txt\n"
                 "  lexmask tokenize --tokenizer clip \"a photo of a cat\"\n",
     .misuse = misuse,

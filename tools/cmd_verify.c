@@ -35,7 +35,10 @@ static tn_status check_hash(const char *path, tn_error *err) {
     return TN_OK;
 }
 
-static tn_status verify(const char *given, bool *good, tn_error *err) {
+static bool good; // the answers are right
+
+static tn_status verify(const tool_list *words, tn_error *err) {
+    const char *given = words->word[0];
     char path[4096];
     tool_clip open;
     double largest;
@@ -45,13 +48,12 @@ static tn_status verify(const char *given, bool *good, tn_error *err) {
     TN_TRY(tool_clip_open(&tool_clip_chosen, true, &open, err));
     tn_status status = md_known_check(&open.cx, open.clip, open.bpe, &largest, err);
     if (status == TN_OK) {
-        *good = largest <= MD_KNOWN_TOLERANCE;
+        good = largest <= MD_KNOWN_TOLERANCE;
         printf("answers  %d texts, largest difference %.2g (at most %.2g expected)\n%s\n",
                MD_KNOWN_ANSWERS, largest, MD_KNOWN_TOLERANCE,
-               *good
-                   ? "this machine reproduces the published model"
-                   : "this machine does NOT reproduce the published model: other weights, another "
-                     "vocabulary, or a fault; please report it with `lexmask --version`");
+               good ? "this machine reproduces the published model"
+                    : "this machine does NOT reproduce the published model: other weights, another "
+                      "vocabulary, or a fault; please report it with `lexmask --version`");
     }
     tool_clip_close(&open);
     return status;
@@ -63,22 +65,16 @@ static const char *misuse(const tool_list *words) {
 
 static int run(const tool_command *self, int argc, char **argv) {
     tool_clip_chosen = (tool_clip_choice){0};
-    tool_list words = {0};
-    tn_error err = {0};
-    bool good = false;
-    int code = tool_parse(self, argc, argv, &words);
-    if (code == TOOL_GO)
-        code = verify(words.word[0], &good, &err) == TN_OK ? !good : tool_failed(&err);
-    tool_list_free(&words);
-    return code;
+    good = true; // nothing was asked yet
+    int code = tool_run(self, argc, argv, true, verify);
+    return code ? code : !good;
 }
 
 const tool_command tool_verify = {
     .name = "verify",
     .summary = "check that a published checkpoint gives its known answers on this machine",
     .usage = "FILE|NAME",
-    .details =
-        "The program carries answers of OpenAI's ViT-B/32. Exit code 1 when they are not met.\n",
+    .details = "The program holds answers of OpenAI's ViT-B/32. Exit code 1 when they differ.\n",
     .examples = "  lexmask verify ViT-B/32\n"
                 "  lexmask verify ViT-B-32.pt --tokenizer bpe_simple_vocab_16e6.txt.gz\n",
     .misuse = misuse,

@@ -4,6 +4,7 @@
 #include "tensor/alloc.h"
 
 #include <string.h>
+#include <unistd.h>
 
 static bool wanted(const io_coco_split *split, size_t category) {
     return !split || split->part[category] != IO_PART_NONE;
@@ -98,4 +99,11 @@ void tool_data_model_close(tool_data_model *model) {
     tn_free(model->category_id);
     tn_free(model->left_out);
     *model = (tool_data_model){0};
+}
+
+tn_status tool_data_find(const char *folder, const io_coco_image *image, char *path, size_t bytes,
+                         tn_error *err) {
+    TN_TRY(io_coco_image_path(image, folder, path, bytes, err));
+    if (access(path, R_OK) == 0) return TN_OK;
+    return tn_fail(err, TN_EIO, "%s: no such picture (its name is in the annotations)", path);
 }

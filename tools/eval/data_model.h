@@ -19,3 +19,7 @@ typedef struct tool_data_model {
 tn_status tool_data_model_open(const io_coco *data, const io_coco_split *split,
                                tool_data_model *out, tn_error *err);
 void tool_data_model_close(tool_data_model *model); // fine on one that is all 0
+
+// io_coco_image_path for a picture that must be there: else TN_EIO.
+tn_status tool_data_find(const char *folder, const io_coco_image *image, char *path, size_t bytes,
+                         tn_error *err);

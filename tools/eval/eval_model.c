@@ -6,12 +6,6 @@
 #include "tools/shared/progress.h"
 
 #include <string.h>
-#include <unistd.h>
-
-static tn_status path_of(const tool_eval_run *run, const io_coco_image *image, char *path,
-                         size_t bytes, tn_error *err) {
-    return io_coco_image_path(image, run->pictures, path, bytes, err);
-}
 
 // The ids of the pictures to run; each one's file is there.
 static tn_status choose_pictures(const tool_eval_run *run, int64_t **ids, size_t *count,
@@ -28,10 +22,7 @@ static tn_status choose_pictures(const tool_eval_run *run, int64_t **ids, size_t
     for (size_t i = 0; i < *count; i++) {
         char path[4096];
         const io_coco_image *image = &data->images[io_coco_find_image(data, (*ids)[i])];
-        TN_TRY(path_of(run, image, path, sizeof path, err));
-        if (access(path, R_OK) != 0)
-            return tn_fail(err, TN_EIO, "%s: no such picture (its name is in the annotations)",
-                           path);
+        TN_TRY(tool_data_find(run->pictures, image, path, sizeof path, err));
     }
     return TN_OK;
 }
@@ -106,7 +97,7 @@ static tn_status run_one(tool_eval_run *run, const tool_data_model *model,
     char path[4096];
     lexmask_error failure = {0};
     lexmask_result *result;
-    TN_TRY(path_of(run, image, path, sizeof path, err));
+    TN_TRY(io_coco_image_path(image, run->pictures, path, sizeof path, err));
     lexmask_status status = lexmask_run_file(model->open.session, path, &result, &failure);
     if (status == LEXMASK_EFORMAT || status == LEXMASK_EUNSUPPORTED || status == LEXMASK_EIO) {
         tool_error("%s", failure.text);

@@ -7,7 +7,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 typedef struct entry {
     int64_t image;
@@ -33,8 +32,8 @@ static int by_image(const void *a, const void *b) {
     return x->object < y->object ? -1 : x->object > y->object;
 }
 
-static tn_status path_of(const naming *n, int64_t image, char *path, size_t bytes, tn_error *err) {
-    return io_coco_image_path(&n->data->images[image], n->pictures, path, bytes, err);
+static const io_coco_image *picture_at(const naming *n, size_t at) {
+    return &n->data->images[n->list[at].image];
 }
 
 static tn_status list_boxes(naming *n, tn_error *err) {
@@ -54,10 +53,7 @@ static tn_status list_boxes(naming *n, tn_error *err) {
         for (to = from; to < n->count && n->list[to].image == n->list[from].image;) to++;
         if (to - from > n->most) n->most = to - from;
         // All are looked for before the first one is worked on.
-        TN_TRY(path_of(n, n->list[from].image, path, sizeof path, err));
-        if (access(path, R_OK) != 0)
-            return tn_fail(err, TN_EIO, "%s: no such picture (its name is in the annotations)",
-                           path);
+        TN_TRY(tool_data_find(n->pictures, picture_at(n, from), path, sizeof path, err));
     }
     return TN_OK;
 }
@@ -89,7 +85,7 @@ static tn_status name_all(naming *n, tn_error *err) {
         char path[4096];
         tn_error failure = {0};
         for (to = from; to < n->count && n->list[to].image == n->list[from].image;) to++;
-        status = path_of(n, n->list[from].image, path, sizeof path, err);
+        status = io_coco_image_path(picture_at(n, from), n->pictures, path, sizeof path, err);
         if (status != TN_OK) break;
         tn_status one = name_picture(n, from, to, path, &failure);
         if (one == TN_EFORMAT || one == TN_EUNSUPPORTED || one == TN_EIO) {

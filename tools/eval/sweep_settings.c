@@ -12,6 +12,26 @@ const tool_sweep_name tool_sweep_names[TOOL_SWEEP_LISTS] = {
     {"objectness", "--powers", 0, 100}, {"score", "--thresholds", 0, 1},
 };
 
+tool_sweep_options tool_sweep_chosen;
+
+static const tool_option table[] = {
+    {"alphas", TOOL_TEXT, "A,B,…", "weights of score 2 for base names; default a grid",
+     &tool_sweep_chosen.alphas},
+    {"betas", TOOL_TEXT, "A,B,…", "weights of score 2 for all other names; default a grid",
+     &tool_sweep_chosen.betas},
+    {"scales1", TOOL_TEXT, "A,B,…",
+     "factors of score 1's scale (2: half its temperature); default 1", &tool_sweep_chosen.scales1},
+    {"scales2", TOOL_TEXT, "A,B,…", "factors of score 2's scale; default 1",
+     &tool_sweep_chosen.scales2},
+    {"powers", TOOL_TEXT, "A,B,…",
+     "powers of the objectness; default: that of the run that kept the scores",
+     &tool_sweep_chosen.powers},
+    {"thresholds", TOOL_TEXT, "A,B,…",
+     "lowest scores; default: that of the run that kept the scores", &tool_sweep_chosen.thresholds},
+};
+
+const tool_option_group tool_sweep_group = {"with --sweep", table, sizeof table / sizeof *table};
+
 static tn_status parse(int kind, const char *text, tool_sweep_list *out, tn_error *err) {
     for (const char *at = text;; at++) {
         char *end;
@@ -48,12 +68,9 @@ static void number_settings(tool_sweep_run *s) {
 
 tn_status tool_sweep_settings(tool_sweep_run *s, const tool_sweep_options *o, tn_error *err) {
     static const char alphas[] = "0,0.1,0.2,0.35,0.5,0.65", betas[] = "0,0.2,0.35,0.5,0.65,0.8";
-    const char *given[TOOL_SWEEP_LISTS] = {o->alphas ? o->alphas : alphas,
-                                           o->betas ? o->betas : betas,
-                                           o->scales1,
-                                           o->scales2,
-                                           o->powers,
-                                           o->thresholds};
+    const char *const asked[TOOL_SWEEP_LISTS] = {o->alphas,  o->betas,  o->scales1,
+                                                 o->scales2, o->powers, o->thresholds};
+    const char *const grid[TOOL_SWEEP_LISTS] = {alphas, betas};
     ev_setting usual = ev_setting_of(&s->scores.head);
     const double alone[TOOL_SWEEP_LISTS] = {
         usual.fusion.alpha, usual.fusion.beta,       usual.scale1,
@@ -61,8 +78,13 @@ tn_status tool_sweep_settings(tool_sweep_run *s, const tool_sweep_options *o, tn
     s->count = 1;
     for (int k = 0; k < TOOL_SWEEP_LISTS; k++) {
         bool second = k == TOOL_SWEEP_ALPHA || k == TOOL_SWEEP_BETA || k == TOOL_SWEEP_SCALE2;
-        if (given[k] && (s->scores.head.has_score2 || !second))
-            TN_TRY(parse(k, given[k], &s->lists[k], err));
+        bool there = s->scores.head.has_score2 || !second;
+        const char *list = asked[k] ? asked[k] : there ? grid[k] : NULL;
+        if (!there && list)
+            return tn_fail(err, TN_EINVAL, "%s: the kept scores have no score 2",
+                           tool_sweep_names[k].option);
+        if (list)
+            TN_TRY(parse(k, list, &s->lists[k], err));
         else
             s->lists[k] = (tool_sweep_list){.value = {alone[k]}, .count = 1};
         s->count *= s->lists[k].count;

@@ -222,3 +222,13 @@ tool_parsed tool_parse(const tool_command *command, int argc, char **argv, tool_
     tool_error("%s", wrong);
     return misused(command);
 }
+
+int tool_run(const tool_command *command, int argc, char **argv, bool takes_words,
+             tn_status (*work)(const tool_list *words, tn_error *err)) {
+    tool_list words = {0};
+    tn_error err = {0};
+    int code = tool_parse(command, argc, argv, takes_words ? &words : NULL);
+    if (code == TOOL_GO) code = work(&words, &err) == TN_OK ? 0 : tool_failed(&err);
+    tool_list_free(&words);
+    return code;
+}

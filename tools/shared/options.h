@@ -73,6 +73,10 @@ typedef enum tool_parsed { TOOL_GO = -1, TOOL_HELPED = 0, TOOL_MISUSED = 2 } too
 // (NULL if the command takes none). Prints help or what is wrong, and what to do next.
 // tool_common and -- are known to every command.
 tool_parsed tool_parse(const tool_command *command, int argc, char **argv, tool_list *rest);
+// Parses and then runs the command's work: its exit code. words: what is no option; with
+// takes_words false such words are misuse.
+int tool_run(const tool_command *command, int argc, char **argv, bool takes_words,
+             tn_status (*work)(const tool_list *words, tn_error *err));
 // The first option on the command line that is in the group; NULL: none.
 const tool_option *tool_given_of(const tool_option_group *group);
 // The first one that none of these kinds of a run uses; NULL: none.
