@@ -64,7 +64,7 @@ tn_status tn_new(tn_arena *arena, tn_tensor *out, tn_dtype dtype, int rank, cons
 // Moves tensors of the arena that lie above mark down to it, in the order in which they lie, and
 // frees everything else above mark: for results whose size is known only after temporaries were
 // needed. Tensors without data are skipped; no two may share memory. At most TN_KEPT tensors.
-#define TN_KEPT 32
+#define TN_KEPT 64
 void tn_arena_keep(tn_arena *arena, size_t mark, tn_tensor *const *tensors, int count);
 // From tn_alloc; release with tn_free(t.data).
 tn_status tn_new_heap(tn_tensor *out, tn_dtype dtype, int rank, const int64_t *dim, tn_error *err);

@@ -538,6 +538,50 @@ static void test_agnostic(void **state) {
     close_fixture(&f);
 }
 
+static void assert_found(const md_found *a, const md_found *b) {
+    const tn_tensor *x[] = {&a->boxes, &a->scores, &a->labels, &a->best_scores, &a->masks};
+    const tn_tensor *y[] = {&b->boxes, &b->scores, &b->labels, &b->best_scores, &b->masks};
+    assert_int_equal(a->count, b->count);
+    for (size_t i = 0; i < sizeof x / sizeof *x; i++) {
+        assert_int_equal(tn_bytes(x[i]), tn_bytes(y[i]));
+        assert_memory_equal(x[i]->data, y[i]->data, tn_bytes(x[i]));
+    }
+}
+
+// One run gives what runs with one score each give: to the last bit, and whatever names count.
+static void test_each_score(void **state) {
+    (void)state;
+    fixture f;
+    int32_t class_of[8];
+    open_fixture(&f, "vit4", levels_at(0)->cx[TWO_THREADS]);
+    tn_tensor picture = golden(&f, "picture"), text = golden(&f, "text");
+    md_vocabulary vocabulary = vocabulary_of(&f, &text, class_of);
+    for (int i = 0; i < 4; i++) {
+        md_fvlm_options options = md_fvlm_default_options(f.model), first, second;
+        md_found both, by_first, by_second, again;
+        md_fvlm_scored scored;
+        options.rules.score = 0.01, options.agnostic = i % 2, options.each_score = true;
+        options.proposals = 200; // more than score 2 is asked of
+        options.mode = i / 2 ? MD_SCORE2_NONE : MD_SCORE2_DENSE;
+        first = second = options;
+        first.mode = MD_SCORE2_NONE, second.alpha = second.beta = 1;
+        ASSERT_OK(md_fvlm_detect(&f.cx, f.model, &vocabulary, &picture, &options, &both, &scored),
+                  f.err);
+        options.each_score = first.each_score = second.each_score = false;
+        ASSERT_OK(md_fvlm_detect(&f.cx, f.model, &vocabulary, &picture, &options, &again, NULL),
+                  f.err);
+        ASSERT_OK(md_fvlm_detect(&f.cx, f.model, &vocabulary, &picture, &first, &by_first, NULL),
+                  f.err);
+        ASSERT_OK(md_fvlm_detect(&f.cx, f.model, &vocabulary, &picture, &second, &by_second, NULL),
+                  f.err);
+        assert_true(both.count > 3 && by_first.count > 3);
+        assert_found(&both, &again);
+        assert_found(&scored.alone[0], &by_first);
+        assert_found(&scored.alone[1], &by_second);
+    }
+    close_fixture(&f);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_stages),
@@ -551,6 +595,7 @@ int main(void) {
         cmocka_unit_test(test_no_background),
         cmocka_unit_test(test_all_proposals),
         cmocka_unit_test(test_agnostic),
+        cmocka_unit_test(test_each_score),
     };
     return cmocka_run_group_tests(tests, levels_setup, levels_teardown);
 }

@@ -219,9 +219,11 @@ tn_status md_crop_detect(nn_ctx *cx, const md_mask_rcnn *detector, const md_clip
     TN_TRY(fuse(cx, &r.objectness, options->objectness, &all));
     TN_TRY(choose(cx, detector, vocabulary, &r, &all, &options->rules, out));
     out->proposals = r.picture;
-    md_crop_named every = {all.names, all.scores};
-    md_found_keep(cx->step, mark, out, (tn_tensor *const[]){&every.labels, &every.scores},
-                  named ? 2 : 0);
+    md_crop_named every = {0};
+    if (named) every = (md_crop_named){all.names, all.scores};
+    tn_tensor *kept[MD_FOUND_TENSORS + 2] = {&every.labels, &every.scores};
+    md_found_tensors(out, kept + 2);
+    tn_arena_keep(cx->step, mark, kept, MD_FOUND_TENSORS + 2);
     if (named) *named = every;
     return TN_OK;
 }

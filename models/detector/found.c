@@ -3,17 +3,14 @@
 
 #include "kernels/mask_paste.h"
 
-void md_found_keep(tn_arena *step, size_t mark, md_found *found, tn_tensor *const *more,
-                   int count) {
-    tn_tensor *kept[TN_KEPT] = {&found->boxes,       &found->scores,   &found->labels,
-                                &found->masks,       &found->best,     &found->best_scores,
-                                &found->objectness,  &found->score1,   &found->score2,
-                                &found->name_scores, &found->proposals};
-    int own = 0;
-    while (kept[own]) own++;
-    TN_CHECK(own + count <= TN_KEPT, "%d tensors more", count);
-    for (int i = 0; i < count; i++) kept[own + i] = more[i];
-    tn_arena_keep(step, mark, kept, own + count);
+#include <string.h>
+
+void md_found_tensors(md_found *found, tn_tensor *out[MD_FOUND_TENSORS]) {
+    tn_tensor *const all[MD_FOUND_TENSORS] = {
+        &found->boxes,  &found->scores,      &found->labels,     &found->masks,
+        &found->best,   &found->best_scores, &found->objectness, &found->score1,
+        &found->score2, &found->name_scores, &found->proposals};
+    memcpy(out, all, sizeof all);
 }
 
 tn_status md_mask_paste(double threshold, const tn_tensor *masks, const tn_tensor *boxes,

@@ -21,9 +21,9 @@ typedef struct md_found {
     tn_tensor proposals;         // [P,4] picture: where objects may be, best first
 } md_found;
 
-// Moves all that is there down to the mark of the arena it lies in, with `count` tensors of the
-// caller, and frees everything else above it.
-void md_found_keep(tn_arena *step, size_t mark, md_found *found, tn_tensor *const *more, int count);
+// Its tensors, for tn_arena_keep.
+#define MD_FOUND_TENSORS 11
+void md_found_tensors(md_found *found, tn_tensor *out[MD_FOUND_TENSORS]);
 
 // One mask at the size of the picture, so that no more than one is ever held: y uint8 [H,W] 0/1,
 // probability > threshold (0.5 in torchvision's examples). masks [R,M,M], boxes [R,4] picture.

@@ -99,7 +99,9 @@ tn_status md_mask_rcnn_detect(nn_ctx *cx, const md_mask_rcnn *model, const tn_te
     TN_TRY(md_select_detections(cx, rules ? rules : &own, &logits, &boxes, &out->boxes,
                                 &out->scores, &out->labels));
     TN_TRY(md_mask_rcnn_masks(cx, model, &features, &out->boxes, &out->labels, &out->masks));
-    md_found_keep(cx->step, mark, out, NULL, 0);
+    tn_tensor *kept[MD_FOUND_TENSORS];
+    md_found_tensors(out, kept);
+    tn_arena_keep(cx->step, mark, kept, MD_FOUND_TENSORS);
     md_frame_to_picture(&features.frame, &out->boxes);
     out->count = out->boxes.dim[0];
     return TN_OK;

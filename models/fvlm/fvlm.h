@@ -147,6 +147,7 @@ typedef struct md_fvlm_options {
     // Each box has its likeliest name alone, is scored by how little it is background and how sure
     // score 2, where there is one, is of that name, and meets all others in suppression.
     bool agnostic;
+    bool each_score; // `scored` also gets what each score alone would choose
     bool (*go_on)(void *user, double done);
     void *user;
 } md_fvlm_options;
@@ -163,6 +164,7 @@ typedef struct md_fvlm_scored {
     tn_tensor score1, score2; // [P,columns]
     tn_tensor fused;          // [P,columns]
     tn_tensor refined;        // [Q,4] picture: the proposals, where the box head moved them
+    md_found alone[2];        // by score 1, by score 2 (without one, by score 1); no proposals
 } md_fvlm_scored;
 
 // image uint8 [H,W,3]. options and scored may be NULL. TN_ECANCELLED; TN_ENOMEM.

@@ -233,23 +233,7 @@ static tn_status keep_best(nn_ctx *cx, const md_fvlm_config *config,
     return TN_OK;
 }
 
-static tn_status score(nn_ctx *cx, const md_fvlm *model, const md_vocabulary *vocabulary,
-                       const scene *s, const tn_tensor *image, const md_fvlm_options *options,
-                       md_fvlm_regions *f) {
-    const md_fvlm_config *c = &model->config;
-    nn_fusion fusion = {options->alpha, options->beta, c->fusion_objectness, c->fusion_renormalise};
-    bool learned = md_fvlm_learned_background(model) && !options->no_background;
-    TN_TRY(first_score(cx, model, vocabulary, learned, f));
-    bool second = options->mode != MD_SCORE2_NONE;
-    if (!options->boxes) TN_TRY(keep_best(cx, c, vocabulary, second, f));
-    TN_TRY(second_score(cx, model, vocabulary, s, image, options, f));
-    TN_TRY(tn_new(cx->step, &f->fused, TN_F32, f->score1.rank, f->score1.dim, cx->err));
-    nn_fuse(cx->kn, &fusion, vocabulary->classes, options->base, &f->score1,
-            second ? &f->score2 : NULL, &f->objectness, &f->fused);
-    return TN_OK;
-}
-
-// ---- the whole ---------------------------------------------------------------------------------
+// ---- the answer --------------------------------------------------------------------------------
 
 static tn_status masks_of(nn_ctx *cx, const md_fvlm *model, const scene *s, md_found *out) {
     int64_t side = 2 * model->config.mask_size;
@@ -268,6 +252,45 @@ static tn_status masks_of(nn_ctx *cx, const md_fvlm *model, const scene *s, md_f
     }
     return TN_OK;
 }
+
+// From the scores to what is found, in the picture.
+static tn_status answer(nn_ctx *cx, const md_fvlm *model, const md_vocabulary *vocabulary,
+                        const scene *s, const md_fvlm_options *options, md_fvlm_regions *f,
+                        md_found *out) {
+    const md_fvlm_config *c = &model->config;
+    nn_fusion fusion = {options->alpha, options->beta, c->fusion_objectness, c->fusion_renormalise};
+    *out = (md_found){.height = s->frame.height, .width = s->frame.width};
+    TN_TRY(tn_new(cx->step, &f->fused, TN_F32, f->score1.rank, f->score1.dim, cx->err));
+    nn_fuse(cx->kn, &fusion, vocabulary->classes, options->base, &f->score1,
+            f->score2.data ? &f->score2 : NULL, &f->objectness, &f->fused);
+    TN_TRY(md_fvlm_choose(cx, c, f, vocabulary, options, out));
+    TN_TRY(masks_of(cx, model, s, out));
+    md_frame_to_picture(&s->frame, &out->boxes);
+    return TN_OK;
+}
+
+// With each_score also by score 1 alone, which is never asked of fewer boxes than it has, and by
+// score 2 alone, of the same boxes as both.
+static tn_status answers(nn_ctx *cx, const md_fvlm *model, const md_vocabulary *vocabulary,
+                         const scene *s, const tn_tensor *image, const md_fvlm_options *options,
+                         md_fvlm_regions *f, md_found *out, md_found alone[2]) {
+    bool learned = md_fvlm_learned_background(model) && !options->no_background;
+    bool second = options->mode != MD_SCORE2_NONE;
+    TN_TRY(first_score(cx, model, vocabulary, learned, f));
+    md_fvlm_regions first = *f;
+    if (!options->boxes) TN_TRY(keep_best(cx, &model->config, vocabulary, second, f));
+    TN_TRY(second_score(cx, model, vocabulary, s, image, options, f));
+    TN_TRY(answer(cx, model, vocabulary, s, options, f, out));
+    if (!options->each_score) return TN_OK;
+    md_fvlm_options by_second = *options;
+    md_fvlm_regions both = *f;
+    by_second.alpha = by_second.beta = 1;
+    if (!options->boxes) TN_TRY(keep_best(cx, &model->config, vocabulary, false, &first));
+    TN_TRY(answer(cx, model, vocabulary, s, options, &first, &alone[0]));
+    return answer(cx, model, vocabulary, s, &by_second, &both, &alone[1]);
+}
+
+// ---- the whole ---------------------------------------------------------------------------------
 
 md_fvlm_options md_fvlm_default_options(const md_fvlm *model) {
     const md_fvlm_config *c = &model->config;
@@ -292,20 +315,21 @@ void md_fvlm_base_flags(const md_fvlm_config *config, const md_names *names, uin
 
 // What every box was scored with, and where it lies in the picture.
 static void give_scored(const scene *s, const md_fvlm_regions *f, md_fvlm_scored *scored) {
-    *scored = (md_fvlm_scored){.boxes = f->boxes,
-                               .objectness = f->objectness,
-                               .score1 = f->score1,
-                               .score2 = f->score2,
-                               .fused = f->fused,
-                               .refined = f->refined};
+    scored->boxes = f->boxes, scored->objectness = f->objectness;
+    scored->score1 = f->score1, scored->score2 = f->score2, scored->fused = f->fused;
+    scored->refined = f->refined;
     md_frame_to_picture(&s->frame, &scored->boxes);
     md_frame_to_picture(&s->frame, &scored->refined);
 }
 
 static void keep(nn_ctx *cx, size_t mark, md_found *out, md_fvlm_scored *scored) {
-    tn_tensor *const more[] = {&scored->boxes,  &scored->objectness, &scored->score1,
-                               &scored->score2, &scored->fused,      &scored->refined};
-    md_found_keep(cx->step, mark, out, more, (int)(sizeof more / sizeof *more));
+    tn_tensor *kept[6 + 3 * MD_FOUND_TENSORS] = {&scored->boxes,  &scored->objectness,
+                                                 &scored->score1, &scored->score2,
+                                                 &scored->fused,  &scored->refined};
+    md_found_tensors(out, kept + 6);
+    md_found_tensors(&scored->alone[0], kept + 6 + MD_FOUND_TENSORS);
+    md_found_tensors(&scored->alone[1], kept + 6 + 2 * MD_FOUND_TENSORS);
+    tn_arena_keep(cx->step, mark, kept, (int)(sizeof kept / sizeof *kept));
 }
 
 tn_status md_fvlm_detect(nn_ctx *cx, const md_fvlm *model, const md_vocabulary *vocabulary,
@@ -318,16 +342,12 @@ tn_status md_fvlm_detect(nn_ctx *cx, const md_fvlm *model, const md_vocabulary *
     if (!options) options = &own;
     TN_TRY(md_fvlm_mode_check(model, options->mode, cx->err));
     size_t mark = tn_arena_mark(cx->step);
-    *out = (md_found){.height = image->dim[0], .width = image->dim[1]};
     TN_TRY(look(cx, model, image, options->mode, &s));
     TN_TRY(propose(cx, model, &s, options, &f));
     TN_TRY(refine(cx, model, &s, options->boxes != NULL, &f));
     if (scored) TN_TRY(nn_copy_of(cx, &f.boxes, &f.refined));
-    TN_TRY(score(cx, model, vocabulary, &s, image, options, &f));
-    TN_TRY(md_fvlm_choose(cx, &model->config, &f, vocabulary, options, out));
-    TN_TRY(masks_of(cx, model, &s, out));
+    TN_TRY(answers(cx, model, vocabulary, &s, image, options, &f, out, all.alone));
     out->proposals = f.proposals;
-    md_frame_to_picture(&s.frame, &out->boxes);
     md_frame_to_picture(&s.frame, &out->proposals);
     if (scored) give_scored(&s, &f, &all);
     keep(cx, mark, out, &all);
