@@ -17,11 +17,11 @@ static inline void kn_check_type(const char *op, const char *name, const tn_tens
     TN_CHECK(t->data || tn_count(t) == 0, "%s: %s %s has no data", op, name, KN_SHAPE(t));
 }
 
-// float32, or float64 where the table is `ref`.
+// float32, or float64 where the table computes it.
 static inline tn_dtype kn_check_real(const kn_ctx *cx, const char *op, const char *name,
                                      const tn_tensor *t) {
     TN_CHECK(t, "%s: no %s", op, name);
-    TN_CHECK(t->dtype == TN_F32 || (t->dtype == TN_F64 && cx->table == kn_ref_table()),
+    TN_CHECK(t->dtype == TN_F32 || (t->dtype == TN_F64 && cx->table->float64),
              "%s: %s %s is %s, which level %s does not compute with", op, name, KN_SHAPE(t),
              tn_dtype_name(t->dtype), cx->table->name);
     kn_check_type(op, name, t, t->dtype);

@@ -8,12 +8,11 @@
 #define SCRATCH_BYTES ((size_t)1 << 30) // address space for each worker; pages are made when used
 
 typedef struct level {
-    const char *name;
     const kn_table *(*table)(void);
     bool (*runs)(void); // NULL: on any processor
 } level;
 
-// What the processor has and the system keeps for it, asked once a context.
+// What the processor has and the system saves for it, asked once per context.
 static bool runs_avx2(void) {
 #if defined(__x86_64__)
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
@@ -33,15 +32,25 @@ static bool runs_avx512(void) {
 
 // Lowest first; the best one that runs is the default.
 static const level levels[] = {
-    {"ref", kn_ref_table, NULL},
-    {"portable", kn_portable_table, NULL},
-    {"avx2", kn_avx2_table, runs_avx2},
-    {"avx512", kn_avx512_table, runs_avx512},
+    {kn_ref_table, NULL},
+    {kn_portable_table, NULL},
+    {kn_avx2_table, runs_avx2},
+    {kn_avx512_table, runs_avx512},
 };
 #define LEVELS ((int)(sizeof levels / sizeof levels[0]))
 
+static const char *name_of(const level *l) {
+    return l->table()->name;
+}
+
 static bool level_runs(const level *l) {
     return l->table() && (!l->runs || l->runs());
+}
+
+const char *kn_level_at(int i) {
+    for (int at = 0; at < LEVELS; at++)
+        if (levels[at].table() && i-- == 0) return name_of(&levels[at]);
+    return NULL;
 }
 
 // Names of a processor's extensions that come with a level and have no table of their own.
@@ -58,18 +67,15 @@ static void list_levels(char *text, size_t bytes) {
     for (int i = 0; i < LEVELS; i++) {
         if (!level_runs(&levels[i])) continue;
         if (text[0]) strncat(text, ", ", bytes - strlen(text) - 1);
-        strncat(text, levels[i].name, bytes - strlen(text) - 1);
+        strncat(text, name_of(&levels[i]), bytes - strlen(text) - 1);
     }
 }
 
-// A table is complete, or it is refused here and not in the middle of a run.
-static bool table_is_complete(const kn_table *table) {
-    void *slot;
-    for (size_t at = 0; at < sizeof *table; at += sizeof slot) {
-        memcpy(&slot, (const char *)table + at, sizeof slot);
-        if (!slot) return false;
-    }
-    return true;
+const char *kn_table_lacks(const kn_table *table) {
+#define KN_OP(result, name, parameters, arguments)                                                 \
+    if (!table->name) return #name;
+#include "kernels/ops.def"
+    return NULL;
 }
 
 static tn_status choose(const char *name, const kn_table **out, tn_error *err) {
@@ -83,7 +89,8 @@ static tn_status choose(const char *name, const kn_table **out, tn_error *err) {
     if (name && *name) {
         const char *wanted = level_of_extension(name);
         for (int i = 0; i < LEVELS; i++)
-            if (strcmp(levels[i].name, wanted) == 0 && level_runs(&levels[i])) chosen = &levels[i];
+            if (level_runs(&levels[i]) && strcmp(name_of(&levels[i]), wanted) == 0)
+                chosen = &levels[i];
     } else {
         for (int i = 0; i < LEVELS; i++)
             if (level_runs(&levels[i])) chosen = &levels[i];
@@ -95,8 +102,10 @@ static tn_status choose(const char *name, const kn_table **out, tn_error *err) {
                        name, asked_by, choices);
     }
     *out = chosen->table();
-    if (!table_is_complete(*out))
-        return tn_fail(err, TN_EDEVICE, "the table of level %s lacks an operation", chosen->name);
+    const char *lacks = kn_table_lacks(*out);
+    if (lacks)
+        return tn_fail(err, TN_EDEVICE, "the table of level %s lacks the operation %s",
+                       (*out)->name, lacks);
     return TN_OK;
 }
 
@@ -151,9 +160,9 @@ static bool multiplies_pairs(const kn_ctx *cx) {
 
 tn_status kn_set_products(kn_ctx *cx, tn_dtype type, tn_error *err) {
     TN_CHECK(type == TN_F32 || type == TN_BF16, "%s: %s", __func__, tn_dtype_name(type));
-    if (type == TN_BF16 && !strcmp(cx->table->name, "ref"))
+    if (type == TN_BF16 && cx->table->float64)
         return tn_fail(err, TN_EDEVICE,
-                       "products in bfloat16: not at level ref, which rounds nothing");
+                       "products in bfloat16: not at level %s, which rounds nothing", kn_level(cx));
     cx->bf16 = type == TN_F32         ? KN_BF16_OFF
                : multiplies_pairs(cx) ? KN_BF16_PAIRS
                                       : KN_BF16_ROUNDED;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "nn/conv.h"
 
-#include "kernels/train.h"
+#include "kernels/kernels.h"
 #include "nn/ops.h"
 #include "nn/pack.h"
 #include "nn/record.h"

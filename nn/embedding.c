@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "nn/embedding.h"
 
-#include "kernels/train.h"
+#include "kernels/kernels.h"
 #include "nn/tape.h"
 
 tn_status nn_embedding_load(const nn_loader *load, const char *name, int rank, const int64_t *dim,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "nn/layer_norm.h"
 
-#include "kernels/train.h"
+#include "kernels/kernels.h"
 #include "nn/tape.h"
 
 tn_status nn_layer_norm_load(const nn_loader *load, const char *prefix, int64_t channels,

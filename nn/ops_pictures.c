@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "kernels/train.h"
+#include "kernels/kernels.h"
 #include "nn/ops.h"
 #include "nn/tape.h"
 

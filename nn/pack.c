@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "nn/pack.h"
 
-#include "kernels/train.h"
+#include "kernels/kernels.h"
 #include "nn/real.h"
 
 tn_status nn_pack_tensor(const nn_loader *load, tn_tensor *w, const tn_tensor *scale,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "nn/record.h"
 
-#include "kernels/train.h"
+#include "kernels/kernels.h"
 
 bool nn_act_keeps_input(kn_act act) {
     return act == KN_GELU || act == KN_QUICK_GELU || act == KN_GELU_TANH;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "nn/tape.h"
 
-#include "kernels/train.h"
+#include "kernels/kernels.h"
 
 #include <string.h>
 

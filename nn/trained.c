@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "nn/trained.h"
 
-#include "kernels/train.h"
+#include "kernels/kernels.h"
 
 #include <string.h>
 

@@ -2,7 +2,7 @@
 // Products in bfloat16 (kn_set_products): whole numbers that bfloat16 holds give what `ref` gives
 // to the last bit, at every edge of tiles, panels and blocks; other numbers what `ref` gives for
 // the rounded ones; any number of threads the same bits.
-#include "kernels/train.h"
+#include "kernels/kernels.h"
 #include "tests/support/ops.h"
 
 #include <math.h>

@@ -70,6 +70,70 @@ static void scratch_grows_and_starts_again(void **state) {
     kn_close(cx);
 }
 
+// Every slot of ops.def in turn is left empty, and named.
+static void a_table_that_lacks_an_operation_is_found(void **state) {
+    (void)state;
+    const kn_table *whole = kn_ref_table();
+    int operations = 0;
+    assert_null(kn_table_lacks(whole));
+#define KN_OP(result, name, parameters, arguments)                                                 \
+    {                                                                                              \
+        kn_table table = *whole;                                                                   \
+        table.name = NULL;                                                                         \
+        assert_string_equal(kn_table_lacks(&table), #name);                                        \
+        operations++;                                                                              \
+    }
+#include "kernels/ops.def"
+    assert_true(operations >= 54);
+}
+
+static const kn_table *inner;
+static int entered, left;
+
+#define KN_OP(result, name, parameters, arguments)                                                 \
+    static result counted_##name parameters {                                                      \
+        entered++;                                                                                 \
+        KN_AROUND_##result(inner->name arguments, left++)                                          \
+    }
+#include "kernels/ops.def"
+
+static const kn_table counted = {
+#define KN_OP(result, name, parameters, arguments) .name = counted_##name,
+#include "kernels/ops.def"
+};
+
+static void wrappers_round_all_operations_come_from_the_list(void **state) {
+    (void)state;
+    kn_ctx *cx;
+    tn_error err = {0};
+    float data[3] = {3, 4, 0}, box[4] = {0, 0, 1, 1};
+    int32_t index[1] = {-1};
+    ASSERT_OK(kn_open("cpu", "ref", 1, &cx, &err), err);
+    assert_null(kn_table_lacks(&counted));
+    inner = cx->table;
+    cx->table = &counted;
+    tn_tensor x = tn_view(data, TN_F32, TN_DIMS(2)), y = tn_view(data + 2, TN_F32, TN_DIMS(1));
+    tn_tensor boxes = tn_view(box, TN_F32, TN_DIMS(1, 4));
+    tn_tensor keep = tn_view(index, TN_I32, TN_DIMS(1));
+    assert_true(kn_sum_squares(cx, &x) == 25);
+    assert_int_equal(kn_nms(cx, 0.5, &boxes, &y, NULL, &keep), 1);
+    assert_int_equal(index[0], 0);
+    kn_act_fwd(cx, KN_RELU, &x, &x);
+    assert_int_equal(entered, 3);
+    assert_int_equal(left, 3);
+    cx->table = inner;
+    kn_close(cx);
+}
+
+static void levels_are_listed_from_the_lowest(void **state) {
+    (void)state;
+    assert_string_equal(kn_level_at(0), "ref");
+    assert_string_equal(kn_level_at(1), "portable");
+    int count = 2;
+    while (kn_level_at(count)) count++;
+    assert_true(count <= 8);
+}
+
 // What a child that aborts wrote to stderr; "" when it did not abort.
 static void message_of(void (*misuse)(kn_ctx *cx), char *text, size_t bytes) {
     int out[2], how;
@@ -181,6 +245,9 @@ int main(void) {
         cmocka_unit_test(the_environment_chooses_the_level),
         cmocka_unit_test(opening_survives_every_failed_allocation),
         cmocka_unit_test(scratch_grows_and_starts_again),
+        cmocka_unit_test(a_table_that_lacks_an_operation_is_found),
+        cmocka_unit_test(wrappers_round_all_operations_come_from_the_list),
+        cmocka_unit_test(levels_are_listed_from_the_lowest),
         cmocka_unit_test(misuse_aborts_and_shows_the_shapes),
         cmocka_unit_test(misuse_of_gradients_aborts),
     };

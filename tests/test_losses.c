@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Losses with their gradients, the optimizer's step, the square of a norm.
-#include "kernels/train.h"
+#include "kernels/kernels.h"
 #include "tests/support/ops.h"
 
 #include "tensor/rng.h"

@@ -4,7 +4,7 @@
 #include "train/loop.h"
 
 #include "io/file.h"
-#include "kernels/train.h"
+#include "kernels/kernels.h"
 #include "tensor/rng.h"
 #include "tests/support/temporary.h"
 #include "tests/support/test.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "train/clip_loss.h"
 
-#include "kernels/train.h"
+#include "kernels/kernels.h"
 #include "nn/real.h"
 
 #include <math.h>

@@ -6,7 +6,7 @@
 // for LLM training", 2025), but in the type of the parameters where PyTorch iterates in bfloat16.
 #pragma once
 
-#include "kernels/train.h"
+#include "kernels/kernels.h"
 
 typedef struct tr_muon {
     double rate, decay, momentum; // momentum: 0.95

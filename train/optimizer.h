@@ -5,7 +5,7 @@
 // weights.
 #pragma once
 
-#include "kernels/train.h"
+#include "kernels/kernels.h"
 
 // Parameters that follow each other in the buffers and are treated alike.
 typedef struct tr_span {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "train/refine_step.h"
 
-#include "kernels/train.h"
+#include "kernels/kernels.h"
 #include "nn/real.h"
 #include "nn/tape.h"
 

@@ -64,12 +64,7 @@ int64_t kn_cpu_bins_most(const kn_roi_align *cfg, float from, float to, double s
 void kn_cpu_bins_fill(const kn_roi_align *cfg, float from, float to, double scale, int64_t bins,
                       int64_t extent, kn_cpu_bins *out);
 
-void kn_cpu_gather_rows_fwd(kn_ctx *cx, const tn_tensor *table, const tn_tensor *ids, tn_tensor *y);
-void kn_cpu_normalize_u8_fwd(kn_ctx *cx, const float *mean, const float *std, const tn_tensor *x,
-                             tn_tensor *y);
-void kn_cpu_box_decode_fwd(kn_ctx *cx, const double weights[4], double clip,
-                           const tn_tensor *anchors, const tn_tensor *deltas, tn_tensor *y);
-void kn_cpu_box_clip(kn_ctx *cx, double height, double width, tn_tensor *boxes);
-void kn_cpu_topk(kn_ctx *cx, const tn_tensor *x, tn_tensor *index);
-void kn_cpu_mask_paste_fwd(kn_ctx *cx, double threshold, const tn_tensor *masks,
-                           const tn_tensor *boxes, tn_tensor *y);
+// The operations that are written once for all levels: boxes.c, bytes.c.
+#define KN_OP(result, name, parameters, arguments)
+#define KN_OP_ONCE(result, name, parameters, arguments) result kn_cpu_##name parameters;
+#include "kernels/ops.def"

@@ -1,34 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // RoIAlign sample by sample, NMS over all pairs, boxes, selection by looking k times for the best,
 // masks pixel by pixel.
-#include "kernels/ref/train.h"
+#include "kernels/ref/ref.h"
 #include "kernels/rules.h"
 
 #include <string.h>
 
-#define REAL float
-#define FN(name) name##_f32
-#include "kernels/ref/roi_align.inc"
-#undef REAL
-#undef FN
-#define REAL double
-#define FN(name) name##_f64
-#include "kernels/ref/roi_align.inc"
-
-void kn_ref_roi_align_fwd(kn_ctx *cx, const kn_roi_align *cfg, const tn_tensor *rois,
-                          const tn_tensor *image, const tn_tensor *map, tn_tensor *y) {
-    (void)cx;
-    y->dtype == TN_F64 ? roi_align_f64(cfg, rois, image, map, y)
-                       : roi_align_f32(cfg, rois, image, map, y);
-}
-
-void kn_ref_roi_align_bwd(kn_ctx *cx, const kn_roi_align *cfg, const tn_tensor *rois,
-                          const tn_tensor *image, const tn_tensor *map, const tn_tensor *dy,
-                          double beta, tn_tensor *dlevel) {
-    (void)cx;
-    dy->dtype == TN_F64 ? roi_align_bwd_f64(cfg, rois, image, map, dy, beta, dlevel)
-                        : roi_align_bwd_f32(cfg, rois, image, map, dy, beta, dlevel);
-}
+#define SOURCE "kernels/ref/roi_align.inc"
+#include "kernels/ref/both_types.inc"
 
 // The best that is not taken, in the total order; -1 when all are.
 static int64_t best_left(const float *value, const bool *taken, int64_t count) {

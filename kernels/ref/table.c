@@ -1,62 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "kernels/ref/train.h"
+#include "kernels/ref/ref.h"
+
+// What chooses between the two types of an operation on real tensors.
+#define CHOOSE_void(is_double, name, arguments)                                                    \
+    if (is_double)                                                                                 \
+        name##_f64 arguments;                                                                      \
+    else                                                                                           \
+        name##_f32 arguments;
+#define CHOOSE_double(is_double, name, arguments)                                                  \
+    return is_double ? name##_f64 arguments : name##_f32 arguments;
+
+#define KN_OP(result, name, parameters, arguments)
+#define KN_OP_REAL(result, name, type_of, parameters, arguments)                                   \
+    result kn_ref_##name parameters {                                                              \
+        CHOOSE_##result(type_of->dtype == TN_F64, kn_ref_##name, arguments)                        \
+    }
+#include "kernels/ops.def"
 
 static const kn_table table = {
     .name = "ref",
-    .weight_bytes = kn_ref_weight_bytes,
-    .weight_pack = kn_ref_weight_pack,
-    .linear_fwd = kn_ref_linear_fwd,
-    .conv2d_fwd = kn_ref_conv2d_fwd,
-    .conv_transpose2x2_fwd = kn_ref_conv_transpose2x2_fwd,
-    .matmul_nt_fwd = kn_ref_matmul_nt_fwd,
-    .attention_fwd = kn_ref_attention_fwd,
-    .layer_norm_fwd = kn_ref_layer_norm_fwd,
-    .batch_norm_fwd = kn_ref_batch_norm_fwd,
-    .softmax_fwd = kn_ref_softmax_fwd,
-    .l2_normalize_fwd = kn_ref_l2_normalize_fwd,
-    .act_fwd = kn_ref_act_fwd,
-    .add_fwd = kn_ref_add_fwd,
-    .gather_rows_fwd = kn_ref_gather_rows_fwd,
-    .max_pool2d_fwd = kn_ref_max_pool2d_fwd,
-    .avg_pool2d_fwd = kn_ref_avg_pool2d_fwd,
-    .resize_fwd = kn_ref_resize_fwd,
-    .upsample_add_fwd = kn_ref_upsample_add_fwd,
-    .resize_u8_fwd = kn_ref_resize_u8_fwd,
-    .normalize_u8_fwd = kn_ref_normalize_u8_fwd,
-    .roi_align_fwd = kn_ref_roi_align_fwd,
-    .nms = kn_ref_nms,
-    .box_decode_fwd = kn_ref_box_decode_fwd,
-    .box_clip = kn_ref_box_clip,
-    .topk = kn_ref_topk,
-    .mask_paste_fwd = kn_ref_mask_paste_fwd,
-    .linear_bwd_x = kn_ref_linear_bwd_x,
-    .conv2d_bwd_x = kn_ref_conv2d_bwd_x,
-    .conv2d_bwd_w = kn_ref_conv2d_bwd_w,
-    .matmul_tn = kn_ref_matmul_tn,
-    .matmul_nn = kn_ref_matmul_nn,
-    .sum_rows = kn_ref_sum_rows,
-    .attention_bwd = kn_ref_attention_bwd,
-    .axpby = kn_ref_axpby,
-    .act_bwd = kn_ref_act_bwd,
-    .layer_norm_bwd = kn_ref_layer_norm_bwd,
-    .batch_norm_train_fwd = kn_ref_batch_norm_train_fwd,
-    .batch_norm_train_bwd = kn_ref_batch_norm_train_bwd,
-    .group_norm_fwd = kn_ref_group_norm_fwd,
-    .group_norm_bwd = kn_ref_group_norm_bwd,
-    .softmax_bwd = kn_ref_softmax_bwd,
-    .l2_normalize_bwd = kn_ref_l2_normalize_bwd,
-    .gather_rows_bwd = kn_ref_gather_rows_bwd,
-    .max_pool2d_bwd = kn_ref_max_pool2d_bwd,
-    .avg_pool2d_bwd = kn_ref_avg_pool2d_bwd,
-    .resize_bwd = kn_ref_resize_bwd,
-    .upsample_bwd = kn_ref_upsample_bwd,
-    .roi_align_bwd = kn_ref_roi_align_bwd,
-    .cross_entropy = kn_ref_cross_entropy,
-    .bce_logits = kn_ref_bce_logits,
-    .smooth_l1 = kn_ref_smooth_l1,
-    .cosine_loss = kn_ref_cosine_loss,
-    .adamw_step = kn_ref_adamw_step,
-    .sum_squares = kn_ref_sum_squares,
+    .float64 = true,
+#define KN_OP(result, name, parameters, arguments) .name = kn_ref_##name,
+#include "kernels/ops.def"
 };
 
 const kn_table *kn_ref_table(void) {

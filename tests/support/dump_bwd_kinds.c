@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The kinds of training: gradients, losses with theirs, AdamW.
-#include "kernels/train.h"
+#include "kernels/kernels.h"
 #include "tests/support/dump_read.h"
 
 #include <math.h>

@@ -3,7 +3,7 @@
 // forward, then at every level, in float32, against that.
 #pragma once
 
-#include "kernels/train.h"
+#include "kernels/kernels.h"
 #include "tests/support/ops.h"
 
 #define GRAD_INPUTS 4

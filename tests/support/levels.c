@@ -9,9 +9,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-static const char *const names[] = {"ref", "portable", "avx2", "avx512"};
+#define MAX_LEVELS 8
+
 static const int thread_counts[LEVEL_THREADS] = {1, 2, 7};
-static test_level levels[sizeof names / sizeof names[0]];
+static test_level levels[MAX_LEVELS];
 static int level_count;
 static tn_arena weights;
 
@@ -19,11 +20,13 @@ int levels_setup(void **state) {
     (void)state;
     tn_error err;
     if (tn_arena_init(&weights, (size_t)4 << 30, &err) != TN_OK) return -1;
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        test_level level = {.name = names[i]};
+    const char *name;
+    for (int i = 0; (name = kn_level_at(i)); i++) {
+        assert_true(i < MAX_LEVELS);
+        test_level level = {.name = name};
         tn_status status = TN_OK;
         for (int t = 0; t < LEVEL_THREADS && status == TN_OK; t++)
-            status = kn_open("cpu", names[i], thread_counts[t], &level.cx[t], &err);
+            status = kn_open("cpu", name, thread_counts[t], &level.cx[t], &err);
         if (status == TN_OK)
             levels[level_count++] = level;
         else if (status == TN_EDEVICE && i > 0)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/bench/bench.h"
 
-#include "kernels/train.h"
+#include "kernels/kernels.h"
 #include "tensor/rng.h"
 
 #include <math.h>

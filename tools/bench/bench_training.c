@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Gradients, norms over a batch, losses and the optimizer at the shapes of two presets.
-#include "kernels/train.h"
+#include "kernels/kernels.h"
 #include "tools/bench/bench.h"
 
 #include <stdio.h>
