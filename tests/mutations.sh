@@ -29,7 +29,7 @@ mutation "RoIAlign: aligned ignored" kernels/cpu/roi_align_axis.c 's/cfg->aligne
     test_ops_detection
 mutation "RoIAlign in ref: no least size of a region" kernels/ref/roi_align.inc \
     's/if (!cfg->aligned && size < 1) size = 1;//' test_dumps
-mutation "NMS: >= for >" kernels/rules.h 's|(double)(both / (\(.*\))) > threshold|(double)(both / (\1)) >= threshold|' \
+mutation "NMS: >= for >" kernels/rules.h 's/kn_iou(a, b) > threshold/kn_iou(a, b) >= threshold/' \
     test_ops_detection
 mutation "NMS: groups meet" kernels/cpu/nms.inc 's/group ? (uint32_t)tn_i32(group)\[at\] : 0/0/' \
     test_ops_detection
@@ -67,7 +67,7 @@ mutation "gradient of weights: tiles of one chunk only" kernels/cpu/winograd_bwd
 mutation "bfloat16: halves are cut off, not rounded" kernels/cpu/bf16.inc \
     's/bits + 0x7fffu + (bits >> 16 \& 1)/bits/' test_bf16
 mutation "bfloat16: gradients of weights in float32" kernels/cpu/gemm_tn.inc \
-    's/bf16_rows(half, block, rows, count);//' test_bf16
+    's/bf16_rows(bf16, block, rows, count);//' test_bf16
 mutation "gradient of attention: y dy not subtracted" kernels/cpu/attention_bwd.inc \
     's/(vf_load(change + j) - mean)/vf_load(change + j)/' test_bwd_attention
 mutation "layer norm: no eps" kernels/cpu/rows.inc 's/variance + r->number/variance/' test_ops_rows
