@@ -107,7 +107,7 @@ static void control_c_keeps_what_is_done(void **state) {
 static void a_termination_is_told_by_the_exit_code(void **state) {
     (void)state;
     const char *folder = temporary_path("many"); // of the test before
-    test_run run = test_lexmask_stopped(SIGTERM, 1, DETECT, folder);
+    test_run run = test_lexmask_stopped(SIGTERM, 3, DETECT, folder);
     ASSERT_CODE(run, 143);
     ASSERT_SAYS(run.err, "interrupted");
     test_run_free(&run);
