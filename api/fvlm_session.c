@@ -49,12 +49,13 @@ static md_fvlm_options options_of(lexmask_session *session) {
     const lexmask_session_options *o = &session->options;
     md_fvlm_options options = md_fvlm_default_options(session->model->fvlm);
     options.mode = session->score2;
-    if (o->alpha >= 0) options.alpha = o->alpha;
-    if (o->beta >= 0) options.beta = o->beta;
+    if (o->alpha != LEXMASK_DEFAULT) options.alpha = o->alpha;
+    if (o->beta != LEXMASK_DEFAULT) options.beta = o->beta;
     api_set_rules(o, &options.rules);
     options.agnostic = o->agnostic;
     options.base = session->base, options.no_background = session->names->no_background;
-    options.proposals = o->proposals, options.clip_batch = o->clip_batch;
+    if (o->proposals != LEXMASK_DEFAULT) options.proposals = o->proposals;
+    options.clip_batch = o->clip_batch;
     options.go_on = api_go_on, options.user = session;
     return options;
 }
@@ -65,7 +66,8 @@ static tn_status keep_scores(const lexmask_session *session, const md_fvlm_optio
     const md_fvlm_config *config = md_fvlm_settings(session->model->fvlm);
     md_frame frame = md_fvlm_frame(config, found->height, found->width);
     int64_t names = session->names->vocabulary.classes;
-    lexmask_scores how = {.background = scored->score1.dim[1] > names,
+    lexmask_scores how = {.size = sizeof how,
+                          .background = scored->score1.dim[1] > names,
                           .renormalise = config->fusion_renormalise,
                           .alpha = options->alpha,
                           .beta = options->beta,

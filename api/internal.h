@@ -2,6 +2,7 @@
 // What stands behind the public handles.
 #pragma once
 
+#include "api/api_options.h"
 #include "api/api_status.h"
 #include "lexmask.h"
 #include "models/clip/clip.h"
@@ -21,6 +22,7 @@ struct lexmask_model {
     md_bpe *bpe;            // NULL without clip, or when none was wanted
     char clip_path[4096];
     char device[16], level[32]; // every session opens the backend that packed the weights
+    tn_dtype products;          // what a session's products multiply: TN_F32 or TN_BF16
 };
 
 struct lexmask_names {
@@ -51,6 +53,9 @@ struct lexmask_result {
     lexmask_scores scores;        // its arrays lie in kept; count 0 and kept NULL: none
     float *kept;
 };
+
+// A context of the model's device, level and number type.
+tn_status api_context(const lexmask_model *model, int threads, kn_ctx **out, tn_error *err);
 
 // What the options say of selection, over a model's own rules.
 void api_set_rules(const lexmask_session_options *options, nn_select_rules *rules);

@@ -12,6 +12,24 @@ const char *lexmask_version(void) {
     return LEXMASK_VERSION;
 }
 
+int lexmask_version_number(void) {
+    return LEXMASK_VERSION_NUMBER;
+}
+
+const char *lexmask_status_name(lexmask_status status) {
+    return tn_status_name((tn_status)status);
+}
+
+const char *const *lexmask_devices(void) {
+    static const char *const devices[] = {"cpu", NULL};
+    return devices;
+}
+
+const char *const *lexmask_dtypes(const char *device) {
+    static const char *const dtypes[] = {"f32", "bf16", NULL};
+    return device && kn_device_check(device, NULL) == TN_OK ? dtypes : NULL;
+}
+
 lexmask_status lexmask_level(char *text, size_t bytes, lexmask_error *err) {
     kn_ctx *kn;
     tn_error failure = {0};
@@ -22,8 +40,17 @@ lexmask_status lexmask_level(char *text, size_t bytes, lexmask_error *err) {
     return LEXMASK_OK;
 }
 
-void lexmask_model_options_init(lexmask_model_options *options) {
-    *options = (lexmask_model_options){.device = "cpu", .dtype = "f32", .bn_eps = -1};
+tn_status api_context(const lexmask_model *model, int threads, kn_ctx **out, tn_error *err) {
+    kn_ctx *kn;
+    const char *level = model->level[0] ? model->level : NULL;
+    TN_TRY(kn_open(model->device, level, api_threads(threads), &kn, err));
+    tn_status status =
+        model->products == TN_F32 ? TN_OK : kn_set_products(kn, model->products, err);
+    if (status == TN_OK)
+        *out = kn;
+    else
+        kn_close(kn);
+    return status;
 }
 
 static bool exists(const char *path) {
@@ -41,7 +68,7 @@ typedef struct paths {
 } paths;
 
 // A model folder holds detector.safetensors (or detector.pth) and clip/.
-static tn_status find_in_folder(bool detector_only, paths *p, tn_error *err) {
+static tn_status find_in_folder(bool use_clip, paths *p, tn_error *err) {
     const char *folder = p->folder;
     if (!exists(folder)) return tn_fail(err, TN_EIO, "%s: no such model folder", folder);
     p->fvlm = md_fvlm_is(folder);
@@ -53,7 +80,7 @@ static tn_status find_in_folder(bool detector_only, paths *p, tn_error *err) {
                        "%s: not a model folder: expected detector.safetensors (or detector.pth) "
                        "and clip/ in it, or an F-VLM's config.json",
                        folder);
-    if (!detector_only) TN_TRY(join(p->clip, folder, "clip", err));
+    if (use_clip) TN_TRY(join(p->clip, folder, "clip", err));
     return TN_OK;
 }
 
@@ -67,26 +94,71 @@ static tn_status find_files(const lexmask_model_options *options, paths *p, tn_e
     if (!options->folder && !options->detector)
         TN_TRY(md_shipped_model(p->folder, sizeof p->folder, err));
     if (p->folder[0])
-        TN_TRY(find_in_folder(options->detector_only, p, err));
+        TN_TRY(find_in_folder(options->use_clip, p, err));
     else
         TN_TRY(md_published_resolve(options->detector, p->detector, sizeof p->detector, err));
-    if (!p->folder[0] && options->clip && !options->detector_only)
+    if (!p->folder[0] && options->clip)
         TN_TRY(md_published_resolve(options->clip, p->clip, sizeof p->clip, err));
-    if (!p->clip[0] || options->no_tokenizer) return TN_OK;
+    if (!p->clip[0] || !options->use_tokenizer) return TN_OK;
     return md_find_tokenizer(p->clip, options->tokenizer, p->tokenizer, sizeof p->tokenizer, err);
 }
 
-static tn_status check_options(const lexmask_model_options *options, tn_error *err) {
-    if (options->dtype && strcmp(options->dtype, "f32") != 0)
-        return tn_fail(err, TN_EINVAL, "dtype '%s': expected f32", options->dtype);
-    if (options->size && (options->size < MD_FVLM_SIZE_LEAST || options->size > MD_FVLM_SIZE_MOST))
-        return tn_fail(err, TN_EINVAL, "pictures of %d pixels: expected %d to %d", options->size,
-                       MD_FVLM_SIZE_LEAST, MD_FVLM_SIZE_MOST);
-    if (options->activation && strcmp(options->activation, "gelu") != 0 &&
-        strcmp(options->activation, "quick_gelu") != 0)
+static tn_status check_dtype(const lexmask_model_options *o, tn_dtype *products, tn_error *err) {
+    char text[64] = "";
+    *products = TN_F32;
+    TN_TRY(kn_device_check(o->device, err));
+    for (const char *const *t = lexmask_dtypes(o->device); *t; t++) {
+        size_t used = strlen(text);
+        snprintf(text + used, sizeof text - used, "%s%s", used ? ", " : "", *t);
+        if (strcmp(*t, o->dtype) != 0) continue;
+        if (!strcmp(*t, "bf16")) *products = TN_BF16;
+        return TN_OK;
+    }
+    return tn_fail(err, TN_EUNSUPPORTED, "dtype '%s' is not known: device %s offers %s", o->dtype,
+                   o->device, text);
+}
+
+// Options that exclude each other, whatever the model is.
+static tn_status check_options(const lexmask_model_options *o, tn_error *err) {
+    if (o->folder && (o->detector || o->clip))
+        return tn_fail(err, TN_EINVAL,
+                       "model option folder stands for detector and clip: set one or the other");
+    if (!o->use_clip && o->clip)
+        return tn_fail(err, TN_EINVAL, "model option clip is set, and use_clip is 0");
+    if (!o->use_tokenizer && o->tokenizer)
+        return tn_fail(err, TN_EINVAL, "model option tokenizer is set, and use_tokenizer is 0");
+    if (o->activation && strcmp(o->activation, "gelu") != 0 &&
+        strcmp(o->activation, "quick_gelu") != 0)
         return tn_fail(err, TN_EINVAL, "activation '%s': expected gelu or quick_gelu",
-                       options->activation);
+                       o->activation);
     return TN_OK;
+}
+
+// Options that this kind of model does not use.
+static tn_status check_used(const lexmask_model_options *o, const paths *p, tn_error *err) {
+    const char *of_clip = o->heads != LEXMASK_DEFAULT        ? "heads"
+                          : o->text_heads != LEXMASK_DEFAULT ? "text_heads"
+                          : o->activation                    ? "activation"
+                                                             : NULL;
+    if (p->fvlm && !o->use_clip)
+        return tn_fail(err, TN_EINVAL,
+                       "model option use_clip is 0: an F-VLM has no classes of its own and cannot "
+                       "be used without its CLIP");
+    if (p->fvlm && (of_clip || o->bn_eps != LEXMASK_DEFAULT))
+        return tn_fail(err, TN_EINVAL, "model option %s is not used by an F-VLM",
+                       of_clip ? of_clip : "bn_eps");
+    if (!p->fvlm && o->picture_size != LEXMASK_DEFAULT)
+        return tn_fail(err, TN_EINVAL,
+                       "model option picture_size is for an F-VLM; this is a Mask R-CNN, which "
+                       "scales pictures itself");
+    if (!p->fvlm && !p->clip[0] && (of_clip || o->tokenizer))
+        return tn_fail(err, TN_EINVAL, "model option %s is not used without a CLIP",
+                       of_clip ? of_clip : "tokenizer");
+    return TN_OK;
+}
+
+static int64_t given_or(int value, int64_t automatic) {
+    return value == LEXMASK_DEFAULT ? automatic : value;
 }
 
 static tn_status open_tokenizer(const char *path, lexmask_model *model, tn_error *err) {
@@ -103,11 +175,11 @@ static tn_status open_tokenizer(const char *path, lexmask_model *model, tn_error
 static tn_status load_fvlm(const lexmask_model_options *options, const paths *p, kn_ctx *kn,
                            lexmask_model *model, tn_error *err) {
     char tokenizer[4096];
-    md_fvlm_open_options wanted = {.folder = p->folder, .size = options->size};
+    md_fvlm_open_options wanted = {.folder = p->folder, .size = given_or(options->picture_size, 0)};
     TN_TRY(md_fvlm_open(&wanted, kn, &model->fvlm, err));
     model->clip = md_fvlm_clip(model->fvlm);
     snprintf(model->clip_path, sizeof model->clip_path, "%s", md_fvlm_clip_path(model->fvlm));
-    if (options->no_tokenizer) return TN_OK;
+    if (!options->use_tokenizer) return TN_OK;
     const char *given =
         options->tokenizer ? options->tokenizer : md_fvlm_clip_tokenizer(model->fvlm);
     TN_TRY(md_find_tokenizer(model->clip_path, given, tokenizer, sizeof tokenizer, err));
@@ -126,10 +198,6 @@ static void tell_prefix(const lexmask_model_options *options, const char *path,
 static tn_status load(const lexmask_model_options *options, const paths *p, kn_ctx *kn,
                       lexmask_model *model, tn_error *err) {
     if (p->fvlm) return load_fvlm(options, p, kn, model, err);
-    if (options->size)
-        return tn_fail(err, TN_EINVAL,
-                       "a size of pictures is for an F-VLM; this is a Mask R-CNN, which "
-                       "scales them itself");
     md_mask_rcnn_options detector_options = md_mask_rcnn_default_options();
     detector_options.bn_eps = options->bn_eps;
     TN_TRY(md_mask_rcnn_open(p->detector, &detector_options, kn, &model->detector, err));
@@ -139,8 +207,8 @@ static tn_status load(const lexmask_model_options *options, const paths *p, kn_c
                      "the detector is a Faster R-CNN, without a mask head: boxes alone, no masks");
     if (!p->clip[0]) return TN_OK;
     md_clip_options clip_options = {
-        .heads = options->heads,
-        .text_heads = options->text_heads,
+        .heads = given_or(options->heads, 0),
+        .text_heads = given_or(options->text_heads, 0),
         .activation = options->activation,
     };
     TN_TRY(md_clip_open(p->clip, &clip_options, kn, &model->own_clip, err));
@@ -154,24 +222,31 @@ static tn_status load(const lexmask_model_options *options, const paths *p, kn_c
     return TN_OK;
 }
 
-static tn_status open_model(const lexmask_model_options *options, lexmask_model **out,
+static tn_status load_with(const lexmask_model_options *options, const paths *p,
+                           lexmask_model *model, tn_error *err) {
+    kn_ctx *kn = NULL;
+    TN_TRY(api_context(model, options->threads, &kn, err));
+    snprintf(model->level, sizeof model->level, "%s", kn_level(kn));
+    tn_status status = load(options, p, kn, model, err);
+    kn_close(kn);
+    return status;
+}
+
+static tn_status open_model(const lexmask_model_options *given, lexmask_model **out,
                             tn_error *err) {
     paths p;
-    kn_ctx *kn = NULL;
-    TN_TRY(check_options(options, err));
-    TN_TRY(find_files(options, &p, err));
-    const char *device = options->device ? options->device : "cpu";
-    TN_TRY(kn_open(device, NULL, options->threads, &kn, err));
+    lexmask_model_options options;
+    tn_dtype products;
+    TN_TRY(api_model_options(given, &options, err));
+    TN_TRY(check_options(&options, err));
+    TN_TRY(check_dtype(&options, &products, err));
+    TN_TRY(find_files(&options, &p, err));
+    TN_TRY(check_used(&options, &p, err));
     lexmask_model *model = tn_alloc_zero(1, sizeof *model);
-    tn_status status = TN_OK;
-    if (!model) {
-        status = tn_fail(err, TN_ENOMEM, "out of memory for a model");
-    } else {
-        snprintf(model->device, sizeof model->device, "%s", device);
-        snprintf(model->level, sizeof model->level, "%s", kn_level(kn));
-        status = load(options, &p, kn, model, err);
-    }
-    kn_close(kn);
+    if (!model) return tn_fail(err, TN_ENOMEM, "out of memory for a model");
+    snprintf(model->device, sizeof model->device, "%s", options.device);
+    model->products = products;
+    tn_status status = load_with(&options, &p, model, err);
     if (status == TN_OK)
         *out = model;
     else
@@ -182,7 +257,9 @@ static tn_status open_model(const lexmask_model_options *options, lexmask_model 
 lexmask_status lexmask_model_open(const lexmask_model_options *options, lexmask_model **model,
                                   lexmask_error *err) {
     tn_error failure = {0};
-    return api_status(open_model(options, model, &failure), &failure, err);
+    tn_status status = model ? open_model(options, model, &failure)
+                             : tn_fail(&failure, TN_EINVAL, "model is NULL");
+    return api_status(status, &failure, err);
 }
 
 void lexmask_model_close(lexmask_model *model) {
@@ -195,20 +272,19 @@ void lexmask_model_close(lexmask_model *model) {
 }
 
 int lexmask_model_has_masks(const lexmask_model *model) {
-    return model->fvlm || md_mask_rcnn_settings(model->detector)->mask_size > 0;
+    return model && (model->fvlm || md_mask_rcnn_settings(model->detector)->mask_size > 0);
 }
 
 int lexmask_model_is_fvlm(const lexmask_model *model) {
-    return model->fvlm != NULL;
+    return model && model->fvlm;
 }
 
 size_t lexmask_model_class_count(const lexmask_model *model) {
-    if (!model->detector) return 0;
+    if (!model || !model->detector) return 0;
     return (size_t)md_mask_rcnn_settings(model->detector)->classes;
 }
 
 const char *lexmask_model_class_at(const lexmask_model *model, size_t label) {
-    if (!model->detector) return NULL;
-    const md_mask_rcnn_config *config = md_mask_rcnn_settings(model->detector);
-    return label < (size_t)config->classes ? config->category[label] : NULL;
+    if (label >= lexmask_model_class_count(model)) return NULL;
+    return md_mask_rcnn_settings(model->detector)->category[label];
 }

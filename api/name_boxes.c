@@ -7,7 +7,7 @@
 
 static tn_status check(const lexmask_session *session, const float *boxes, size_t count,
                        tn_error *err) {
-    if (session->options.mode != LEXMASK_CROP)
+    if (session->options.mode != LEXMASK_MODE_CROP)
         return tn_fail(err, TN_EINVAL, "boxes are named in crop mode");
     if (count > INT32_MAX || (count && !boxes))
         return tn_fail(err, TN_EINVAL, "%zu boxes, or none given", count);

@@ -7,10 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 
-void lexmask_names_options_init(lexmask_names_options *options) {
-    *options = (lexmask_names_options){.use_cache = 1};
-}
-
 static tn_status parse(const lexmask_names_options *options, md_names *out, tn_error *err) {
     int ways = (options->names != NULL) + (options->text != NULL) + (options->file != NULL);
     if (ways != 1)
@@ -51,7 +47,8 @@ static tn_status embed(const lexmask_model *model, const lexmask_names_options *
     };
     nn_ctx cx = {.err = err};
     tn_arena step = {0};
-    tn_status status = kn_open(model->device, model->level, options->threads, &cx.kn, err);
+    tn_status status =
+        kn_open(model->device, model->level, api_threads(options->threads), &cx.kn, err);
     if (status == TN_OK) status = tn_arena_init_large(&step, err);
     cx.step = &step;
     if (status == TN_OK && model->fvlm)
@@ -71,13 +68,31 @@ static tn_status add_others(const lexmask_model *model, const lexmask_names_opti
                             lexmask_names *names, tn_error *err) {
     static const md_names none = {0};
     const md_names *known = model->fvlm ? md_fvlm_contrast(model->fvlm) : NULL;
-    bool compete = known && !options->no_contrast && !options->embeddings;
+    bool compete = known && options->contrast && !options->embeddings;
     if (known) TN_TRY(api_names_hint(model, options, &names->parsed, err));
     return md_names_join(&names->parsed, compete ? known : &none, &names->all, err);
 }
 
-static tn_status make(const lexmask_model *model, const lexmask_names_options *options,
+static tn_status check_used(const lexmask_model *model, const lexmask_names_options *o,
+                            tn_error *err) {
+    if (!o->contrast && !model->fvlm)
+        return tn_fail(err, TN_EINVAL, "names option contrast is used by an F-VLM only");
+    const char *unused = !o->embeddings                                   ? NULL
+                         : o->prompt_count                                ? "prompts"
+                         : o->background && strcmp(o->background, "none") ? "background"
+                         : !o->contrast                                   ? "contrast"
+                                                                          : NULL;
+    if (!unused) return TN_OK;
+    return tn_fail(err, TN_EINVAL, "names option %s is not used with ready embeddings", unused);
+}
+
+static tn_status make(const lexmask_model *model, const lexmask_names_options *given,
                       lexmask_names **out, tn_error *err) {
+    lexmask_names_options taken;
+    const lexmask_names_options *options = &taken;
+    if (!model || !out) return tn_fail(err, TN_EINVAL, "%s is NULL", model ? "names" : "model");
+    TN_TRY(api_names_options(given, &taken, err));
+    TN_TRY(check_used(model, options, err));
     if (!model->clip)
         return tn_fail(err, TN_EINVAL,
                        "the model has no CLIP, so it knows no words: only the "
@@ -111,7 +126,7 @@ void lexmask_names_free(lexmask_names *names) {
 }
 
 size_t lexmask_names_count(const lexmask_names *names) {
-    return (size_t)names->parsed.classes;
+    return names ? (size_t)names->parsed.classes : 0;
 }
 
 const char *lexmask_names_at(const lexmask_names *names, size_t i) {

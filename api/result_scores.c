@@ -52,8 +52,6 @@ tn_status api_result_scores(const lexmask_session *session, const md_frame *fram
     return TN_OK;
 }
 
-int lexmask_result_scores(const lexmask_result *result, lexmask_scores *scores) {
-    if (!result->kept) return 0;
-    *scores = result->scores;
-    return 1;
+const lexmask_scores *lexmask_result_scores(const lexmask_result *result) {
+    return result && result->kept ? &result->scores : NULL;
 }

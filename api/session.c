@@ -5,45 +5,30 @@
 
 #include <string.h>
 
-void lexmask_session_options_init(lexmask_session_options *options) {
-    *options = (lexmask_session_options){.mode = LEXMASK_CROP,
-                                         .crop_shape = LEXMASK_SQUARE,
-                                         .score = -1,
-                                         .nms = -1,
-                                         .objectness = -1,
-                                         .alpha = -1,
-                                         .beta = -1};
-}
-
 static tn_status check(const lexmask_model *model, const lexmask_names *names,
                        const lexmask_session_options *o, tn_error *err) {
-    if (o->mode != LEXMASK_CROP && o->mode != LEXMASK_CLOSED)
-        return tn_fail(err, TN_EINVAL, "mode %d: expected crop or closed", (int)o->mode);
-    if (o->mode == LEXMASK_CROP && (!model->clip || !names))
-        return tn_fail(err, TN_EINVAL, "the crop mode needs a model with a CLIP, and names");
-    if (o->mode == LEXMASK_CLOSED && model->fvlm)
+    if (o->mode == LEXMASK_MODE_CLOSED && model->fvlm)
         return tn_fail(err, TN_EINVAL,
                        "the closed mode needs a detector with classes of its own; this model is an "
                        "F-VLM");
-    if (!model->fvlm && (o->score2 || o->novel || o->alpha >= 0 || o->beta >= 0))
-        return tn_fail(err, TN_EINVAL,
-                       "score2, alpha, beta and novel are for an F-VLM; this model is none");
-    if (o->alpha > 1 || o->beta > 1) return tn_fail(err, TN_EINVAL, "alpha or beta is over 1");
-    if (o->score > 1 || o->nms > 1 || o->objectness > 1 || o->top < 0 || o->proposals < 0 ||
-        o->clip_batch < 0 ||
-        (o->crop_context != 0 && !(o->crop_context >= 1 && o->crop_context <= 10)))
-        return tn_fail(err, TN_EINVAL, "a threshold, count or crop context is out of its range");
-    return TN_OK;
+    if (o->mode == LEXMASK_MODE_CROP && (!model->clip || !names))
+        return tn_fail(err, TN_EINVAL, "the crop mode needs a model with a CLIP, and names");
+    if (o->mode == LEXMASK_MODE_CLOSED && names)
+        return tn_fail(err, TN_EINVAL, "the closed mode does not use names");
+    return api_session_used(o, api_kind(model->fvlm, o->mode), err);
 }
 
 static tn_status open_session(const lexmask_model *model, const lexmask_names *names,
-                              const lexmask_session_options *options, lexmask_session **out,
+                              const lexmask_session_options *given, lexmask_session **out,
                               tn_error *err) {
-    TN_TRY(check(model, names, options, err));
+    lexmask_session_options options;
+    if (!model || !out) return tn_fail(err, TN_EINVAL, "%s is NULL", model ? "session" : "model");
+    TN_TRY(api_session_options(given, &options, err));
+    TN_TRY(check(model, names, &options, err));
     lexmask_session *session = tn_alloc_zero(1, sizeof *session);
     if (!session) return tn_fail(err, TN_ENOMEM, "out of memory for a session");
-    session->model = model, session->names = names, session->options = *options;
-    tn_status status = kn_open(model->device, model->level, options->threads, &session->kn, err);
+    session->model = model, session->names = names, session->options = options;
+    tn_status status = api_context(model, options.threads, &session->kn, err);
     if (status == TN_OK) status = tn_arena_init_large(&session->step, err);
     if (status == TN_OK && model->fvlm) status = api_fvlm_session(session, err);
     if (status == TN_OK)
@@ -68,18 +53,10 @@ void lexmask_session_free(lexmask_session *session) {
     tn_free(session);
 }
 
-static nn_select_rules rules_of(const lexmask_session *session) {
-    const lexmask_session_options *o = &session->options;
-    nn_select_rules rules = o->mode == LEXMASK_CLOSED ? md_mask_rcnn_rules(session->model->detector)
-                                                      : md_crop_default_options().rules;
-    api_set_rules(o, &rules);
-    return rules;
-}
-
 void api_set_rules(const lexmask_session_options *o, nn_select_rules *rules) {
-    if (o->score >= 0) rules->score = o->score;
-    if (o->nms >= 0) rules->nms = o->nms;
-    if (o->top) rules->top = o->top;
+    if (o->score != LEXMASK_DEFAULT) rules->score = o->score;
+    if (o->nms != LEXMASK_DEFAULT) rules->nms = o->nms;
+    if (o->top != LEXMASK_DEFAULT) rules->top = o->top;
 }
 
 // False cancels.
@@ -90,25 +67,26 @@ bool api_go_on(void *user, double done) {
 
 static tn_status run_closed(lexmask_session *session, nn_ctx *cx, const tn_tensor *image,
                             lexmask_result **result) {
-    nn_select_rules rules = rules_of(session);
+    nn_select_rules rules = md_mask_rcnn_rules(session->model->detector);
     md_found found;
+    api_set_rules(&session->options, &rules);
     if (!api_go_on(session, 0)) return tn_fail(cx->err, TN_ECANCELLED, "cancelled");
     TN_TRY(md_mask_rcnn_detect(cx, session->model->detector, image, &rules, &found));
     return api_result_new(session, image, &found, result, cx->err);
 }
 
-_Static_assert((int)LEXMASK_RPN == (int)MD_OBJECTNESS_RPN, "the sources differ");
+_Static_assert((int)LEXMASK_OBJECTNESS_RPN == (int)MD_OBJECTNESS_RPN &&
+                   (int)LEXMASK_CROP_SHAPE_SQUARE == (int)MD_CROP_SQUARE,
+               "numbers of enumerators differ");
 
 md_crop_options api_crop_options(lexmask_session *session) {
     const lexmask_session_options *o = &session->options;
     md_crop_options options = md_crop_default_options();
-    options.rules = rules_of(session);
-    options.crops.shape = o->crop_shape == LEXMASK_TIGHT ? MD_CROP_TIGHT : MD_CROP_SQUARE;
-    if (o->crop_context > 0) options.crops.context = o->crop_context;
-    options.source = (md_objectness)o->objectness_of;
-    if (o->objectness >= 0) options.objectness = o->objectness;
-    if (o->proposals) options.proposals = o->proposals;
-    if (o->clip_batch) options.crops.batch = o->clip_batch;
+    api_set_rules(o, &options.rules);
+    options.crops.shape = (md_crop_shape)o->crop_shape, options.crops.context = o->crop_context;
+    options.source = (md_objectness)o->objectness_of, options.objectness = o->objectness;
+    if (o->proposals != LEXMASK_DEFAULT) options.proposals = o->proposals;
+    options.crops.batch = o->clip_batch;
     options.crops.go_on = api_go_on, options.crops.user = session;
     return options;
 }
@@ -127,7 +105,7 @@ static tn_status run(lexmask_session *session, tn_tensor *image, lexmask_result 
                      tn_error *err) {
     nn_ctx cx = {.kn = session->kn, .step = &session->step, .err = err};
     tn_status status = session->model->fvlm ? api_fvlm_run(session, &cx, image, result)
-                       : session->options.mode == LEXMASK_CLOSED
+                       : session->options.mode == LEXMASK_MODE_CLOSED
                            ? run_closed(session, &cx, image, result)
                            : run_crop(session, &cx, image, result);
     tn_arena_reset(&session->step, 0);
@@ -139,7 +117,9 @@ lexmask_status lexmask_run_file(lexmask_session *session, const char *path, lexm
                                 lexmask_error *err) {
     tn_error failure = {0};
     tn_tensor image;
-    tn_status status = io_image_read(path, session->options.max_pixels, &image, &failure);
+    tn_status status = !session || !path || !result
+                           ? tn_fail(&failure, TN_EINVAL, "session, path or result is NULL")
+                           : io_image_read(path, session->options.max_pixels, &image, &failure);
     if (status != TN_OK) return api_status(status, &failure, err);
     status = run(session, &image, result, &failure);
     if (status != TN_OK && status != TN_ECANCELLED) tn_fail_prefix(&failure, "%s", path);
@@ -148,7 +128,7 @@ lexmask_status lexmask_run_file(lexmask_session *session, const char *path, lexm
 
 static tn_status check_pixels(const lexmask_session *session, const void *pixels, int width,
                               int height, size_t stride, int channels, tn_error *err) {
-    int64_t limit = session->options.max_pixels ? session->options.max_pixels : IO_MAX_PIXELS;
+    int64_t limit = session->options.max_pixels;
     if (!pixels) return tn_fail(err, TN_EINVAL, "pixels is NULL");
     if (!channels) return tn_fail(err, TN_EINVAL, "unknown pixel format");
     if (width < 1 || height < 1)
@@ -167,9 +147,9 @@ static int layout(lexmask_pixels format, int offset[3]) {
     static const struct {
         int offset[3], channels;
     } layouts[] = {
-        [LEXMASK_RGB] = {{0, 1, 2}, 3},  [LEXMASK_BGR] = {{2, 1, 0}, 3},
-        [LEXMASK_RGBA] = {{0, 1, 2}, 4}, [LEXMASK_BGRA] = {{2, 1, 0}, 4},
-        [LEXMASK_GREY] = {{0, 0, 0}, 1},
+        [LEXMASK_PIXELS_RGB] = {{0, 1, 2}, 3},  [LEXMASK_PIXELS_BGR] = {{2, 1, 0}, 3},
+        [LEXMASK_PIXELS_RGBA] = {{0, 1, 2}, 4}, [LEXMASK_PIXELS_BGRA] = {{2, 1, 0}, 4},
+        [LEXMASK_PIXELS_GREY] = {{0, 0, 0}, 1},
     };
     if ((unsigned)format >= sizeof layouts / sizeof *layouts) return 0;
     memcpy(offset, layouts[format].offset, sizeof layouts[format].offset);

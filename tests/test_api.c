@@ -55,8 +55,8 @@ static void a_file_and_its_pixels_give_the_same(void **state) {
         for (size_t x = 0; x < w; x++)
             for (size_t c = 0; c < 3; c++)
                 bgra[y * stride + 4 * x + c] = tn_u8(&image)[(y * w + x) * 3 + 2 - c];
-    API_OK(lexmask_run_pixels(session, bgra, (int)w, (int)h, stride, LEXMASK_BGRA, &from_pixels,
-                              &err));
+    API_OK(lexmask_run_pixels(session, bgra, (int)w, (int)h, stride, LEXMASK_PIXELS_BGRA,
+                              &from_pixels, &err));
     assert_same(from_file, from_pixels);
     free(bgra);
     tn_free(image.data);
@@ -194,7 +194,7 @@ static void memory_stays_flat(void **state) {
     for (int i = 0; i < 60; i++) {
         lexmask_result *result;
         for (int k = 0; k < 64 * 64; k++) pixels[k] = (uint8_t)(k * (i + 1) * 31);
-        API_OK(lexmask_run_pixels(session, pixels, 64, 64, 0, LEXMASK_GREY, &result, &err));
+        API_OK(lexmask_run_pixels(session, pixels, 64, 64, 0, LEXMASK_PIXELS_GREY, &result, &err));
         lexmask_result_free(result);
         if (i == 19) after_few = resident_kb();
     }
@@ -231,14 +231,14 @@ static void mistakes_come_back_as_text(void **state) {
     uint8_t pixel[3] = {0};
     assert_int_equal(lexmask_run_file(session, "no/such.jpg", &result, &err), LEXMASK_EIO);
     assert_non_null(strstr(err.text, "no/such.jpg"));
-    assert_int_equal(lexmask_run_pixels(session, NULL, 1, 1, 0, LEXMASK_RGB, &result, &err),
+    assert_int_equal(lexmask_run_pixels(session, NULL, 1, 1, 0, LEXMASK_PIXELS_RGB, &result, &err),
                      LEXMASK_EINVAL);
-    assert_int_equal(lexmask_run_pixels(session, pixel, 0, 1, 0, LEXMASK_RGB, &result, &err),
+    assert_int_equal(lexmask_run_pixels(session, pixel, 0, 1, 0, LEXMASK_PIXELS_RGB, &result, &err),
                      LEXMASK_EINVAL);
-    assert_int_equal(lexmask_run_pixels(session, pixel, 1, 1, 2, LEXMASK_RGB, &result, &err),
+    assert_int_equal(lexmask_run_pixels(session, pixel, 1, 1, 2, LEXMASK_PIXELS_RGB, &result, &err),
                      LEXMASK_EINVAL);
     assert_int_equal(
-        lexmask_run_pixels(session, pixel, 100000, 100000, 0, LEXMASK_RGB, &result, &err),
+        lexmask_run_pixels(session, pixel, 100000, 100000, 0, LEXMASK_PIXELS_RGB, &result, &err),
         LEXMASK_EINVAL);
     assert_int_equal(lexmask_run_pixels(session, pixel, 1, 1, 0, (lexmask_pixels)77, &result, &err),
                      LEXMASK_EINVAL);
@@ -257,7 +257,7 @@ static void mistakes_come_back_as_text(void **state) {
     assert_int_equal(lexmask_model_open(&model_options, &none, &err), LEXMASK_EDEVICE);
     assert_non_null(strstr(err.text, "abacus"));
     assert_null(none);
-    model_options.device = "cpu", model_options.no_tokenizer = 1;
+    model_options.device = "cpu", model_options.use_tokenizer = 0;
     API_OK(lexmask_model_open(&model_options, &none, &err));
     lexmask_names_options words;
     lexmask_names_options_init(&words);

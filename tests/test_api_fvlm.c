@@ -61,8 +61,7 @@ static void detections(void **state) {
         for (int k = 0; k < 4; k++) assert_true(isfinite(d->box[k]) && d->box[k] >= 0);
     }
     assert_true(lexmask_result_proposal_count(result) > 0);
-    lexmask_scores scores;
-    assert_int_equal(lexmask_result_scores(result, &scores), 0);
+    assert_null(lexmask_result_scores(result));
     const char *rle;
     API_OK(lexmask_result_rle(result, 0, &rle, &err));
     lexmask_result_free(result);
@@ -74,22 +73,22 @@ static void kept_scores(void **state) {
     lexmask_session_options options = plain();
     options.keep_scores = 1, options.alpha = 0.2, options.beta = 0.6;
     lexmask_result *result = run(&options);
-    lexmask_scores s;
-    assert_int_equal(lexmask_result_scores(result, &s), 1);
-    assert_int_equal(s.columns, 4);
+    const lexmask_scores *s = lexmask_result_scores(result);
+    assert_non_null(s);
+    assert_int_equal(s->columns, 4);
     const lexmask_detection *best = lexmask_result_at(result, 0);
     double most = 0;
-    for (size_t i = 0; i < s.count; i++) {
+    for (size_t i = 0; i < s->count; i++) {
         double fused[4], sum = 0;
         for (int t = 0; t < 4; t++) {
             double w = t == 0 ? 0.2 : 0.6; // "red heart" is what it was trained on
-            double p1 = (double)s.score1[4 * i + (size_t)t],
-                   p2 = (double)s.score2[4 * i + (size_t)t];
+            double p1 = (double)s->score1[4 * i + (size_t)t],
+                   p2 = (double)s->score2[4 * i + (size_t)t];
             fused[t] = t < 3 ? pow(p1, 1 - w) * pow(p2, w) : p1;
             sum += fused[t];
         }
         for (int t = 0; t < 3; t++)
-            most = fmax(most, fused[t] / sum * sqrt((double)s.objectness[i]));
+            most = fmax(most, fused[t] / sum * sqrt((double)s->objectness[i]));
     }
     ASSERT_WITHIN(fabs(most - (double)best->score), 1e-5);
     lexmask_result_free(result);
@@ -172,7 +171,7 @@ static void misuse(void **state) {
     refuse(&options, "guess");
     options = plain(), options.alpha = 2;
     refuse(&options, "alpha");
-    options = plain(), options.mode = LEXMASK_CLOSED;
+    options = plain(), options.mode = LEXMASK_MODE_CLOSED;
     refuse(&options, "closed");
 }
 

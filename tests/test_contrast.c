@@ -33,7 +33,7 @@ static double overlap(const lexmask_detection *a, const lexmask_detection *b) {
 }
 
 // Boxes are named by CLIP alone.
-static void open_all(const char *text, int no_contrast) {
+static void open_all(const char *text, int contrast) {
     lexmask_model_options from; // no folder: $LEXMASK_MODEL
     lexmask_names_options words;
     lexmask_session_options how;
@@ -42,7 +42,7 @@ static void open_all(const char *text, int no_contrast) {
     from.threads = 1;
     lexmask_names_options_init(&words);
     words.text = text, words.background = "none", words.use_cache = 0, words.threads = 1;
-    words.no_contrast = no_contrast, words.log = remember;
+    words.contrast = contrast, words.log = remember;
     lexmask_session_options_init(&how);
     how.threads = 1, how.score2 = "crop", how.alpha = how.beta = 1, how.score = 0;
     how.agnostic = agnostic, how.nms = agnostic ? 0.1 : -1;
@@ -58,9 +58,9 @@ static void close_all(void) {
 }
 
 // What the pizza and the guitar of the picture are called.
-static void name_both(const char *text, int no_contrast, int labels[2], float scores[2]) {
+static void name_both(const char *text, int contrast, int labels[2], float scores[2]) {
     static const float boxes[8] = {210, 195, 275, 261, 305, 371, 371, 438};
-    open_all(text, no_contrast);
+    open_all(text, contrast);
     if (lexmask_name_boxes_file(session, CONTRAST_PICTURE, boxes, 2, labels, scores, &err))
         fail_msg("%s", err.text);
     close_all();
@@ -70,10 +70,10 @@ static void one_name_does_not_name_everything(void **state) {
     (void)state;
     int labels[2];
     float scores[2];
-    name_both("pizza", 1, labels, scores);
+    name_both("pizza", 0, labels, scores);
     assert_int_equal(labels[1], 0); // there is no other word
     ASSERT_WITHIN(1 - (double)scores[1], 1e-6);
-    name_both("pizza", 0, labels, scores);
+    name_both("pizza", 1, labels, scores);
     assert_int_equal(labels[0], 0);
     assert_int_equal(labels[1], -1);
     assert_true(scores[0] > 0.5f);
@@ -86,8 +86,8 @@ static void all_names_are_the_same_with_and_without(void **state) {
     int with[2], without[2];
     float scores[2], same[2];
     const char *all = "rocket,guitar,Pizza|pie,red heart,unicorn,penguin";
-    name_both(all, 0, with, scores);
-    name_both(all, 1, without, same);
+    name_both(all, 1, with, scores);
+    name_both(all, 0, without, same);
     for (int i = 0; i < 2; i++) {
         assert_int_equal(with[i], without[i]);
         assert_true(scores[i] == same[i]);
@@ -100,11 +100,11 @@ static void strange_names_are_told(void **state) {
     (void)state;
     int labels[2];
     float scores[2];
-    name_both("guitars,carburetor,pizza", 0, labels, scores);
+    name_both("guitars,carburetor,pizza", 1, labels, scores);
     assert_string_equal(said, "'guitars' is not among the 6 names that this model was trained on: "
                               "did you mean 'guitar'?\n'carburetor' is not among the 6 names that "
                               "this model was trained on\n");
-    name_both("aa,bb,cc,dd,ee,ff,gg", 0, labels, scores);
+    name_both("aa,bb,cc,dd,ee,ff,gg", 1, labels, scores);
     assert_non_null(strstr(said, "nor are 2 more of the names that you gave\n"));
     assert_null(strstr(said, "'ff'"));
 }
@@ -112,7 +112,7 @@ static void strange_names_are_told(void **state) {
 static void only_what_was_asked_for_is_given(void **state) {
     (void)state;
     lexmask_result *result;
-    open_all("pizza,unicorn,red heart", 0);
+    open_all("pizza,unicorn,red heart", 1);
     if (lexmask_run_file(session, CONTRAST_PICTURE, &result, &err)) fail_msg("%s", err.text);
     assert_true(lexmask_result_count(result) > 3);
     for (size_t i = 0; i < lexmask_result_count(result); i++) {
@@ -132,7 +132,7 @@ static void each_box_once(void **state) {
     (void)state;
     lexmask_result *result;
     agnostic = 1;
-    open_all("pizza,unicorn,red heart,guitar,penguin,rocket", 0);
+    open_all("pizza,unicorn,red heart,guitar,penguin,rocket", 1);
     agnostic = 0;
     if (lexmask_run_file(session, CONTRAST_PICTURE, &result, &err)) fail_msg("%s", err.text);
     size_t count = lexmask_result_count(result);

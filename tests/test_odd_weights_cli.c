@@ -187,7 +187,7 @@ static void a_faster_rcnn_in_a_program(void **state) {
     lexmask_model_options_init(&how);
     lexmask_session_options_init(&session_how);
     how.detector = path;
-    session_how.mode = LEXMASK_CLOSED;
+    session_how.mode = LEXMASK_MODE_CLOSED;
     assert_int_equal(lexmask_model_open(&how, &model, &err), LEXMASK_OK);
     assert_false(lexmask_model_has_masks(model));
     assert_int_equal(lexmask_session_new(model, NULL, &session_how, &session, &err), LEXMASK_OK);

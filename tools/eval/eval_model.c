@@ -83,12 +83,12 @@ static tn_status open_scores(tool_eval_run *run, const tool_data_model *model,
 
 static tn_status keep_scores(tool_eval_run *run, const tool_data_model *model, int64_t id,
                              const lexmask_result *result, tn_error *err) {
-    lexmask_scores scores;
-    if (!lexmask_result_scores(result, &scores))
+    const lexmask_scores *scores = lexmask_result_scores(result);
+    if (!scores)
         return tn_fail(err, TN_EINVAL, "this model has no two scores to keep: only an F-VLM has");
-    if (!run->scores_open) TN_TRY(open_scores(run, model, &scores, err));
-    return io_scores_writer_add(&run->scores, id, (int64_t)scores.count, scores.boxes,
-                                scores.objectness, scores.score1, scores.score2, err);
+    if (!run->scores_open) TN_TRY(open_scores(run, model, scores, err));
+    return io_scores_writer_add(&run->scores, id, (int64_t)scores->count, scores->boxes,
+                                scores->objectness, scores->score1, scores->score2, err);
 }
 
 static tn_status run_one(tool_eval_run *run, const tool_data_model *model,

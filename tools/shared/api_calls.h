@@ -7,6 +7,10 @@
 
 // The API's status numbers and texts are the library's own.
 tn_status tool_api_status(lexmask_status status, const lexmask_error *from, tn_error *to);
+// A count that was not given is 0 in a command's options.
+static inline int tool_api_count(int64_t given) {
+    return given ? (int)given : LEXMASK_DEFAULT;
+}
 // Its callbacks: messages as the command's own, and Ctrl-C as a wish to stop. user is not used.
 void tool_api_log(void *user, lexmask_log_level level, const char *text);
 int tool_api_cancelled(void *user, double done);

@@ -176,11 +176,12 @@ tn_status tool_model_open(tool_model *out, tn_error *err) {
     options.folder = c->model, options.detector = c->detector;
     options.clip = clip->clip, options.tokenizer = clip->tokenizer;
     options.device = tool_context.device, options.dtype = tool_context.dtype;
-    options.threads = (int)tool_context.threads;
-    options.size = (int)c->size, options.heads = (int)clip->heads;
-    options.text_heads = (int)clip->text_heads, options.activation = clip->activation;
+    options.threads = tool_api_count(tool_context.threads);
+    options.picture_size = tool_api_count(c->size);
+    options.heads = tool_api_count(clip->heads);
+    options.text_heads = tool_api_count(clip->text_heads), options.activation = clip->activation;
     options.bn_eps = c->bn_eps, options.log = tool_api_log;
-    options.detector_only = tool_model_closed(c), options.no_tokenizer = c->embeddings != NULL;
+    options.use_clip = !tool_model_closed(c), options.use_tokenizer = !c->embeddings;
     lexmask_error failure = {0};
     return tool_api_status(lexmask_model_open(&options, &out->model, &failure), &failure, err);
 }
@@ -189,8 +190,8 @@ tn_status tool_model_names(tool_model *model, lexmask_names_options wanted, tn_e
     const tool_model_choice *c = &tool_chosen;
     wanted.prompts = c->prompts.word, wanted.prompt_count = c->prompts.count;
     wanted.background = c->background, wanted.embeddings = c->embeddings;
-    wanted.use_cache = !c->no_cache, wanted.no_contrast = c->no_contrast;
-    wanted.threads = (int)tool_context.threads;
+    wanted.use_cache = !c->no_cache, wanted.contrast = !c->no_contrast;
+    wanted.threads = tool_api_count(tool_context.threads);
     wanted.log = tool_api_log, wanted.progress = tool_sentences_progress;
     lexmask_error failure = {0};
     return tool_api_status(lexmask_names_new(model->model, &wanted, &model->names, &failure),
@@ -201,15 +202,19 @@ lexmask_session_options tool_model_session_options(const tool_model *model) {
     const tool_model_choice *c = &tool_chosen;
     lexmask_session_options options;
     lexmask_session_options_init(&options);
-    options.mode = tool_model_closed(c) ? LEXMASK_CLOSED : LEXMASK_CROP;
-    options.threads = (int)tool_context.threads, options.max_pixels = c->max_megapixels * 1000000;
-    options.proposals = (int)c->proposals, options.clip_batch = (int)c->clip_batch;
-    if (c->crop_shape)
-        options.crop_shape = strcmp(c->crop_shape, "tight") ? LEXMASK_SQUARE : LEXMASK_TIGHT;
-    options.crop_context = c->crop_context, options.objectness = c->objectness;
+    options.mode = tool_model_closed(c) ? LEXMASK_MODE_CLOSED : LEXMASK_MODE_CROP;
+    options.threads = tool_api_count(tool_context.threads);
+    if (c->max_megapixels) options.max_pixels = c->max_megapixels * 1000000;
+    options.proposals = tool_api_count(c->proposals);
+    if (c->clip_batch) options.clip_batch = (int)c->clip_batch;
+    if (c->crop_shape && !strcmp(c->crop_shape, "tight"))
+        options.crop_shape = LEXMASK_CROP_SHAPE_TIGHT;
+    if (c->crop_context > 0) options.crop_context = c->crop_context;
+    if (c->objectness >= 0) options.objectness = c->objectness;
     if (c->objectness_of)
-        options.objectness_of = strcmp(c->objectness_of, "rpn") ? LEXMASK_HEAD : LEXMASK_RPN;
-    options.score = c->score, options.nms = c->nms, options.top = (int)c->top;
+        options.objectness_of =
+            strcmp(c->objectness_of, "rpn") ? LEXMASK_OBJECTNESS_HEAD : LEXMASK_OBJECTNESS_RPN;
+    options.score = c->score, options.nms = c->nms, options.top = tool_api_count(c->top);
     options.score2 = c->score2, options.alpha = c->alpha, options.beta = c->beta;
     bool fvlm = lexmask_model_is_fvlm(model->model);
     options.novel = fvlm ? c->novel : NULL;
