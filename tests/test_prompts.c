@@ -44,6 +44,13 @@ static void a_list_that_cannot_be_used_is_refused(void **state) {
         {"caf\u00e9,cafe\u0301", "name 2"},
         {"a  b,a b", "name 2"},
         {"ok,b\xffs", "byte 4 "},
+        {"cat,\"dog", "name 2: \"dog, expected a closing quote"},
+        {"cat,\"dog\" x,a", "name 2: \"dog\" x, expected a closing quote"},
+        {"\"dog\"\"", "name 1: \"dog\"\", expected a closing quote"},
+        {"cat,\"", "name 2: \", expected a closing quote"},
+        {"\"a|b\"", "name 1: \"a|b\", expected a name without '|'"},
+        {"cat,\" \"", "name 2: an empty name"},
+        {"cat,\"cat\"", "name 2: \"cat\" is to CLIP the same text"},
     };
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         md_names names;
@@ -70,6 +77,54 @@ static void a_file_has_a_class_on_each_line(void **state) {
     assert_string_equal(names.label[2], "a, b");
     assert_string_equal(names.label[3], "last");
     md_names_deinit(&names);
+}
+
+static void a_name_may_be_in_quotes(void **state) {
+    (void)state;
+    static const char *const phrase[] = {"rock, paper", "say \"hi\"", "#1", "5\" nail", "a", "b"};
+    md_names names;
+    tn_error err;
+    ASSERT_OK(md_names_parse("\"rock, paper\" | \"say \"\"hi\"\"\",\"#1\",5\" nail, \" a\"|\"b\"",
+                             &names, &err),
+              err);
+    assert_int_equal(names.classes, 4);
+    assert_int_equal(names.phrases, 6);
+    for (int i = 0; i < 6; i++) assert_string_equal(names.phrase[i], phrase[i]);
+    assert_int_equal(names.class_of[1], 0);
+    md_names_deinit(&names);
+    const char *path = temporary_text(
+        "quotes.txt", "# a comment\r\n\"remote control\"\r\n  \"#1\" | \"x\" \r\n5\" nail\r\n");
+    ASSERT_OK(md_names_read(path, &names, &err), err);
+    assert_int_equal(names.classes, 3);
+    assert_string_equal(names.label[0], "remote control");
+    assert_string_equal(names.label[1], "#1");
+    assert_string_equal(names.phrase[2], "x");
+    assert_string_equal(names.label[2], "5\" nail");
+    md_names_deinit(&names);
+    static const char *const list[] = {"\"cat\"", "\"dog, cow"}; // not read in an array
+    ASSERT_OK(md_names_take(list, 2, &names, &err), err);
+    assert_string_equal(names.label[0], "\"cat\"");
+    assert_string_equal(names.label[1], "\"dog, cow");
+    md_names_deinit(&names);
+}
+
+static void names_of_lvis_become_plain(void **state) {
+    (void)state;
+    static const char *const table[][2] = {
+        {"cow_(animal)", "cow (animal)"},
+        {"bow_(decorative_ribbons)", "bow (decorative ribbons)"},
+        {"flip-flop_(sandal)", "flip-flop (sandal)"},
+        {"_a__b _c_", "a b c"},
+        {"cat", "cat"},
+        {"___", ""},
+        {"", ""},
+    };
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        char name[64];
+        strcpy(name, table[i][0]);
+        md_name_from_lvis(name);
+        assert_string_equal(name, table[i][1]);
+    }
 }
 
 static void a_file_that_cannot_be_used_is_refused(void **state) {
@@ -189,6 +244,8 @@ int main(void) {
         cmocka_unit_test(a_list_has_classes_and_synonyms),
         cmocka_unit_test(a_list_that_cannot_be_used_is_refused),
         cmocka_unit_test(a_file_has_a_class_on_each_line),
+        cmocka_unit_test(a_name_may_be_in_quotes),
+        cmocka_unit_test(names_of_lvis_become_plain),
         cmocka_unit_test(a_file_that_cannot_be_used_is_refused),
         cmocka_unit_test(many_names_are_read_fast),
         cmocka_unit_test(templates_take_the_name),

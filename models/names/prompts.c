@@ -20,10 +20,11 @@ typedef struct reader {
     size_t *place; // [phrases] number of the name, or of the line
     size_t room;   // phrases that fit
     const char *unit;
+    bool quotes; // a name may be in quotes
 } reader;
 
-static tn_status reader_init(reader *r, const char *unit, size_t room, tn_error *err) {
-    *r = (reader){.unit = unit, .room = room};
+static tn_status reader_init(reader *r, const char *unit, size_t room, bool quotes, tn_error *err) {
+    *r = (reader){.unit = unit, .room = room, .quotes = quotes};
     r->names.phrase = tn_alloc_zero(room, sizeof *r->names.phrase);
     r->names.class_of = tn_alloc_zero(room, sizeof *r->names.class_of);
     r->names.label = tn_alloc_zero(room, sizeof *r->names.label);
@@ -40,19 +41,62 @@ void md_names_deinit(md_names *names) {
     *names = (md_names){0};
 }
 
+#define BLANK " \t\r\n\f\v"
+
 static piece trimmed(piece p) {
-    static const char blank[] = " \t\r\n\f\v";
-    while (p.length && strchr(blank, p.at[0])) p.at++, p.length--;
-    while (p.length && strchr(blank, p.at[p.length - 1])) p.length--;
+    while (p.length && strchr(BLANK, p.at[0])) p.at++, p.length--;
+    while (p.length && strchr(BLANK, p.at[p.length - 1])) p.length--;
     return p;
 }
 
-// What is before the next separator; *rest is what comes behind it, NULL at the end.
-static piece cut(piece from, char separator, piece *rest) {
-    const char *end = memchr(from.at, separator, from.length);
-    piece head = {from.at, end ? (size_t)(end - from.at) : from.length};
-    *rest = end ? (piece){end + 1, from.length - head.length - 1} : (piece){NULL, 0};
-    return head;
+// The place behind the quote that closes the one at i; past the end when none does.
+static size_t quoted_end(piece p, size_t i) {
+    for (i++; i < p.length; i++) {
+        if (p.at[i] != '"') continue;
+        if (i + 1 == p.length || p.at[i + 1] != '"') return i + 1;
+        i++;
+    }
+    return p.length + 1;
+}
+
+// What is before the next separator, not counting those in quotes if quotes are read; *rest is what
+// comes behind it, NULL at the end.
+static piece cut(piece from, char separator, bool quotes, piece *rest) {
+    size_t i = 0;
+    for (bool begins = true; i < from.length && from.at[i] != separator;) {
+        char c = from.at[i];
+        if (quotes && begins && c == '"')
+            i = quoted_end(from, i);
+        else
+            i++;
+        if (i > from.length) i = from.length;
+        begins = c == '|' || (begins && strchr(BLANK, c));
+    }
+    bool more = i < from.length;
+    *rest = more ? (piece){from.at + i + 1, from.length - i - 1} : (piece){NULL, 0};
+    return (piece){from.at, i};
+}
+
+// Takes the quotes off a name, in place: *p is the copy that is kept.
+static tn_status unquote(const reader *r, piece *p, char *copy, size_t place, tn_error *err) {
+    size_t n = 0;
+    if (!r->quotes || p->at[0] != '"') return TN_OK;
+    int length = p->length < 80 ? (int)p->length : 80;
+    if (quoted_end(*p, 0) != p->length)
+        return tn_fail(err, TN_EINVAL, "%s %zu: %.*s, expected a closing quote at the name's end",
+                       r->unit, place, length, p->at);
+    for (size_t i = 1; i + 1 < p->length; i++) {
+        if (p->at[i] == '|')
+            return tn_fail(err, TN_EINVAL, "%s %zu: %.*s, expected a name without '|'", r->unit,
+                           place, length, p->at);
+        copy[n++] = p->at[i];
+        i += p->at[i] == '"';
+    }
+    copy[n] = 0;
+    *p = trimmed((piece){copy, n});
+    memmove(copy, p->at, p->length);
+    copy[p->length] = 0;
+    return TN_OK;
 }
 
 static size_t count_bytes(piece p, char byte) {
@@ -66,7 +110,7 @@ static tn_status add_class(reader *r, piece given, size_t place, tn_error *err) 
     md_names *names = &r->names;
     int64_t first = names->phrases;
     for (piece rest = given; rest.at;) {
-        piece p = trimmed(cut(rest, '|', &rest));
+        piece p = trimmed(cut(rest, '|', r->quotes, &rest));
         if (p.length == 0) return tn_fail(err, TN_EINVAL, "%s %zu: an empty name", r->unit, place);
         char *copy = tn_alloc(p.length + 1);
         if (!copy) return tn_fail(err, TN_ENOMEM, "out of memory for names");
@@ -75,7 +119,8 @@ static tn_status add_class(reader *r, piece given, size_t place, tn_error *err) 
         TN_CHECK((size_t)names->phrases < r->room, "over %zu names", r->room);
         r->place[names->phrases] = place;
         names->class_of[names->phrases] = (int32_t)names->classes;
-        names->phrase[names->phrases++] = copy;
+        names->phrase[names->phrases++] = copy; // released with the names from here on
+        TN_TRY(unquote(r, &p, copy, place, err));
     }
     names->label[names->classes++] = names->phrase[first];
     return TN_OK;
@@ -137,11 +182,11 @@ static tn_status reader_end(reader *r, tn_status status, md_names *out, tn_error
 
 static tn_status read_list(reader *r, piece list, tn_error *err) {
     TN_TRY(md_text_check(list.at, list.length, err));
-    TN_TRY(reader_init(r, "name", count_bytes(list, ',') + count_bytes(list, '|') + 1, err));
+    TN_TRY(reader_init(r, "name", count_bytes(list, ',') + count_bytes(list, '|') + 1, true, err));
     if (trimmed(list).length == 0) return TN_OK;
     size_t number = 1;
     for (piece rest = list; rest.at; number++)
-        TN_TRY(add_class(r, cut(rest, ',', &rest), number, err));
+        TN_TRY(add_class(r, cut(rest, ',', true, &rest), number, err));
     return TN_OK;
 }
 
@@ -154,12 +199,12 @@ tn_status md_names_parse(const char *list, md_names *out, tn_error *err) {
 }
 
 static tn_status read_lines(reader *r, piece text, tn_error *err) {
-    TN_TRY(reader_init(r, "line", count_bytes(text, '\n') + count_bytes(text, '|') + 1, err));
+    TN_TRY(reader_init(r, "line", count_bytes(text, '\n') + count_bytes(text, '|') + 1, true, err));
     if (text.length >= 3 && memcmp(text.at, "\xef\xbb\xbf", 3) == 0)
         text.at += 3, text.length -= 3; // byte order mark
     size_t number = 1;
     for (piece rest = text; rest.at; number++) {
-        piece line = cut(rest, '\n', &rest);
+        piece line = cut(rest, '\n', false, &rest);
         if (md_text_check(line.at, line.length, err) != TN_OK)
             return tn_fail_prefix(err, "line %zu", number);
         line = trimmed(line);
@@ -174,7 +219,7 @@ static tn_status take_list(reader *r, const char *const *list, size_t count, tn_
         if (!list[i]) return tn_fail(err, TN_EINVAL, "name %zu is NULL", i + 1);
         phrases += count_bytes((piece){list[i], strlen(list[i])}, '|');
     }
-    TN_TRY(reader_init(r, "name", phrases, err));
+    TN_TRY(reader_init(r, "name", phrases, false, err));
     for (size_t i = 0; i < count; i++) {
         piece name = {list[i], strlen(list[i])};
         if (md_text_check(name.at, name.length, err) != TN_OK)
@@ -203,6 +248,16 @@ tn_status md_names_read(const char *path, md_names *out, tn_error *err) {
     status = reader_end(&r, status, out, err);
     tn_free(text);
     return status == TN_OK ? TN_OK : tn_fail_prefix(err, "%s", path);
+}
+
+void md_name_from_lvis(char *name) {
+    char *to = name;
+    for (const char *at = name; *at; at++) {
+        char c = *at == '_' ? ' ' : *at;
+        if (c != ' ' || (to > name && to[-1] != ' ')) *to++ = c;
+    }
+    while (to > name && to[-1] == ' ') to--;
+    *to = 0;
 }
 
 static tn_status check_template(const char *text, tn_error *err) {

@@ -13,14 +13,21 @@ typedef struct md_names {
 } md_names;
 
 // `--names`: separated by commas, synonyms of one class by '|'; white space around is dropped.
+// A name in double quotes ("rock, paper") may hold commas; a quote inside of it is written twice.
+// '|' always separates synonyms: a name cannot hold one.
 // TN_EINVAL names the place: an empty list, an empty name, a name that CLIP reads as another one
 // (equal after cleaning: "Cat" and "cat"), invalid UTF-8. Release with md_names_deinit.
 tn_status md_names_parse(const char *list, md_names *out, tn_error *err);
-// The same from an array, one class an element, so that names may hold commas.
+// The same from an array, one class per element, so that names may hold commas. Quotes are part of
+// a name.
 tn_status md_names_take(const char *const *list, size_t count, md_names *out, tn_error *err);
-// `--names-file`: one class a line, so that names may hold commas. Blank lines and lines that
-// begin with '#' are skipped, a byte order mark and CR LF are taken. Errors name file and line.
+// `--names-file`: one class per line, so that names may hold commas. Blank lines and lines that
+// begin with '#' are skipped; a name that begins with '#' or a quote is written in quotes. A byte
+// order mark and CR LF are skipped. Errors name file and line.
 tn_status md_names_read(const char *path, md_names *out, tn_error *err);
+// Names as LVIS writes them become plain, in place: "cow_(animal)" is "cow (animal)", and
+// "remote_control" is "remote control".
+void md_name_from_lvis(char *name);
 void md_names_deinit(md_names *names);
 
 // The sentences of a class, averaged by the caller: text with {} where the name goes.
