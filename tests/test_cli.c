@@ -330,6 +330,47 @@ static void names_come_from_a_pipe(void **state) {
     test_run_free(&run);
 }
 
+static void names_of_several_options_add_up(void **state) {
+    (void)state;
+    static const char *const all[] = {"pizza", "rocket", "guitar", "penguin", "camera"};
+    const char *file = temporary_text("more.txt", "# more\r\n\"penguin\"\r\n");
+    const char *last = temporary_text("last.txt", "camera\n");
+    test_run run = test_lexmask("detect demo/pictures/party.png --model " PAIR
+                                " --names pizza --names \"rocket\",guitar --names-file %s"
+                                " --names-file %s --no-cache --top 1 --jsonl -",
+                                file, last);
+    ASSERT_CODE(run, 0);
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "\"%s\"", all[i]);
+        ASSERT_SAYS(run.out, name); // each is among the five best
+    }
+    test_run_free(&run);
+    run = test_lexmask("detect demo/pictures/party.png --model " PAIR
+                       " --names pizza --names-file %s --names Pizza",
+                       file);
+    ASSERT_CODE(run, 2);
+    ASSERT_SAYS(run.err, "\"Pizza\" is to CLIP the same text as \"pizza\" of name 1");
+    test_run_free(&run);
+}
+
+static void names_of_lvis_are_read_as_plain_words(void **state) {
+    (void)state;
+    const char *ids = temporary_text(
+        "lvis.json", "{\"images\":[{\"id\":1,\"file_name\":\"party.png\"}],\"annotations\":[],"
+                     "\"categories\":[{\"id\":5,\"name\":\"pizza_(food)\"}]}");
+    const char *command = "detect demo/pictures/party.png --model " PAIR
+                          " --names pizza_(food) --no-cache --top 1 --ids %s --json %s/l.json %s";
+    test_run run = test_lexmask(command, ids, temporary_folder(), "--names-style lvis");
+    ASSERT_CODE(run, 0);
+    ASSERT_SAYS(run.out, "pizza (food)");
+    test_run_free(&run);
+    run = test_lexmask(command, ids, temporary_folder(), "");
+    ASSERT_CODE(run, 0);
+    ASSERT_SAYS(run.out, "pizza_(food)");
+    test_run_free(&run);
+}
+
 static void misuse_is_told_and_helped(void **state) {
     (void)state;
     static const struct {
@@ -415,6 +456,8 @@ int main(void) {
         cmocka_unit_test(info_tells_of_both_parts_of_a_model_folder),
         cmocka_unit_test(help_is_found_both_ways),
         cmocka_unit_test(names_come_from_a_pipe),
+        cmocka_unit_test(names_of_several_options_add_up),
+        cmocka_unit_test(names_of_lvis_are_read_as_plain_words),
         cmocka_unit_test(misuse_is_told_and_helped),
     };
     return cmocka_run_group_tests(tests, find_picture, temporary_teardown);

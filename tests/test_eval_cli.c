@@ -318,6 +318,23 @@ static void text_ids_and_absolute_names_are_evaluated(void **state) {
     test_run_free(&run);
 }
 
+static void names_of_lvis_are_read_as_plain_words(void **state) {
+    (void)state;
+    static const char two[] =
+        "{\"images\":[{\"id\":8,\"file_name\":\"party.png\"}],\"categories\":["
+        "{\"id\":3,\"name\":\"rocket_(toy)\"},{\"id\":4,\"name\":\"rocket "
+        "(toy)\"}],\"annotations\":["
+        "{\"id\":2,\"image_id\":8,\"category_id\":3,\"bbox\":[207,22,76,91],\"area\":5000}]}";
+    const char *gt = temporary_text("lvis.json", two);
+    test_run run = test_lexmask("report --gt %s" MODEL, gt);
+    ASSERT_CODE(run, 0);
+    test_run_free(&run);
+    run = test_lexmask("report --gt %s --names-style lvis" MODEL, gt); // they are the same now
+    ASSERT_CODE(run, 2);
+    ASSERT_SAYS(run.err, "\"rocket (toy)\" is to CLIP the same text as \"rocket (toy)\"");
+    test_run_free(&run);
+}
+
 static void broken_pictures_are_told(void **state) {
     (void)state;
     temporary_text("broken.png", "no picture");
@@ -481,6 +498,7 @@ int main(void) {
         cmocka_unit_test(a_model_is_evaluated),
         cmocka_unit_test(the_first_pictures_alone_are_looked_at),
         cmocka_unit_test(text_ids_and_absolute_names_are_evaluated),
+        cmocka_unit_test(names_of_lvis_are_read_as_plain_words),
         cmocka_unit_test(broken_pictures_are_told),
         cmocka_unit_test(what_is_left_out_is_told),
         cmocka_unit_test(boxes_taken_as_masks_are_told),

@@ -9,18 +9,26 @@
 #include "tools/shared/model_choice.h"
 #include "tools/shared/outputs.h"
 #include "tools/shared/progress.h"
+#include "tools/shared/wanted_names.h"
 #include "tools/stages.h"
 
 #include <string.h>
 #include <unistd.h>
 
-static struct { const char *names, *names_file, *out, *json, *ids, *jsonl, *masks, *stages; } o;
+static struct {
+    tool_wanted_names names;
+    const char *out, *json, *ids, *jsonl, *masks, *stages;
+} o;
 
 static const tool_option table[] = {
-    {"names", TOOL_TEXT, "A,B", "what to look for, separated by commas; synonyms by |", &o.names,
-     .used_by = TOOL_NAMED},
-    {"names-file", TOOL_TEXT, "FILE", "the same, one per line", &o.names_file,
-     .used_by = TOOL_NAMED},
+    {"names", TOOL_LIST, "A,B",
+     "what to look for, separated by commas; synonyms by |; a name with a comma in double quotes. "
+     "Several --names and --names-file add up",
+     &o.names.text, .used_by = TOOL_NAMED},
+    {"names-file", TOOL_LIST, "FILE",
+     "the same, one per line; lines that begin with # are comments, a name that does is written in "
+     "double quotes",
+     &o.names.file, .used_by = TOOL_NAMED},
     {"out", TOOL_TEXT, "DIR", "write each picture with what was found drawn over it, as PNG",
      &o.out},
     {"json", TOOL_TEXT, "FILE", "write COCO results with run-length masks", &o.json},
@@ -60,9 +68,8 @@ static const char *misuse(const tool_list *words) {
     (void)words;
     const char *wrong = tool_model_misuse();
     if (wrong) return wrong;
-    if (!closed() && !o.names && !o.names_file)
+    if (!closed() && !o.names.text.count && !o.names.file.count)
         return "what to look for? Give --names \"cat,remote control\" or --names-file FILE";
-    if (o.names && o.names_file) return "--names or --names-file, not both";
     if (o.ids && !o.json) return "--ids goes with --json";
     if (o.json && !strcmp(o.json, "-"))
         return "--json writes a file; results on standard output are --jsonl -";
@@ -72,7 +79,8 @@ static const char *misuse(const tool_list *words) {
 static tn_status open_model(tool_model *model, tn_error *err) {
     lexmask_names_options names;
     lexmask_names_options_init(&names);
-    names.text = o.names, names.file = o.names_file;
+    if (!closed()) TN_TRY(tool_wanted_names_read(&o.names, tool_names_of_lvis(), err));
+    names.names = o.names.name.word, names.count = o.names.name.count;
     TN_TRY(tool_model_open(model, err));
     if (!closed()) TN_TRY(tool_model_names(model, names, err));
     return tool_model_session(model, err);
@@ -134,7 +142,13 @@ static int detect_all(lexmask_session *session, const tool_paths *paths, tool_ou
 
 static int run_with(const tool_paths *paths) {
     tool_model model = {0};
-    tool_output_options wanted = {o.out, o.json, o.ids, o.jsonl, o.masks, o.stages};
+    tool_output_options wanted = {.out = o.out,
+                                  .json = o.json,
+                                  .ids = o.ids,
+                                  .lvis = tool_names_of_lvis(),
+                                  .jsonl = o.jsonl,
+                                  .masks = o.masks,
+                                  .stages = o.stages};
     tool_outputs outputs = {0};
     tool_stages stages = {0};
     tn_error err = {0};
@@ -174,6 +188,7 @@ static int run(const tool_command *self, int argc, char **argv) {
     }
     tool_paths_free(&paths);
     tool_list_free(&words);
+    tool_wanted_names_free(&o.names);
     tool_model_free();
     return code;
 }

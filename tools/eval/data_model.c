@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/eval/data_model.h"
 
+#include "models/names/prompts.h"
 #include "tensor/alloc.h"
 
 #include <string.h>
@@ -64,16 +65,32 @@ static tn_status match_classes(const io_coco *data, const io_coco_split *split, 
                          "annotations");
 }
 
+// Puts plain copies of LVIS's names, which *copies owns, into the list.
+static tn_status make_plain(const char **list, size_t count, char ***copies, tn_error *err) {
+    *copies = tn_alloc_zero(count + 1, sizeof **copies);
+    for (size_t i = 0; *copies && i < count; i++) {
+        char *copy = (*copies)[i] = tn_strdup(list[i]);
+        if (!copy) return tn_fail(err, TN_ENOMEM, "out of memory for names");
+        md_name_from_lvis(copy);
+        list[i] = copy;
+    }
+    return *copies ? TN_OK : tn_fail(err, TN_ENOMEM, "out of memory for names");
+}
+
 static tn_status open_named(const io_coco *data, const io_coco_split *split, tool_data_model *m,
                             tn_error *err) {
     lexmask_names_options names;
     const char **list = tn_alloc_zero(data->category_count + 1, sizeof *list);
     if (!list) return tn_fail(err, TN_ENOMEM, "out of memory for names");
     tn_status status = choose_names(data, split, list, m, err);
+    char **plain = NULL;
+    if (status == TN_OK && tool_names_of_lvis()) status = make_plain(list, m->labels, &plain, err);
     if (status == TN_OK) status = tool_model_open(&m->open, err);
     lexmask_names_options_init(&names);
     names.names = list, names.count = m->labels;
     if (status == TN_OK) status = tool_model_names(&m->open, names, err);
+    for (size_t i = 0; plain && i < m->labels; i++) tn_free(plain[i]);
+    tn_free(plain);
     tn_free(list);
     return status;
 }

@@ -27,6 +27,11 @@ static const tool_option names_rows[] = {
      "sentence around a name; several are averaged; imagenet80: the ensemble of 80. Default "
      "\"a photo of {}\"",
      &tool_chosen.prompts, .used_by = TOOL_NAMED},
+    {"names-style", TOOL_CHOICE, "STYLE",
+     "lvis: names are written as LVIS writes them, with _ for a space, and are read as plain "
+     "words: "
+     "cow_(animal) as \"cow (animal)\". Default plain: as they are",
+     &tool_chosen.names_style, .choices = "plain|lvis", .used_by = TOOL_NAMED},
     {"background", TOOL_TEXT, "TEXT",
      "sentence for everything that has none of the names; none: no such sentence, and no "
      "background that an F-VLM has learned. Default \"a random photo with no specific object\", or "
@@ -120,6 +125,10 @@ void tool_model_free(void) {
 
 bool tool_model_given(void) {
     return tool_chosen.model || tool_chosen.detector || tool_clip_chosen.clip;
+}
+
+bool tool_names_of_lvis(void) {
+    return tool_chosen.names_style && !strcmp(tool_chosen.names_style, "lvis");
 }
 
 bool tool_model_closed(const tool_model_choice *c) {

@@ -11,7 +11,7 @@
 typedef struct tool_model_choice {
     const char *model, *detector, *mode;
     tool_list prompts;
-    const char *background, *embeddings;
+    const char *background, *embeddings, *names_style;
     const char *crop_shape, *objectness_of, *score2;
     int64_t proposals, clip_batch, top, size, max_megapixels;
     double crop_context, objectness, score, nms, bn_eps, alpha, beta;
@@ -33,6 +33,8 @@ void tool_model_defaults(void); // of tool_chosen
 void tool_model_free(void);
 // A model was named; false: the one that comes with the program.
 bool tool_model_given(void);
+// --names-style lvis.
+bool tool_names_of_lvis(void);
 bool tool_model_closed(const tool_model_choice *choice);
 // For commands that run without a model: an option of the tables above that was given all the same,
 // as a message; NULL: none.

@@ -5,6 +5,7 @@
 #include "lexmask_draw.h"
 #include "tensor/alloc.h"
 #include "tools/shared/api_calls.h"
+#include "tools/shared/wanted_names.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -147,7 +148,7 @@ static tn_status category_id(const tool_outputs *o, const char *name, io_coco_id
                              tn_error *err) {
     for (size_t i = 0; i < o->ids->category_count; i++) {
         const io_coco_category *category = &o->ids->categories[i];
-        if (!category->name || strcmp(category->name, name)) continue;
+        if (!category->name || !tool_same_name(category->name, name, o->wanted.lvis)) continue;
         *id = (io_coco_id){category->id, category->id_text};
         return TN_OK;
     }

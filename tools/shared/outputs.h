@@ -13,6 +13,7 @@ typedef struct tool_output_options {
     const char *out;    // folder for overlays
     const char *json;   // COCO results
     const char *ids;    // COCO annotations that give ids
+    bool lvis;          // whose categories are written as in LVIS
     const char *jsonl;  // JSON lines; "-": standard output
     const char *masks;  // folder for instance masks and label maps
     const char *stages; // folder of tools/stages.h; its names are checked here alone
