@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Options as such: shared tables, options that a model does not use, typing mistakes.
+#include "io/npy.h"
 #include "tests/support/program.h"
 
+#include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -166,13 +169,46 @@ static void unknown_devices_and_types_are_told_with_those_that_exist(void **stat
         ASSERT_SAYS(run.err, "device 'tpu' is not known: this build offers cpu");
         test_run_free(&run);
     }
-    static const char *const types[][2] = {{"detect x --dtype int4", "'int4': expected f32"},
-                                           {"eval --dtype int4", "'int4': expected f32"},
-                                           {"report --dtype int4", "'int4': expected f32"},
-                                           {"embed --dtype int4", "'int4': expected f32"},
-                                           {"verify --dtype int4", "'int4': expected f32"},
-                                           {"preprocess --dtype int4", "'int4': expected f32"}};
+    static const char *const types[][2] = {
+        {"detect x --dtype int4", "'int4': expected one of f32|bf16"},
+        {"eval --dtype int4", "'int4': expected one of f32|bf16"},
+        {"report --dtype int4", "'int4': expected one of f32|bf16"},
+        {"embed --dtype int4", "'int4': expected one of f32|bf16"},
+        {"verify --dtype int4", "'int4': expected one of f32|bf16"}};
     test_misuse(types, sizeof types / sizeof *types);
+}
+
+// Products rounded to bfloat16 give nearly the same, and what cannot round says so.
+static void the_number_type_reaches_the_context(void **state) {
+    (void)state;
+    static const char line[] =
+        "embed --clip demo/pair/clip --texts pizza a\tcat --dtype %s --out %s";
+    tn_error err = {0};
+    tn_tensor full, half;
+    char level[16] = "";
+    if (getenv("LEXMASK_CPU")) snprintf(level, sizeof level, "%s", getenv("LEXMASK_CPU"));
+    unsetenv("LEXMASK_CPU");
+    test_run run = test_lexmask(line, "f32", temporary_path("full.npy"));
+    ASSERT_CODE(run, 0);
+    test_run_free(&run);
+    run = test_lexmask(line, "bf16", temporary_path("half.npy"));
+    ASSERT_CODE(run, 0);
+    test_run_free(&run);
+    ASSERT_OK(io_npy_read(temporary_path("full.npy"), &full, &err), err);
+    ASSERT_OK(io_npy_read(temporary_path("half.npy"), &half, &err), err);
+    double most = 0;
+    for (int64_t i = 0; i < tn_count(&full); i++)
+        most = fmax(most, fabs((double)tn_f32(&full)[i] - (double)tn_f32(&half)[i]));
+    assert_true(most > 1e-6 && most < 0.05);
+    tn_free(full.data);
+    tn_free(half.data);
+    setenv("LEXMASK_CPU", "ref", 1);
+    run = test_lexmask(line, "bf16", temporary_path("half.npy"));
+    ASSERT_CODE(run, 1);
+    ASSERT_SAYS(run.err, "not at level ref");
+    test_run_free(&run);
+    unsetenv("LEXMASK_CPU");
+    if (level[0]) setenv("LEXMASK_CPU", level, 1);
 }
 
 static void unknown_words_name_what_was_meant(void **state) {
@@ -215,6 +251,7 @@ int main(void) {
         cmocka_unit_test(the_commands_that_run_a_model_have_the_same_options),
         cmocka_unit_test(no_threads_are_all_threads_everywhere),
         cmocka_unit_test(unknown_devices_and_types_are_told_with_those_that_exist),
+        cmocka_unit_test(the_number_type_reaches_the_context),
         cmocka_unit_test(unknown_words_name_what_was_meant),
     };
     return cmocka_run_group_tests(tests, NULL, temporary_teardown);

@@ -8,7 +8,6 @@
 
 static struct {
     bool json;
-    const char *matmul;
     bench_data data;
 } o;
 
@@ -18,7 +17,7 @@ static const tool_option table[] = {
     {"json", TOOL_FLAG, NULL, "print JSON", &o.json},
     {"matmul", TOOL_CHOICE, "TYPE",
      "f32, or bf16: products of numbers rounded to bfloat16, summed in float32; default f32",
-     &o.matmul, .choices = "f32|bf16", .used_by = KERNELS},
+     &tool_context.dtype, .choices = "f32|bf16", .used_by = KERNELS},
     {"annotations", TOOL_TEXT, "FILE", "data: instance annotations, COCO JSON", &o.data.annotations,
      .used_by = DATA},
     {"pictures", TOOL_TEXT, "DIR", "data: the folder of its pictures; without it they are not read",
@@ -42,9 +41,7 @@ static int bench(const char *what, tn_error *err) {
     kn_ctx *kn;
     int code = 0;
     if (tool_context_open(&kn, err) != TN_OK) return tool_failed(err);
-    if (tool_set_matmul(kn, o.matmul, err) != TN_OK)
-        code = tool_failed(err);
-    else if (!strcmp(what, "kernels"))
+    if (!strcmp(what, "kernels"))
         code = tool_bench_kernels(kn, o.json);
     else if (!strcmp(what, "training"))
         code = tool_bench_training(kn, o.json);

@@ -25,7 +25,7 @@ static const tool_option *options(size_t *count) {
 }
 
 static const tool_option_group *const shared[] = {&tool_clip_group, &tool_clip_more_group,
-                                                  &tool_compute_group, NULL};
+                                                  &tool_thread_group, NULL};
 
 // [H,W,3] of ours to the [3,H,W] that everyone else writes.
 static tn_status write_planes(const tn_tensor *x, tn_error *err) {

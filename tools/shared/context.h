@@ -7,7 +7,7 @@
 
 typedef struct tool_context_options {
     const char *device; // set by --device, which every command has; checked
-    const char *dtype;  // "f32", the only one so far
+    const char *dtype;  // of products: "f32" or "bf16"
     int64_t threads;    // 0: all processors
 } tool_context_options;
 
@@ -15,7 +15,5 @@ extern tool_context_options tool_context;          // of this run
 extern const tool_option_group tool_thread_group;  // --threads
 extern const tool_option_group tool_compute_group; // --threads, --dtype
 
-// A context as the options say. TN_EDEVICE, TN_ENOMEM.
+// A context as the options say. TN_EDEVICE (bf16 at level ref, too), TN_ENOMEM.
 tn_status tool_context_open(kn_ctx **out, tn_error *err);
-// What --matmul says: "bf16", or NULL and "f32". Errors as kn_set_products.
-tn_status tool_set_matmul(kn_ctx *kn, const char *matmul, tn_error *err);
