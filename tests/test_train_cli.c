@@ -4,6 +4,7 @@
 #include "tests/support/program.h"
 #include "tests/support/run_log.h"
 #include "tests/support/train_scene.h"
+#include "train/jobs/train_job.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -43,6 +44,28 @@ static void stopped_and_resumed_it_ends_in_the_same_bits(void **state) {
         checkpoint_of(name, is);
         assert_memory_equal(want, is, sizeof want);
     }
+}
+
+// The command is the library's job and nothing else.
+static void the_job_alone_ends_in_the_same_bits(void **state) {
+    (void)state;
+    tn_error err = {0};
+    uint8_t want[IO_SHA256], is[IO_SHA256];
+    char text[3][512];
+    snprintf(text[0], sizeof text[0], "%s", temporary_path("data.json"));
+    snprintf(text[1], sizeof text[1], "%s", temporary_folder());
+    snprintf(text[2], sizeof text[2], "%s", temporary_path("job"));
+    tr_train_options o = tr_train_defaults();
+    o.preset = "small", o.clip = SCENE_CLIP, o.data = text[0], o.pictures = text[1];
+    o.size = 128, o.jitter = "1,1", o.no_flip = true;
+    o.job.out = text[2], o.job.batch = 2, o.job.steps = 3;
+    ASSERT_OK(tr_train_run(&o, NULL, &err), err);
+    test_run run = test_lexmask("%s --steps 3", scene_words("command"));
+    ASSERT_CODE(run, 0);
+    test_run_free(&run);
+    checkpoint_of("job", want);
+    checkpoint_of("command", is);
+    assert_memory_equal(want, is, sizeof want);
 }
 
 // The gradients of a run's first update.
@@ -214,6 +237,7 @@ static int clean(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(stopped_and_resumed_it_ends_in_the_same_bits),
+        cmocka_unit_test(the_job_alone_ends_in_the_same_bits),
         cmocka_unit_test(a_batch_in_parts_has_the_same_gradients),
         cmocka_unit_test(products_in_bfloat16_are_near_and_kept),
         cmocka_unit_test(regions_are_as_many_as_were_asked_for),
