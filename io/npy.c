@@ -247,7 +247,7 @@ tn_status io_npy_write(const char *path, const tn_tensor *t, tn_error *err) {
     if (!type)
         return tn_fail(err, TN_EUNSUPPORTED, "%s: .npy has no type for %s", path,
                        tn_dtype_name(t->dtype));
-    TN_CHECK(t->place == TN_HOST, "the tensor is not in host memory");
+    TN_CHECK(t->device == TN_HOST, "the tensor is not in host memory");
     char header[512];
     size_t length = put_header(t, type, header, sizeof header);
     io_writer writer;

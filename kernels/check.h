@@ -13,7 +13,7 @@ static inline void kn_check_type(const char *op, const char *name, const tn_tens
     TN_CHECK(t, "%s: no %s", op, name);
     TN_CHECK(t->dtype == dtype, "%s: %s %s is %s, expected %s", op, name, KN_SHAPE(t),
              tn_dtype_name(t->dtype), tn_dtype_name(dtype));
-    TN_CHECK(t->place == TN_HOST, "%s: %s is not in host memory", op, name);
+    TN_CHECK(t->device == TN_HOST, "%s: %s is not in host memory", op, name);
     TN_CHECK(t->data || tn_count(t) == 0, "%s: %s %s has no data", op, name, KN_SHAPE(t));
 }
 

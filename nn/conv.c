@@ -2,15 +2,15 @@
 #include "nn/conv.h"
 
 #include "kernels/kernels.h"
+#include "nn/epilogue.h"
 #include "nn/ops.h"
 #include "nn/pack.h"
-#include "nn/record.h"
 
-// y = act(conv(x) + bias + residual), as it was recorded.
+// A recorded y = act(conv(x) + bias + residual).
 typedef struct saved {
     const nn_conv *conv;
     kn_act act;
-    tn_tensor x, residual, pre, y; // residual.data is NULL where there is none
+    tn_tensor x, residual, pre, y; // residual.data is NULL if there is none
 } saved;
 
 static tn_status backward(nn_ctx *cx, const void *of) {
@@ -19,18 +19,18 @@ static tn_status backward(nn_ctx *cx, const void *of) {
     nn_trained *trained = conv->trained;
     tn_tensor dy, dx;
     double beta;
-    TN_TRY(nn_record_take(cx, s->act, &s->pre, &s->y, &s->residual, &dy));
+    TN_TRY(nn_epilogue_grad(cx, s->act, &s->pre, &s->y, &s->residual, &dy));
     if (!dy.data) return TN_OK;
     if (trained) {
         nn_trained_bias_bwd(cx->kn, trained, &dy);
         kn_conv2d_bwd_w(cx->kn, &conv->cfg, &s->x, &dy, 1, &trained->weight[0]->grad);
     }
     if (!nn_tape_wants(cx, &s->x)) return TN_OK;
-    TN_TRY(nn_tape_grad(cx, &s->x, &beta, &dx));
+    TN_TRY(nn_tape_input_grad(cx, &s->x, &beta, &dx));
     nn_scope scope = nn_scope_enter(cx);
     kn_weight adjoint = conv->adjoint;
     if (trained) TN_TRY(nn_trained_adjoint(cx, trained, &adjoint));
-    nn_check_through(&conv->w, &adjoint);
+    nn_check_adjoint(&conv->w, &adjoint);
     kn_conv2d_bwd_x(cx->kn, &conv->cfg, &dy, &adjoint, beta, &dx);
     nn_scope_leave(cx, scope);
     return TN_OK;
@@ -49,7 +49,7 @@ static bool recorded(nn_ctx *cx, const nn_conv *conv, const tn_tensor *x,
            (conv->trained || nn_tape_wants(cx, x) || (residual && nn_tape_wants(cx, residual)));
 }
 
-// Without the norm.
+// Applies the convolution without the norm.
 static void convolve(nn_ctx *cx, const nn_conv *conv, const tn_tensor *x, const tn_tensor *residual,
                      kn_act act, tn_tensor *y) {
     if (!recorded(cx, conv, x, residual)) {
@@ -58,14 +58,14 @@ static void convolve(nn_ctx *cx, const nn_conv *conv, const tn_tensor *x, const 
     }
     saved s = {.conv = conv, .act = act, .x = *x, .y = *y};
     if (residual) s.residual = *residual;
-    TN_CHECK(s.residual.data != y->data, "in place, under a tape");
-    bool apart = nn_record_pre(cx, act, y, &s.pre);
-    run(cx, conv, x, residual, apart ? KN_LINEAR : act, &s.pre);
-    if (apart) kn_act_fwd(cx->kn, act, &s.pre, y);
+    TN_CHECK(s.residual.data != y->data, "in place under a tape");
+    bool separate = nn_epilogue_input(cx, act, y, &s.pre);
+    run(cx, conv, x, residual, separate ? KN_LINEAR : act, &s.pre);
+    if (separate) kn_act_fwd(cx->kn, act, &s.pre, y);
     nn_tape_push(cx, backward, &s, sizeof s, y);
 }
 
-// act(norm(conv(x)) + residual): what lies between is kept only by a tape.
+// act(norm(conv(x)) + residual). Intermediate results are kept only if a tape records.
 static tn_status normed(nn_ctx *cx, const nn_conv *conv, const tn_tensor *x,
                         const tn_tensor *residual, tn_tensor *y) {
     nn_scope scope = nn_scope_enter(cx);

@@ -35,26 +35,27 @@ tn_status nn_conv_load(const nn_loader *load, const char *prefix, const int64_t 
     return nn_load(load, name, TN_DIMS(out->w.out), &out->bias);
 }
 
-// y = gamma * (x - mean) / sqrt(var + eps) + beta becomes scale * x + shift. shift lives with the
-// model, scale (in room) until the weight is packed.
-static tn_status fold(const nn_loader *load, tn_arena *room, const char *bn_prefix, double eps,
+// Turns y = gamma * (x - mean) / sqrt(var + eps) + beta into scale * x + shift. shift lives with
+// the model, scale (in scratch) until the weight is packed.
+static tn_status fold(const nn_loader *load, tn_arena *scratch, const char *bn_prefix, double eps,
                       int64_t channels, tn_tensor *scale, tn_tensor *shift) {
     char name[NN_NAME];
     tn_tensor mean, var;
     TN_TRY(nn_load(load, nn_join(name, bn_prefix, ".bias"), TN_DIMS(channels), shift));
-    TN_TRY(nn_load_into(load, room, nn_join(name, bn_prefix, ".weight"), TN_DIMS(channels), scale));
-    TN_TRY(nn_load_into(load, room, nn_join(name, bn_prefix, ".running_mean"), TN_DIMS(channels),
+    TN_TRY(
+        nn_load_into(load, scratch, nn_join(name, bn_prefix, ".weight"), TN_DIMS(channels), scale));
+    TN_TRY(nn_load_into(load, scratch, nn_join(name, bn_prefix, ".running_mean"), TN_DIMS(channels),
                         &mean));
-    TN_TRY(nn_load_into(load, room, nn_join(name, bn_prefix, ".running_var"), TN_DIMS(channels),
+    TN_TRY(nn_load_into(load, scratch, nn_join(name, bn_prefix, ".running_var"), TN_DIMS(channels),
                         &var));
     for (int64_t k = 0; k < tn_count(shift); k++) {
         double gamma = nn_real(scale, k), v = nn_real(&var, k) + eps;
         // A channel that training switched off has gamma 0, and in half precision its variance may
-        // be 0 too: it gives its bias, not 0/0.
+        // be 0 too. It outputs its bias, not 0/0.
         if (!(v > 0 || (v == 0 && gamma == 0)) || isinf(v))
             return tn_fail(load->err, TN_EFORMAT,
-                           "%s: '%s' has %g in place %lld; with epsilon %g that is no variance to "
-                           "divide by",
+                           "%s: '%s' has %g at index %lld; with epsilon %g this is not a usable "
+                           "variance",
                            io_weights_path(load->file), name, v - eps, (long long)k, eps);
         double s = gamma == 0 ? 0 : gamma / sqrt(v);
         nn_real_set(scale, k, s);
@@ -63,15 +64,15 @@ static tn_status fold(const nn_loader *load, tn_arena *room, const char *bn_pref
     return TN_OK;
 }
 
-static tn_status load_folded(const nn_loader *load, tn_arena *room, const char *prefix,
+static tn_status load_folded(const nn_loader *load, tn_arena *scratch, const char *prefix,
                              const char *bn_prefix, double eps, const io_tensor *weight,
                              const int64_t *dim, nn_conv *out) {
     char name[NN_NAME];
     tn_tensor scale;
-    TN_TRY(fold(load, room, bn_prefix, eps, weight->dim[0], &scale, &out->bias));
+    TN_TRY(fold(load, scratch, bn_prefix, eps, weight->dim[0], &scale, &out->bias));
     if (nn_has(load, nn_join(name, prefix, ".bias"))) {
         tn_tensor bias;
-        TN_TRY(nn_load_into(load, room, name, TN_DIMS(weight->dim[0]), &bias));
+        TN_TRY(nn_load_into(load, scratch, name, TN_DIMS(weight->dim[0]), &bias));
         for (int64_t k = 0; k < weight->dim[0]; k++) {
             double moved = nn_real(&scale, k) * nn_real(&bias, k);
             nn_real_set(&out->bias, k, nn_real(&out->bias, k) + moved);
@@ -94,15 +95,15 @@ tn_status nn_conv_bn_load(const nn_loader *load, const char *prefix, const char 
     }
     TN_TRY(nn_find(load, nn_join(name, prefix, ".weight"), &weight));
     if (weight->rank != 4)
-        return nn_pack(load, name, 4, dim, NULL, &out->w, &out->adjoint); // says what is wrong
+        return nn_pack(load, name, 4, dim, NULL, &out->w, &out->adjoint); // reports the error
     size_t vector, bytes;
     if (!tn_mul_size((size_t)weight->dim[0], tn_dtype_size(load->dtype), &vector) ||
         !tn_mul_size(vector + TN_ALIGN, 4, &bytes))
         return tn_fail(load->err, TN_EFORMAT, "%s: tensor '%s' is too large",
                        io_weights_path(load->file), weight->name);
-    tn_arena room;
-    TN_TRY(tn_arena_init(&room, bytes, load->err));
-    tn_status status = load_folded(load, &room, prefix, bn_prefix, eps, weight, dim, out);
-    tn_arena_deinit(&room);
+    tn_arena scratch;
+    TN_TRY(tn_arena_init(&scratch, bytes, load->err));
+    tn_status status = load_folded(load, &scratch, prefix, bn_prefix, eps, weight, dim, out);
+    tn_arena_deinit(&scratch);
     return status;
 }

@@ -2,8 +2,8 @@
 #include "nn/deconv.h"
 
 #include "kernels/kernels.h"
+#include "nn/epilogue.h"
 #include "nn/pack.h"
-#include "nn/record.h"
 
 // ---- loading ----------------------------------------------------------------------------------
 
@@ -35,7 +35,7 @@ static tn_status pack(const nn_loader *load, const char *weight, const int64_t *
     if (status == TN_OK)
         status =
             kn_weight_pack_transpose2x2(load->kn, load->arena, &w, NULL, &deconv->w, load->err);
-    if (status == TN_OK && load->through)
+    if (status == TN_OK && load->adjoint)
         status = kn_weight_pack(load->kn, load->arena, &w, NULL, &deconv->adjoint, load->err);
     tn_arena_deinit(&room);
     return status;
@@ -60,25 +60,25 @@ typedef struct saved {
     tn_tensor x, pre, y;
 } saved;
 
-// The adjoint of a transposed convolution is a convolution: of dy by the same weight, stride 2.
+// The adjoint of a transposed convolution is a convolution of dy with the same weight, stride 2.
 static tn_status backward(nn_ctx *cx, const void *of) {
     const saved *s = of;
     nn_trained *trained = s->deconv->trained;
     const kn_conv cfg = kn_conv_same(2, 0);
     tn_tensor dy, dx;
     double beta;
-    TN_TRY(nn_record_take(cx, s->deconv->act, &s->pre, &s->y, NULL, &dy));
+    TN_TRY(nn_epilogue_grad(cx, s->deconv->act, &s->pre, &s->y, NULL, &dy));
     if (!dy.data) return TN_OK;
     if (trained) {
         nn_trained_bias_bwd(cx->kn, trained, &dy);
         kn_conv2d_bwd_w(cx->kn, &cfg, &dy, &s->x, 1, &trained->weight[0]->grad);
     }
     if (!nn_tape_wants(cx, &s->x)) return TN_OK;
-    TN_TRY(nn_tape_grad(cx, &s->x, &beta, &dx));
+    TN_TRY(nn_tape_input_grad(cx, &s->x, &beta, &dx));
     nn_scope scope = nn_scope_enter(cx);
     kn_weight adjoint = s->deconv->adjoint;
     if (trained) TN_TRY(nn_trained_adjoint(cx, trained, &adjoint));
-    nn_check_through(&s->deconv->w, &adjoint);
+    nn_check_adjoint(&s->deconv->w, &adjoint);
     kn_epilogue add = {.residual = beta != 0 ? &dx : NULL};
     kn_conv2d_fwd(cx->kn, &cfg, &dy, &adjoint, &add, &dx);
     nn_scope_leave(cx, scope);
@@ -99,9 +99,9 @@ tn_status nn_deconv_fwd(nn_ctx *cx, const nn_deconv *deconv, const tn_tensor *x,
         return TN_OK;
     }
     saved s = {.deconv = deconv, .x = *x, .y = *y};
-    bool apart = nn_record_pre(cx, deconv->act, y, &s.pre);
-    run(cx, deconv, x, apart ? KN_LINEAR : deconv->act, &s.pre);
-    if (apart) kn_act_fwd(cx->kn, deconv->act, &s.pre, y);
+    bool separate = nn_epilogue_input(cx, deconv->act, y, &s.pre);
+    run(cx, deconv, x, separate ? KN_LINEAR : deconv->act, &s.pre);
+    if (separate) kn_act_fwd(cx->kn, deconv->act, &s.pre, y);
     nn_tape_push(cx, backward, &s, sizeof s, y);
     return TN_OK;
 }

@@ -9,11 +9,11 @@ typedef struct nn_deconv {
     tn_tensor bias; // [K]
     kn_act act;
     nn_trained *trained; // NULL: frozen
-    kn_weight adjoint;   // of a frozen weight, where a gradient goes through
+    kn_weight adjoint;   // of a frozen weight, if gradients pass through it
 } nn_deconv;
 
-// "prefix.weight" [channels,out,2,2], PyTorch's ConvTranspose2d, and "prefix.bias" [out]; out: -1
-// for any. Errors as nn_load.
+// "prefix.weight" [channels,out,2,2], as PyTorch's ConvTranspose2d, and "prefix.bias" [out]; out:
+// -1 for any. Errors as nn_load.
 tn_status nn_deconv_load(const nn_loader *load, const char *prefix, int64_t channels, int64_t out,
                          kn_act act, nn_deconv *deconv);
 // x [N,H,W,C] -> y [N,2H,2W,K] from cx->step. TN_ENOMEM.

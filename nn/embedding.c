@@ -19,13 +19,13 @@ tn_status nn_embedding_load(const nn_loader *load, const char *name, int rank, c
     return TN_OK;
 }
 
-// x: of a sum alone. ids.data is NULL where rows go by place.
+// x is used by nn_embedding_add_into only. ids.data is NULL if rows are added by position.
 typedef struct saved {
     const nn_embedding *table;
     tn_tensor ids, x, y;
 } saved;
 
-// The gradient as the table's rows lie.
+// The gradient in the shape of the table.
 static tn_tensor rows_gradient(const nn_embedding *table) {
     return tn_reshape(&table->param->grad, 2, table->rows.dim);
 }
@@ -33,13 +33,13 @@ static tn_tensor rows_gradient(const nn_embedding *table) {
 static tn_status look_up_backward(nn_ctx *cx, const void *of) {
     const saved *s = of;
     tn_tensor dy, grad = rows_gradient(s->table);
-    TN_TRY(nn_tape_take(cx, &s->y, &dy));
+    TN_TRY(nn_tape_output_grad(cx, &s->y, &dy));
     if (dy.data) kn_gather_rows_bwd(cx->kn, &s->ids, &dy, 1, &grad);
     return TN_OK;
 }
 
-void nn_embedding_look_up(nn_ctx *cx, const nn_embedding *table, const tn_tensor *ids,
-                          tn_tensor *y) {
+void nn_embedding_lookup(nn_ctx *cx, const nn_embedding *table, const tn_tensor *ids,
+                         tn_tensor *y) {
     kn_gather_rows_fwd(cx->kn, &table->rows, ids, y);
     if (!cx->tape || !table->param) return;
     saved s = {.table = table, .ids = *ids, .y = *y};
@@ -62,10 +62,10 @@ static void add_gradient(nn_ctx *cx, const saved *s, const tn_tensor *dy) {
 static tn_status add_backward(nn_ctx *cx, const void *of) {
     const saved *s = of;
     tn_tensor dy;
-    TN_TRY(nn_tape_take(cx, &s->y, &dy));
+    TN_TRY(nn_tape_output_grad(cx, &s->y, &dy));
     if (!dy.data) return TN_OK;
     if (s->table->param) add_gradient(cx, s, &dy);
-    return nn_tape_pass(cx, &s->x, &dy);
+    return nn_tape_add_gradient(cx, &s->x, &dy);
 }
 
 tn_status nn_embedding_add_into(nn_ctx *cx, const nn_embedding *table, const tn_tensor *ids,
@@ -83,7 +83,7 @@ tn_status nn_embedding_add_into(nn_ctx *cx, const nn_embedding *table, const tn_
     kn_add_fwd(cx->kn, KN_LINEAR, x, &added, y);
     nn_scope_leave(cx, scope);
     if (!cx->tape || !(table->param || nn_tape_wants(cx, x))) return TN_OK;
-    TN_CHECK(x->data != y->data, "in place, under a tape");
+    TN_CHECK(x->data != y->data, "in place under a tape");
     saved s = {.table = table, .x = *x, .y = *y};
     if (ids) s.ids = *ids;
     nn_tape_push(cx, add_backward, &s, sizeof s, y);

@@ -6,7 +6,7 @@
 
 #include <math.h>
 
-// FNV-1a (Fowler, Noll, Vo): a stream for each name.
+// FNV-1a (Fowler, Noll, Vo): one stream per name.
 static uint64_t hash_of(const char *name) {
     uint64_t hash = 0xcbf29ce484222325u;
     for (; *name; name++) hash = (hash ^ (unsigned char)*name) * 0x100000001b3u;

@@ -4,6 +4,6 @@
 
 #include "nn/nn.h"
 
-// Fills w (float32 or float64) by init. Values are a function of seed, name and place: the order in
-// which parameters are made changes nothing.
+// Fills w (float32 or float64) as init says. A value depends only on seed, name and index: the
+// order in which parameters are created does not matter.
 void nn_init_fill(nn_init init, uint64_t seed, const char *name, tn_tensor *w);

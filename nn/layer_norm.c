@@ -24,7 +24,7 @@ static tn_status backward(nn_ctx *cx, const void *of) {
     const nn_layer_norm *norm = s->norm;
     tn_tensor dy, dx;
     double beta;
-    TN_TRY(nn_tape_through(cx, &s->y, &s->x, &dy, &beta, &dx));
+    TN_TRY(nn_tape_both_grads(cx, &s->y, &s->x, &dy, &beta, &dx));
     if (!dy.data) return TN_OK;
     kn_layer_norm_bwd(cx->kn, norm->eps, &s->x, &norm->gamma, &dy, beta, dx.data ? &dx : NULL, 1,
                       norm->gamma_param ? &norm->gamma_param->grad : NULL,
@@ -35,7 +35,7 @@ static tn_status backward(nn_ctx *cx, const void *of) {
 void nn_layer_norm_into(nn_ctx *cx, const nn_layer_norm *norm, const tn_tensor *x, tn_tensor *y) {
     kn_layer_norm_fwd(cx->kn, norm->eps, x, &norm->gamma, &norm->beta, y);
     if (!cx->tape || !(norm->gamma_param || nn_tape_wants(cx, x))) return;
-    TN_CHECK(x->data != y->data, "in place, under a tape");
+    TN_CHECK(x->data != y->data, "in place under a tape");
     saved s = {norm, *x, *y};
     nn_tape_push(cx, backward, &s, sizeof s, y);
 }

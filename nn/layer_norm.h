@@ -16,5 +16,5 @@ tn_status nn_layer_norm_load(const nn_loader *load, const char *prefix, int64_t 
 // x [...,C] -> y of the same shape from cx->step. TN_ENOMEM.
 tn_status nn_layer_norm_fwd(nn_ctx *cx, const nn_layer_norm *norm, const tn_tensor *x,
                             tn_tensor *y);
-// Into a y that is there; it may be x, where nothing is recorded.
+// Writes to an existing y, which may be x if nothing is recorded.
 void nn_layer_norm_into(nn_ctx *cx, const nn_layer_norm *norm, const tn_tensor *x, tn_tensor *y);

@@ -2,15 +2,15 @@
 #include "nn/linear.h"
 
 #include "kernels/kernels.h"
+#include "nn/epilogue.h"
 #include "nn/pack.h"
-#include "nn/record.h"
 
 #include <string.h>
 
-// y = act(x W^T + bias + residual), as it was recorded.
+// A recorded y = act(x W^T + bias + residual).
 typedef struct saved {
     const nn_linear *linear;
-    tn_tensor x, residual, pre, y; // residual.data is NULL where there is none
+    tn_tensor x, residual, pre, y; // residual.data is NULL if there is none
 } saved;
 
 static tn_status backward(nn_ctx *cx, const void *of) {
@@ -18,15 +18,15 @@ static tn_status backward(nn_ctx *cx, const void *of) {
     const nn_linear *linear = s->linear;
     tn_tensor dy, dx;
     double beta;
-    TN_TRY(nn_record_take(cx, linear->act, &s->pre, &s->y, &s->residual, &dy));
+    TN_TRY(nn_epilogue_grad(cx, linear->act, &s->pre, &s->y, &s->residual, &dy));
     if (!dy.data) return TN_OK;
     if (linear->trained) nn_trained_linear_bwd(cx->kn, linear->trained, &s->x, &dy);
     if (!nn_tape_wants(cx, &s->x)) return TN_OK;
-    TN_TRY(nn_tape_grad(cx, &s->x, &beta, &dx));
+    TN_TRY(nn_tape_input_grad(cx, &s->x, &beta, &dx));
     nn_scope scope = nn_scope_enter(cx);
     kn_weight adjoint = linear->adjoint;
     if (linear->trained) TN_TRY(nn_trained_adjoint(cx, linear->trained, &adjoint));
-    nn_check_through(&linear->w, &adjoint);
+    nn_check_adjoint(&linear->w, &adjoint);
     kn_linear_bwd_x(cx->kn, &dy, &adjoint, beta, &dx);
     nn_scope_leave(cx, scope);
     return TN_OK;
@@ -49,10 +49,10 @@ void nn_linear_into(nn_ctx *cx, const nn_linear *linear, const tn_tensor *x,
     }
     saved s = {.linear = linear, .x = *x, .y = *y};
     if (residual) s.residual = *residual;
-    TN_CHECK(s.residual.data != y->data, "in place, under a tape");
-    bool apart = nn_record_pre(cx, linear->act, y, &s.pre);
-    run(cx, linear, x, residual, apart ? KN_LINEAR : linear->act, &s.pre);
-    if (apart) kn_act_fwd(cx->kn, linear->act, &s.pre, y);
+    TN_CHECK(s.residual.data != y->data, "in place under a tape");
+    bool separate = nn_epilogue_input(cx, linear->act, y, &s.pre);
+    run(cx, linear, x, residual, separate ? KN_LINEAR : linear->act, &s.pre);
+    if (separate) kn_act_fwd(cx->kn, linear->act, &s.pre, y);
     nn_tape_push(cx, backward, &s, sizeof s, y);
 }
 

@@ -26,7 +26,7 @@ static tn_status train_joined(const nn_loader *load, int count, const char *cons
                               int64_t out, int64_t in, nn_linear *linear) {
     char name[NN_NAME];
     nn_trained parts = {.form = NN_JOINED, .parts = count};
-    TN_CHECK(count <= NN_JOINED_MOST, "%d layers", count);
+    TN_CHECK(count <= NN_MAX_JOINED, "%d layers", count);
     for (int i = 0; i < count; i++) {
         TN_TRY(add_weight(load, nn_join(name, prefix[i], ".weight"), TN_DIMS(out, in),
                           &parts.weight[i]));
@@ -63,18 +63,18 @@ tn_status nn_linear_load(const nn_loader *load, const char *prefix, int64_t out,
                                 linear);
 }
 
-// ---- of several, or turned --------------------------------------------------------------------
+// ---- joined or transposed ---------------------------------------------------------------------
 
-// Room for two copies of [rows,columns]: a tensor and what is built of it.
-static tn_status room_for(const nn_loader *load, const char *name, size_t rows, size_t columns,
-                          tn_arena *room) {
+// Opens an arena with space for two copies of [rows,columns]: a tensor and its rearranged form.
+static tn_status open_scratch(const nn_loader *load, const char *name, size_t rows, size_t columns,
+                              tn_arena *scratch) {
     size_t count, bytes;
     if (!tn_mul_size(rows, columns, &count) ||
         !tn_mul_size(count, 2 * tn_dtype_size(load->dtype), &bytes) ||
         !tn_add_size(bytes, 16 * TN_ALIGN, &bytes))
         return tn_fail(load->err, TN_EFORMAT, "%s: tensor '%s' is too large",
                        io_weights_path(load->file), name);
-    return tn_arena_init(room, bytes, load->err);
+    return tn_arena_init(scratch, bytes, load->err);
 }
 
 static void copy_element(const tn_tensor *from, int64_t i, tn_tensor *to, int64_t k) {
@@ -84,16 +84,16 @@ static void copy_element(const tn_tensor *from, int64_t i, tn_tensor *to, int64_
         tn_f32(to)[k] = tn_f32(from)[i];
 }
 
-static tn_status pack_transposed(const nn_loader *load, tn_arena *room, const char *name,
+static tn_status pack_transposed(const nn_loader *load, tn_arena *scratch, const char *name,
                                  int64_t in, int64_t out, nn_linear *linear) {
-    tn_tensor stored, turned;
-    TN_TRY(nn_load_into(load, room, name, TN_DIMS(in, out), &stored));
+    tn_tensor stored, reordered;
+    TN_TRY(nn_load_into(load, scratch, name, TN_DIMS(in, out), &stored));
     int64_t rows = stored.dim[0], columns = stored.dim[1];
-    TN_TRY(tn_new(room, &turned, stored.dtype, TN_DIMS(columns, rows), load->err));
+    TN_TRY(tn_new(scratch, &reordered, stored.dtype, TN_DIMS(columns, rows), load->err));
     for (int64_t i = 0; i < rows; i++)
         for (int64_t k = 0; k < columns; k++)
-            copy_element(&stored, i * columns + k, &turned, k * rows + i);
-    return nn_pack_tensor(load, &turned, NULL, &linear->w, &linear->adjoint);
+            copy_element(&stored, i * columns + k, &reordered, k * rows + i);
+    return nn_pack_tensor(load, &reordered, NULL, &linear->w, &linear->adjoint);
 }
 
 tn_status nn_linear_load_matrix(const nn_loader *load, const char *name, int64_t in, int64_t out,
@@ -101,44 +101,44 @@ tn_status nn_linear_load_matrix(const nn_loader *load, const char *name, int64_t
     const io_tensor *found;
     *linear = (nn_linear){.act = KN_LINEAR};
     if (load->params) {
-        nn_trained parts = {.form = NN_TURNED, .parts = 1};
+        nn_trained parts = {.form = NN_TRANSPOSED, .parts = 1};
         TN_TRY(add_weight(load, name, TN_DIMS(in, out), &parts.weight[0]));
         return finish(load, &parts, linear);
     }
     TN_TRY(nn_find(load, name, &found));
     if (found->rank != 2)
         return nn_pack(load, name, 2, (int64_t[]){in, out}, NULL, &linear->w, &linear->adjoint);
-    tn_arena room;
-    TN_TRY(room_for(load, name, (size_t)found->dim[0], (size_t)found->dim[1], &room));
-    tn_status status = pack_transposed(load, &room, name, in, out, linear);
-    tn_arena_deinit(&room);
+    tn_arena scratch;
+    TN_TRY(open_scratch(load, name, (size_t)found->dim[0], (size_t)found->dim[1], &scratch));
+    tn_status status = pack_transposed(load, &scratch, name, in, out, linear);
+    tn_arena_deinit(&scratch);
     return status;
 }
 
-// Weights first, then biases, as nn_linear_load has them: the same layer from any form of file then
-// lies in memory alike.
-static tn_status join(const nn_loader *load, tn_arena *room, int count, const char *const *prefix,
-                      int64_t out, int64_t in, nn_linear *linear) {
+// Weights first, then biases, as in nn_linear_load: the memory layout of a layer does not depend on
+// how the file stores it.
+static tn_status join(const nn_loader *load, tn_arena *scratch, int count,
+                      const char *const *prefix, int64_t out, int64_t in, nn_linear *linear) {
     char name[NN_NAME];
     tn_tensor w, part;
     bool biased = false;
-    TN_TRY(tn_new(room, &w, load->dtype, TN_DIMS(count * out, in), load->err));
+    TN_TRY(tn_new(scratch, &w, load->dtype, TN_DIMS(count * out, in), load->err));
     for (int i = 0; i < count; i++) {
-        size_t mark = tn_arena_mark(room);
-        TN_TRY(
-            nn_load_into(load, room, nn_join(name, prefix[i], ".weight"), TN_DIMS(out, in), &part));
+        size_t mark = tn_arena_mark(scratch);
+        TN_TRY(nn_load_into(load, scratch, nn_join(name, prefix[i], ".weight"), TN_DIMS(out, in),
+                            &part));
         memcpy((char *)w.data + (size_t)i * tn_bytes(&part), part.data, tn_bytes(&part));
-        tn_arena_reset(room, mark);
+        tn_arena_reset(scratch, mark);
         biased = biased || nn_has(load, nn_join(name, prefix[i], ".bias"));
     }
     TN_TRY(nn_pack_tensor(load, &w, NULL, &linear->w, &linear->adjoint));
     if (!biased) return TN_OK;
     TN_TRY(tn_new(load->arena, &linear->bias, load->dtype, TN_DIMS(count * out), load->err));
     for (int i = 0; i < count; i++) {
-        size_t mark = tn_arena_mark(room);
-        TN_TRY(nn_load_into(load, room, nn_join(name, prefix[i], ".bias"), TN_DIMS(out), &part));
+        size_t mark = tn_arena_mark(scratch);
+        TN_TRY(nn_load_into(load, scratch, nn_join(name, prefix[i], ".bias"), TN_DIMS(out), &part));
         memcpy((char *)linear->bias.data + (size_t)i * tn_bytes(&part), part.data, tn_bytes(&part));
-        tn_arena_reset(room, mark);
+        tn_arena_reset(scratch, mark);
     }
     return TN_OK;
 }
@@ -149,51 +149,52 @@ tn_status nn_linear_load_joined(const nn_loader *load, int count, const char *co
     TN_CHECK(count > 0 && out > 0 && in > 0, "%d layers of [%lld,%lld]", count, (long long)out,
              (long long)in);
     if (load->params) return train_joined(load, count, prefix, out, in, linear);
-    tn_arena room;
-    TN_TRY(room_for(load, prefix[0], (size_t)count * (size_t)out, (size_t)in, &room));
-    tn_status status = join(load, &room, count, prefix, out, in, linear);
-    tn_arena_deinit(&room);
+    tn_arena scratch;
+    TN_TRY(open_scratch(load, prefix[0], (size_t)count * (size_t)out, (size_t)in, &scratch));
+    tn_status status = join(load, &scratch, count, prefix, out, in, linear);
+    tn_arena_deinit(&scratch);
     return status;
 }
 
 // ---- over regions -----------------------------------------------------------------------------
 
-// w [K, C*bins] as the file has it -> [K, bins*C], which reads a channels-last region as it lies.
-static void turn_columns(const tn_tensor *w, int64_t channels, int64_t bins, tn_tensor *turned) {
+// w [K, C*bins] as in the file -> [K, bins*C], which matches a channels-last region.
+static void reorder_columns(const tn_tensor *w, int64_t channels, int64_t bins,
+                            tn_tensor *reordered) {
     for (int64_t k = 0; k < w->dim[0]; k++)
         for (int64_t b = 0; b < bins; b++)
             for (int64_t c = 0; c < channels; c++)
-                copy_element(w, (k * channels + c) * bins + b, turned,
+                copy_element(w, (k * channels + c) * bins + b, reordered,
                              (k * bins + b) * channels + c);
 }
 
-// A region's weight: [K,C,s,s], which a file may also keep as [K,C*s*s].
+// The weight of a layer over regions: [K,C,s,s], which a file may also store as [K,C*s*s].
 typedef struct region_shape {
     int64_t dim[4], flat[2];
 } region_shape;
 
-static tn_status pack_turned(const nn_loader *load, tn_arena *room, const char *name, bool flat,
-                             const region_shape *shape, nn_linear *linear) {
-    tn_tensor w, turned;
+static tn_status pack_reordered(const nn_loader *load, tn_arena *scratch, const char *name,
+                                bool flat, const region_shape *shape, nn_linear *linear) {
+    tn_tensor w, reordered;
     int64_t channels = shape->dim[1], bins = shape->dim[2] * shape->dim[3];
-    TN_TRY(nn_load_into(load, room, name, flat ? 2 : 4, flat ? shape->flat : shape->dim, &w));
-    TN_TRY(tn_new(room, &turned, w.dtype, TN_DIMS(w.dim[0], bins * channels), load->err));
-    turn_columns(&w, channels, bins, &turned);
-    return nn_pack_tensor(load, &turned, NULL, &linear->w, &linear->adjoint);
+    TN_TRY(nn_load_into(load, scratch, name, flat ? 2 : 4, flat ? shape->flat : shape->dim, &w));
+    TN_TRY(tn_new(scratch, &reordered, w.dtype, TN_DIMS(w.dim[0], bins * channels), load->err));
+    reorder_columns(&w, channels, bins, &reordered);
+    return nn_pack_tensor(load, &reordered, NULL, &linear->w, &linear->adjoint);
 }
 
 static tn_status load_regions(const nn_loader *load, const char *name, const region_shape *shape,
                               nn_linear *linear) {
     const io_tensor *found;
     size_t count;
-    tn_arena room;
+    tn_arena scratch;
     TN_TRY(nn_find(load, name, &found));
     if (!tn_count_checked(found->rank, found->dim, &count) || count == 0)
         return tn_fail(load->err, TN_EFORMAT, "%s: tensor '%s' is empty or too large",
                        io_weights_path(load->file), name);
-    TN_TRY(room_for(load, name, 1, count, &room));
-    tn_status status = pack_turned(load, &room, name, found->rank != 4, shape, linear);
-    tn_arena_deinit(&room);
+    TN_TRY(open_scratch(load, name, 1, count, &scratch));
+    tn_status status = pack_reordered(load, &scratch, name, found->rank != 4, shape, linear);
+    tn_arena_deinit(&scratch);
     return status;
 }
 
@@ -208,7 +209,7 @@ tn_status nn_linear_load_regions(const nn_loader *load, const char *prefix, int6
     if (load->params) {
         nn_trained parts = {.form = NN_REGIONS, .parts = 1, .bins = size * size};
         if (load->file) TN_TRY(nn_find(load, name, &found));
-        bool flat = !found || found->rank != 4; // a new one is a Linear's, as PyTorch keeps it
+        bool flat = !found || found->rank != 4; // a new one has the shape of PyTorch's Linear
         TN_TRY(
             add_weight(load, name, flat ? 2 : 4, flat ? shape.flat : shape.dim, &parts.weight[0]));
         if (nn_has_bias(load, prefix))

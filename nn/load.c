@@ -12,7 +12,7 @@ const char *nn_join(char out[NN_NAME], const char *prefix, const char *suffix) {
 }
 
 void nn_residual_init(nn_loader *load) {
-    if (load->residual > 0) load->init.value *= load->residual;
+    if (load->residual_scale > 0) load->init.value *= load->residual_scale;
 }
 
 static const io_tensor *find(const nn_loader *load, const char *name, char in_file[NN_NAME]) {
@@ -31,7 +31,7 @@ bool nn_has(const nn_loader *load, const char *name) {
 
 tn_status nn_find(const nn_loader *load, const char *name, const io_tensor **out) {
     char in_file[NN_NAME];
-    TN_CHECK(load->file, "'%s' is asked of a file, and there is none", name);
+    TN_CHECK(load->file, "'%s' is to be loaded, but there is no file", name);
     *out = find(load, name, in_file);
     if (*out) return TN_OK;
     return tn_fail(load->err, TN_EFORMAT, "%s: there is no tensor '%s'",
@@ -78,7 +78,7 @@ tn_status nn_param_load(const nn_loader *load, const char *name, int rank, const
         dim = found->dim;
     }
     for (int i = 0; i < rank; i++) {
-        TN_CHECK(dim[i] >= 0, "'%s' is made here, and its size is not given", name);
+        TN_CHECK(dim[i] >= 0, "'%s' is initialised, but its size is not given", name);
         if (dim[i] == 0)
             return tn_fail(load->err, TN_EFORMAT, "%s: tensor '%s' is empty",
                            load->file ? io_weights_path(load->file) : "a new model", name);
@@ -93,9 +93,9 @@ tn_status nn_param_load(const nn_loader *load, const char *name, int rank, const
 }
 
 tn_status nn_param_load_vector(const nn_loader *load, const char *name, int64_t channels,
-                               double made, nn_param **param, tn_tensor *out) {
+                               double initial, nn_param **param, tn_tensor *out) {
     if (!load->params) return nn_load(load, name, TN_DIMS(channels), out);
-    TN_TRY(nn_param_load(load, name, TN_DIMS(channels), false, (nn_init){.value = made}, param));
+    TN_TRY(nn_param_load(load, name, TN_DIMS(channels), false, (nn_init){.value = initial}, param));
     *out = (*param)->value;
     return TN_OK;
 }

@@ -17,7 +17,7 @@ double nn_batch_norm_eps(const nn_loader *load, const char *prefix, double given
     return nn_has(load, nn_join(name, prefix, ".num_batches_tracked")) ? 1e-5 : 0;
 }
 
-nn_norm_kind nn_norm_found(const nn_loader *load, const char *prefix) {
+nn_norm_kind nn_norm_kind_of(const nn_loader *load, const char *prefix) {
     char name[NN_NAME];
     if (!load->file) return load->norm;
     if (nn_has(load, nn_join(name, prefix, ".running_mean"))) return NN_NORM_BATCH;
@@ -27,7 +27,7 @@ nn_norm_kind nn_norm_found(const nn_loader *load, const char *prefix) {
 // ---- loading ----------------------------------------------------------------------------------
 
 static tn_status load_running(const nn_loader *load, const char *name, int64_t channels,
-                              double made, tn_tensor *out) {
+                              double initial, tn_tensor *out) {
     nn_buffer *buffer;
     const io_tensor *found = NULL;
     if (!load->params) return nn_load(load, name, TN_DIMS(channels), out);
@@ -40,18 +40,18 @@ static tn_status load_running(const nn_loader *load, const char *name, int64_t c
     if (found)
         tn_convert(found->data, found->dtype, out->data, out->dtype, (size_t)channels);
     else
-        for (int64_t i = 0; i < channels; i++) nn_real_set(out, i, made);
+        for (int64_t i = 0; i < channels; i++) nn_real_set(out, i, initial);
     return TN_OK;
 }
 
-// A file's variance must be one to divide by: the folded form asks the same.
+// A file's variance must be usable as a divisor; folding checks the same.
 static tn_status check_variance(const nn_loader *load, const char *name, const nn_norm *norm) {
     for (int64_t i = 0; i < norm->var.dim[0]; i++) {
         double v = nn_real(&norm->var, i);
         if (!(v + norm->eps > 0) || isinf(v))
             return tn_fail(load->err, TN_EFORMAT,
-                           "%s: '%s' has %g in place %lld; with epsilon %g that is no variance to "
-                           "divide by",
+                           "%s: '%s' has %g at index %lld; with epsilon %g this is not a usable "
+                           "variance",
                            io_weights_path(load->file), name, v, (long long)i, norm->eps);
     }
     return TN_OK;
@@ -60,8 +60,8 @@ static tn_status check_variance(const nn_loader *load, const char *name, const n
 tn_status nn_norm_load(const nn_loader *load, const char *prefix, int64_t channels, double eps,
                        kn_act act, nn_norm *norm) {
     char name[NN_NAME];
-    *norm = (nn_norm){.kind = nn_norm_found(load, prefix), .momentum = MOMENTUM, .act = act};
-    // A file without any is told which name is missing.
+    *norm = (nn_norm){.kind = nn_norm_kind_of(load, prefix), .momentum = MOMENTUM, .act = act};
+    // If the file has no norm, the error names the missing tensor.
     if (norm->kind == NN_NORM_NONE) norm->kind = NN_NORM_BATCH;
     norm->eps = norm->kind == NN_NORM_BATCH ? nn_batch_norm_eps(load, prefix, eps)
                 : eps >= 0                  ? eps
@@ -87,7 +87,7 @@ tn_status nn_norm_load(const nn_loader *load, const char *prefix, int64_t channe
 
 typedef struct saved {
     const nn_norm *norm;
-    kn_act act;                // what was done here; others are recorded on their own
+    kn_act act;                // applied here; other activations are separate records
     tn_tensor x, mean, var, y; // mean, var: of the batch
 } saved;
 
@@ -100,7 +100,7 @@ static tn_status backward(nn_ctx *cx, const void *of) {
     const nn_norm *norm = s->norm;
     tn_tensor dy, dx;
     double beta;
-    TN_TRY(nn_tape_through(cx, &s->y, &s->x, &dy, &beta, &dx));
+    TN_TRY(nn_tape_both_grads(cx, &s->y, &s->x, &dy, &beta, &dx));
     if (!dy.data) return TN_OK;
     tn_tensor *dgamma = grad_of(norm->gamma_param), *dbeta = grad_of(norm->beta_param);
     if (norm->kind == NN_NORM_BATCH) {
@@ -138,13 +138,13 @@ static void infer(nn_ctx *cx, const nn_norm *norm, kn_act act, const tn_tensor *
 // act: KN_LINEAR or KN_RELU.
 static void train(nn_ctx *cx, const nn_norm *norm, kn_act act, const tn_tensor *x, tn_tensor *y) {
     saved s = {.norm = norm, .act = act, .x = *x, .y = *y};
-    TN_CHECK(x->data != y->data, "in place, under a tape");
+    TN_CHECK(x->data != y->data, "in place under a tape");
     if (norm->kind == NN_NORM_GROUP) {
         group_norm(cx, norm, act, x, y);
     } else {
         if (tn_new(cx->step, &s.mean, x->dtype, TN_DIMS(tn_last(x)), NULL) != TN_OK ||
             tn_new(cx->step, &s.var, x->dtype, TN_DIMS(tn_last(x)), NULL) != TN_OK) {
-            nn_tape_lost(cx);
+            nn_tape_out_of_memory(cx);
             infer(cx, norm, act, x, y);
             return;
         }
@@ -169,7 +169,7 @@ void nn_norm_act_into(nn_ctx *cx, const nn_norm *norm, kn_act act, const tn_tens
         train(cx, norm, KN_LINEAR, x, &normed);
         nn_act_into(cx, act, &normed, y);
     } else {
-        nn_tape_lost(cx);
+        nn_tape_out_of_memory(cx);
         infer(cx, norm, act, x, y);
     }
 }

@@ -2,7 +2,7 @@
 #include "nn/ops.h"
 
 #include "kernels/kernels.h"
-#include "nn/record.h"
+#include "nn/epilogue.h"
 
 #include <string.h>
 
@@ -16,8 +16,8 @@ typedef struct saved_add {
 static tn_status add_backward(nn_ctx *cx, const void *of) {
     const saved_add *s = of;
     tn_tensor dy;
-    TN_TRY(nn_record_take(cx, s->act, &s->pre, &s->y, &s->a, &dy));
-    return dy.data ? nn_tape_pass(cx, &s->b, &dy) : TN_OK;
+    TN_TRY(nn_epilogue_grad(cx, s->act, &s->pre, &s->y, &s->a, &dy));
+    return dy.data ? nn_tape_add_gradient(cx, &s->b, &dy) : TN_OK;
 }
 
 void nn_add_into(nn_ctx *cx, kn_act act, const tn_tensor *a, const tn_tensor *b, tn_tensor *y) {
@@ -27,9 +27,9 @@ void nn_add_into(nn_ctx *cx, kn_act act, const tn_tensor *a, const tn_tensor *b,
         return;
     }
     saved_add s = {.act = act, .a = *a, .b = *b, .y = *y};
-    bool apart = nn_record_pre(cx, act, y, &s.pre);
-    kn_add_fwd(cx->kn, apart ? KN_LINEAR : act, a, b, &s.pre);
-    if (apart) kn_act_fwd(cx->kn, act, &s.pre, y);
+    bool separate = nn_epilogue_input(cx, act, y, &s.pre);
+    kn_add_fwd(cx->kn, separate ? KN_LINEAR : act, a, b, &s.pre);
+    if (separate) kn_act_fwd(cx->kn, act, &s.pre, y);
     nn_tape_push(cx, add_backward, &s, sizeof s, y);
 }
 
@@ -39,7 +39,7 @@ tn_status nn_add(nn_ctx *cx, kn_act act, const tn_tensor *a, const tn_tensor *b,
     return TN_OK;
 }
 
-// x -> y by one number or a kind: what all of the following save.
+// Saved by all operations from x to y that have one number or kind.
 typedef struct saved_one {
     kn_act act;
     double number;
@@ -54,7 +54,7 @@ static tn_status act_backward(nn_ctx *cx, const void *of) {
     const saved_one *s = of;
     tn_tensor dy, dx;
     double beta;
-    TN_TRY(nn_tape_through(cx, &s->y, &s->x, &dy, &beta, &dx));
+    TN_TRY(nn_tape_both_grads(cx, &s->y, &s->x, &dy, &beta, &dx));
     if (!dy.data) return TN_OK;
     kn_act_bwd(cx->kn, s->act, nn_act_keeps_input(s->act) ? &s->x : &s->y, &dy, beta, &dx);
     return TN_OK;
@@ -75,7 +75,7 @@ static tn_status normalize_backward(nn_ctx *cx, const void *of) {
     const saved_one *s = of;
     tn_tensor dy, dx;
     double beta;
-    TN_TRY(nn_tape_through(cx, &s->y, &s->x, &dy, &beta, &dx));
+    TN_TRY(nn_tape_both_grads(cx, &s->y, &s->x, &dy, &beta, &dx));
     if (!dy.data) return TN_OK;
     kn_l2_normalize_bwd(cx->kn, s->number, &s->x, &dy, beta, &dx);
     return TN_OK;
@@ -92,7 +92,7 @@ static tn_status softmax_backward(nn_ctx *cx, const void *of) {
     const saved_one *s = of;
     tn_tensor dy, dx;
     double beta;
-    TN_TRY(nn_tape_through(cx, &s->y, &s->x, &dy, &beta, &dx));
+    TN_TRY(nn_tape_both_grads(cx, &s->y, &s->x, &dy, &beta, &dx));
     if (!dy.data) return TN_OK;
     kn_softmax_bwd(cx->kn, s->number, &s->y, &dy, beta, &dx);
     return TN_OK;
@@ -105,7 +105,7 @@ tn_status nn_softmax(nn_ctx *cx, double scale, const tn_tensor *x, tn_tensor *y)
     return TN_OK;
 }
 
-// ---- rows together, rows picked ---------------------------------------------------------------
+// ---- concatenation and gathering --------------------------------------------------------------
 
 typedef struct saved_concat {
     int count;
@@ -117,22 +117,22 @@ static tn_status concat_backward(nn_ctx *cx, const void *of) {
     const saved_concat *s = of;
     tn_tensor dy;
     int64_t from = 0;
-    TN_TRY(nn_tape_take(cx, &s->y, &dy));
+    TN_TRY(nn_tape_output_grad(cx, &s->y, &dy));
     for (int i = 0; dy.data && i < s->count; from += s->parts[i++].dim[0]) {
         tn_tensor rows = tn_slice(&dy, from, s->parts[i].dim[0]);
-        TN_TRY(nn_tape_pass(cx, &s->parts[i], &rows));
+        TN_TRY(nn_tape_add_gradient(cx, &s->parts[i], &rows));
     }
     return TN_OK;
 }
 
-// A copy of the parts' descriptions that lives as long as the record.
+// Copies the descriptions of the parts, so that they live as long as the record.
 static void push_concat(nn_ctx *cx, int count, const tn_tensor *parts, const tn_tensor *y) {
     bool wanted = false;
     for (int i = 0; i < count; i++) wanted = wanted || nn_tape_wants(cx, &parts[i]);
     if (!wanted) return;
     tn_tensor *kept = tn_arena_alloc(cx->step, (size_t)count * sizeof *kept);
     if (!kept) {
-        nn_tape_lost(cx);
+        nn_tape_out_of_memory(cx);
         return;
     }
     memcpy(kept, parts, (size_t)count * sizeof *kept);
@@ -169,7 +169,7 @@ static tn_status gather_backward(nn_ctx *cx, const void *of) {
     const saved_gather *s = of;
     tn_tensor dy, dx;
     double beta;
-    TN_TRY(nn_tape_through(cx, &s->y, &s->x, &dy, &beta, &dx));
+    TN_TRY(nn_tape_both_grads(cx, &s->y, &s->x, &dy, &beta, &dx));
     if (!dy.data) return TN_OK;
     kn_gather_rows_bwd(cx->kn, &s->ids, &dy, beta, &dx);
     return TN_OK;
@@ -188,7 +188,7 @@ tn_status nn_gather_rows(nn_ctx *cx, const tn_tensor *x, const tn_tensor *ids, t
     return TN_OK;
 }
 
-tn_status nn_pick_tokens(nn_ctx *cx, const tn_tensor *x, const tn_tensor *place, tn_tensor *y) {
+tn_status nn_pick_tokens(nn_ctx *cx, const tn_tensor *x, const tn_tensor *position, tn_tensor *y) {
     TN_CHECK(x->rank == 3, "x has rank %d", x->rank);
     int64_t n = x->dim[0], length = x->dim[1];
     TN_TRY(tn_new(cx->step, y, x->dtype, TN_DIMS(n, x->dim[2]), cx->err));
@@ -196,7 +196,7 @@ tn_status nn_pick_tokens(nn_ctx *cx, const tn_tensor *x, const tn_tensor *place,
     tn_tensor rows = tn_reshape(x, TN_DIMS(n * length, x->dim[2])), ids;
     TN_TRY(tn_new(cx->step, &ids, TN_I32, TN_DIMS(n), cx->err));
     for (int64_t i = 0; i < n; i++)
-        tn_i32(&ids)[i] = (int32_t)(i * length + (place ? tn_i32(place)[i] : 0));
+        tn_i32(&ids)[i] = (int32_t)(i * length + (position ? tn_i32(position)[i] : 0));
     nn_gather_rows_into(cx, &rows, &ids, y);
     nn_scope_leave(cx, scope);
     return TN_OK;

@@ -15,7 +15,7 @@ static tn_status pool_backward(nn_ctx *cx, const void *of) {
     const saved_pool *s = of;
     tn_tensor dy, dx;
     double beta;
-    TN_TRY(nn_tape_through(cx, &s->y, &s->x, &dy, &beta, &dx));
+    TN_TRY(nn_tape_both_grads(cx, &s->y, &s->x, &dy, &beta, &dx));
     if (!dy.data) return TN_OK;
     if (s->average)
         kn_avg_pool2d_bwd(cx->kn, &s->cfg, &dy, beta, &dx);
@@ -68,7 +68,7 @@ static tn_status resize_backward(nn_ctx *cx, const void *of) {
     const saved_resize *s = of;
     tn_tensor dy, dx;
     double beta;
-    TN_TRY(nn_tape_through(cx, &s->y, &s->x, &dy, &beta, &dx));
+    TN_TRY(nn_tape_both_grads(cx, &s->y, &s->x, &dy, &beta, &dx));
     if (!dy.data) return TN_OK;
     kn_resize_bwd(cx->kn, &s->cfg, &dy, beta, &dx);
     return TN_OK;
@@ -93,9 +93,9 @@ static tn_status upsample_backward(nn_ctx *cx, const void *of) {
     const saved_upsample *s = of;
     tn_tensor dy, dtop;
     double beta;
-    TN_TRY(nn_tape_take(cx, &s->y, &dy));
+    TN_TRY(nn_tape_output_grad(cx, &s->y, &dy));
     if (!dy.data || !nn_tape_wants(cx, &s->top)) return TN_OK;
-    TN_TRY(nn_tape_grad(cx, &s->top, &beta, &dtop));
+    TN_TRY(nn_tape_input_grad(cx, &s->top, &beta, &dtop));
     kn_upsample_bwd(cx->kn, &dy, beta, &dtop);
     return TN_OK;
 }

@@ -8,7 +8,7 @@ tn_status nn_pack_tensor(const nn_loader *load, tn_tensor *w, const tn_tensor *s
                          kn_weight *out, kn_weight *adjoint) {
     *adjoint = (kn_weight){0};
     TN_TRY(kn_weight_pack(load->kn, load->arena, w, scale, out, load->err));
-    if (!load->through) return TN_OK;
+    if (!load->adjoint) return TN_OK;
     int64_t rows = w->dim[0], columns = rows ? tn_count(w) / rows : 0;
     for (int64_t k = 0; scale && k < rows; k++)
         for (int64_t i = 0; i < columns; i++)
@@ -16,9 +16,9 @@ tn_status nn_pack_tensor(const nn_loader *load, tn_tensor *w, const tn_tensor *s
     return kn_weight_pack_adjoint(load->kn, load->arena, w, adjoint, load->err);
 }
 
-void nn_check_through(const kn_weight *w, const kn_weight *adjoint) {
+void nn_check_adjoint(const kn_weight *w, const kn_weight *adjoint) {
     TN_CHECK(adjoint->table,
-             "a gradient through a frozen layer [%lld,%lld] that was loaded without `through`",
+             "a gradient through a frozen layer [%lld,%lld] that was loaded without `adjoint`",
              (long long)w->out, (long long)w->in);
 }
 
@@ -30,15 +30,15 @@ tn_status nn_pack(const nn_loader *load, const char *name, int rank, const int64
     if (!tn_count_checked(found->rank, found->dim, &count) || !tn_mul_size(count, 4, &bytes))
         return tn_fail(load->err, TN_EFORMAT, "%s: tensor '%s' is too large",
                        io_weights_path(load->file), found->name);
-    // An arena of its own, so that model weights stay one dense block.
-    tn_arena room;
-    TN_TRY(tn_arena_init(&room, bytes + TN_ALIGN, load->err));
+    // A separate arena, so that the weights of a model stay one dense block.
+    tn_arena scratch;
+    TN_TRY(tn_arena_init(&scratch, bytes + TN_ALIGN, load->err));
     tn_tensor w;
-    tn_status status = nn_load_into(load, &room, name, rank, dim, &w);
+    tn_status status = nn_load_into(load, &scratch, name, rank, dim, &w);
     if (status == TN_OK && count == 0)
         status = tn_fail(load->err, TN_EFORMAT, "%s: tensor '%s' is empty",
                          io_weights_path(load->file), found->name);
     if (status == TN_OK) status = nn_pack_tensor(load, &w, scale, out, adjoint);
-    tn_arena_deinit(&room);
+    tn_arena_deinit(&scratch);
     return status;
 }

@@ -45,9 +45,10 @@ static const nn_buffer *find_buffer(const nn_params *params, const char *name) {
 
 // ---- adding -----------------------------------------------------------------------------------
 
-// A record of `bytes`, cleared, with the name behind it.
+// A cleared record of `bytes`, followed by the name.
 static void *new_record(nn_params *params, const char *name, size_t bytes, const char **kept) {
-    TN_CHECK(!nn_params_find(params, name) && !find_buffer(params, name), "two called '%s'", name);
+    TN_CHECK(!nn_params_find(params, name) && !find_buffer(params, name),
+             "the name '%s' is used twice", name);
     size_t length = strlen(name) + 1;
     char *record = tn_arena_alloc(&params->parts, bytes + length);
     if (!record) return NULL;
@@ -57,7 +58,7 @@ static void *new_record(nn_params *params, const char *name, size_t bytes, const
     return record;
 }
 
-// One more place at the end of a list of pointers; it doubles at powers of two.
+// Makes space for one more pointer; the capacity is doubled at powers of two.
 static bool grow(void **list, int count) {
     if (count & (count - 1)) return true;
     size_t old = (size_t)count * sizeof(void *);
@@ -97,7 +98,7 @@ tn_status nn_params_add_buffer(nn_params *params, const char *name, int rank, co
     return TN_OK;
 }
 
-// ---- all at once ------------------------------------------------------------------------------
+// ---- flat arrays ------------------------------------------------------------------------------
 
 static tn_tensor whole(const tn_arena *arena, tn_dtype dtype) {
     return tn_view(arena->base, dtype, TN_DIMS((int64_t)(arena->used / tn_dtype_size(dtype))));
@@ -140,7 +141,7 @@ void nn_params_tensors(const nn_params *params, io_tensor *out) {
         *out++ = as_stored(params->buffer[i]->name, &params->buffer[i]->value);
 }
 
-// The i-th of parameters and buffers: its tensor; *name is set.
+// The i-th tensor of parameters and buffers; sets *name.
 static const tn_tensor *at(const nn_params *params, int i, const char **name) {
     *name = i < params->count ? params->param[i]->name : params->buffer[i - params->count]->name;
     return i < params->count ? &params->param[i]->value : &params->buffer[i - params->count]->value;

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-tn_status nn_copy_of(nn_ctx *cx, const tn_tensor *from, tn_tensor *to) {
+tn_status nn_copy(nn_ctx *cx, const tn_tensor *from, tn_tensor *to) {
     TN_TRY(tn_new(cx->step, to, from->dtype, from->rank, from->dim, cx->err));
     if (tn_bytes(from)) memcpy(to->data, from->data, tn_bytes(from));
     return TN_OK;
@@ -21,12 +21,12 @@ tn_status nn_pick_rows(nn_ctx *cx, const tn_tensor *from, const tn_tensor *index
     return TN_OK;
 }
 
-void nn_pick_best(const float *p, int64_t classes, int most, int32_t *index, float *scores) {
+void nn_top_scores(const float *p, int64_t classes, int count, int32_t *index, float *scores) {
     int have = 0;
-    for (int i = 0; i < most; i++) index[i] = -1, scores[i] = 0;
+    for (int i = 0; i < count; i++) index[i] = -1, scores[i] = 0;
     for (int64_t t = 0; t < classes; t++) {
-        if (have == most && !(p[t] > scores[have - 1])) continue;
-        int at = have < most ? have++ : have - 1;
+        if (have == count && !(p[t] > scores[have - 1])) continue;
+        int at = have < count ? have++ : have - 1;
         for (; at > 0 && p[t] > scores[at - 1]; at--)
             index[at] = index[at - 1], scores[at] = scores[at - 1];
         index[at] = (int32_t)t, scores[at] = p[t];

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Single elements of a float32 or float64 tensor: for what is small and runs once.
+// Access to single elements of a float32 or float64 tensor: for small tensors and code that runs
+// once.
 #pragma once
 
 #include "tensor/tensor.h"

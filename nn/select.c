@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Only as much is looked at as the best `top` need: candidates leave a heap, survive suppression
-// and wait in a pool while they fade.
+// Only as many candidates are processed as the best `top` need: they leave a heap, survive
+// suppression and wait in a pool while their scores fade.
 #include "nn/select.h"
 
 #include "kernels/rules.h"
@@ -12,11 +12,11 @@
 typedef struct selection {
     const nn_select_rules *rules;
     const float *boxes;
-    nn_candidate *heap, *pool; // pool: survivors that fade until it is their turn
-    int32_t *survivor;         // boxes that no better one of their label overlaps
-    int32_t *before;           // the survivor of the same label before each, or -1
-    int32_t *newest;           // [labels] the last survivor of a label, or -1
-    int64_t heaped, survived, waiting, kept, left; // left: that may still leave the heap
+    nn_candidate *heap, *pool; // pool: survivors whose scores may still fade
+    int32_t *survivor;         // boxes that no better box of the same label suppressed
+    int32_t *before;           // index of the previous survivor with the same label, or -1
+    int32_t *newest;           // [labels] last survivor of each label, or -1
+    int64_t heaped, survived, waiting, kept, left; // left: number that may still leave the heap
     nn_candidate *out;
 } selection;
 
@@ -38,7 +38,7 @@ static inline const float *box_of(const selection *s, const nn_candidate *one) {
     return s->boxes + 4 * (int64_t)one->box;
 }
 
-// Lets what lies at `at` sink in a heap of n, the best on top.
+// Moves the candidate at `at` down a heap of n, whose best is on top.
 static void sink(nn_candidate *heap, int64_t n, int64_t at) {
     nn_candidate item = heap[at];
     for (int64_t child; (child = 2 * at + 1) < n; at = child) {
@@ -49,18 +49,18 @@ static void sink(nn_candidate *heap, int64_t n, int64_t at) {
     heap[at] = item;
 }
 
-// Most pairs of boxes do not meet: their IoU is 0, which no threshold is under.
-static inline bool apart(const float *a, const float *b) {
+// Most pairs of boxes are disjoint: their IoU is 0 and never exceeds a threshold.
+static inline bool disjoint(const float *a, const float *b) {
     return a[2] <= b[0] || b[2] <= a[0] || a[3] <= b[1] || b[3] <= a[1];
 }
 
-// Whether a better one of its label that survived overlaps it.
+// Whether a better survivor with the same label overlaps it.
 static bool suppressed(const selection *s, const nn_candidate *one) {
     const float *box = box_of(s, one);
     if (s->rules->nms >= 1) return false;
     for (int32_t k = s->newest[group_of(s, one)]; k >= 0; k = s->before[k]) {
         const float *other = s->boxes + 4 * (int64_t)s->survivor[k];
-        if (!apart(other, box) && kn_iou_above(other, box, s->rules->nms)) return true;
+        if (!disjoint(other, box) && kn_iou_above(other, box, s->rules->nms)) return true;
     }
     return false;
 }
@@ -72,7 +72,7 @@ static void fade(const selection *s, nn_candidate *one, const nn_candidate *by) 
     one->score = s->rules->logarithms ? one->score + log1pf(-iou) : one->score * (1 - iou);
 }
 
-// What lies in a better box of its label is mostly a part of the same object.
+// A box inside a better one of the same label is usually a part of the same object.
 static bool is_part(const selection *s, const nn_candidate *one) {
     for (int64_t k = 0; k < s->kept && s->rules->inside < 1; k++)
         if (group_of(s, &s->out[k]) == group_of(s, one) &&
@@ -81,7 +81,7 @@ static bool is_part(const selection *s, const nn_candidate *one) {
     return false;
 }
 
-// The best of the heap, if it survives, joins those that wait.
+// Takes the best from the heap; if it survives, it joins the pool.
 static void take_from_heap(selection *s) {
     nn_candidate one = s->heap[0];
     s->heap[0] = s->heap[--s->heaped];
@@ -103,7 +103,7 @@ static int64_t best_waiting(const selection *s) {
     return best;
 }
 
-// The best of all that is left, faded as it is: nothing in the heap can be better.
+// The best of all remaining candidates after fading: none in the heap can be better.
 static bool next(selection *s, nn_candidate *one) {
     int64_t best = best_waiting(s);
     while (s->heaped > 0 && s->left > 0 && (!s->waiting || better(&s->heap[0], &s->pool[best]))) {

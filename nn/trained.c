@@ -7,15 +7,15 @@
 
 // ---- between parameters and kernels -----------------------------------------------------------
 
-typedef struct turn_job {
+typedef struct reorder_job {
     const nn_trained *t;
-    bool back; // staged is added to the gradient; else the value goes to staged
+    bool back; // true: staged is added to the gradient; false: the value is copied to staged
     int64_t channels;
-} turn_job;
+} reorder_job;
 
-#define ROWS_A_TASK 8
+#define ROWS_PER_TASK 8
 
-#define TURN_ROW(type)                                                                             \
+#define REORDER_ROW(type)                                                                          \
     for (int64_t c = 0; c < channels; c++)                                                         \
         for (int64_t b = 0; b < bins; b++) {                                                       \
             type *flat = (type *)file + c * bins + b, *last = (type *)staged + b * channels + c;   \
@@ -25,26 +25,27 @@ typedef struct turn_job {
                 *last = *flat;                                                                     \
         }
 
-static void turn_rows(void *opaque, int64_t task, int worker) {
-    const turn_job *job = opaque;
+static void reorder_rows(void *opaque, int64_t task, int worker) {
+    const reorder_job *job = opaque;
     const nn_trained *t = job->t;
     const tn_tensor *param = job->back ? &t->weight[0]->grad : &t->weight[0]->value;
     int64_t channels = job->channels, bins = t->bins, rows = t->staged.dim[0];
     size_t row = (size_t)(channels * bins) * tn_dtype_size(param->dtype);
     (void)worker;
-    for (int64_t k = task * ROWS_A_TASK; k < rows && k < (task + 1) * ROWS_A_TASK; k++) {
+    for (int64_t k = task * ROWS_PER_TASK; k < rows && k < (task + 1) * ROWS_PER_TASK; k++) {
         char *file = (char *)param->data + (size_t)k * row;
         char *staged = (char *)t->staged.data + (size_t)k * row;
         if (param->dtype == TN_F64)
-            TURN_ROW(double)
+            REORDER_ROW(double)
         else
-            TURN_ROW(float)
+            REORDER_ROW(float)
     }
 }
 
-static void turn_columns(kn_ctx *kn, const nn_trained *t, bool back) {
-    turn_job job = {t, back, t->staged.dim[1] / t->bins};
-    tn_pool_run(kn_pool(kn), (t->staged.dim[0] + ROWS_A_TASK - 1) / ROWS_A_TASK, turn_rows, &job);
+static void reorder_columns(kn_ctx *kn, const nn_trained *t, bool back) {
+    reorder_job job = {t, back, t->staged.dim[1] / t->bins};
+    tn_pool_run(kn_pool(kn), (t->staged.dim[0] + ROWS_PER_TASK - 1) / ROWS_PER_TASK, reorder_rows,
+                &job);
 }
 
 static void transpose(const tn_tensor *from, tn_tensor *to) {
@@ -56,7 +57,7 @@ static void transpose(const tn_tensor *from, tn_tensor *to) {
                    (const char *)from->data + (size_t)(i * columns + k) * size, size);
 }
 
-// Rows of the staged matrix (or the joined bias) that are part i.
+// Rows of the staged matrix (or the joined bias) that belong to part i.
 static tn_tensor part_of(const tn_tensor *whole, const nn_trained *t, int i) {
     int64_t rows = t->weight[0]->value.dim[0];
     return tn_slice(whole, i * rows, rows);
@@ -72,17 +73,17 @@ static void join(const nn_trained *t) {
     }
 }
 
-// Fills staged from the parameters; what kernels are given.
+// Fills staged from the parameters and returns the form that kernels read.
 static const tn_tensor *stage(kn_ctx *kn, nn_trained *t) {
     switch (t->form) {
     case NN_PLAIN:
     case NN_DECONV:
         return &t->weight[0]->value;
-    case NN_TURNED:
+    case NN_TRANSPOSED:
         transpose(&t->weight[0]->value, &t->staged);
         break;
     case NN_REGIONS:
-        turn_columns(kn, t, false);
+        reorder_columns(kn, t, false);
         break;
     case NN_JOINED:
         join(t);
@@ -91,13 +92,13 @@ static const tn_tensor *stage(kn_ctx *kn, nn_trained *t) {
     return &t->staged;
 }
 
-// ---- making -----------------------------------------------------------------------------------
+// ---- creating ---------------------------------------------------------------------------------
 
 static tn_status new_staged(nn_params *params, nn_trained *t, tn_error *err) {
     const tn_tensor *w = &t->weight[0]->value;
     int64_t rows = w->dim[0], columns = rows ? tn_count(w) / rows : 0;
     if (t->form == NN_PLAIN || t->form == NN_DECONV) return TN_OK;
-    if (t->form == NN_TURNED)
+    if (t->form == NN_TRANSPOSED)
         return tn_new(&params->packed, &t->staged, w->dtype, TN_DIMS(columns, rows), err);
     rows *= t->parts;
     TN_TRY(tn_new(&params->packed, &t->staged, w->dtype, TN_DIMS(rows, columns), err));
@@ -161,13 +162,13 @@ void nn_trained_linear_bwd(kn_ctx *kn, nn_trained *t, const tn_tensor *x, const 
         kn_matmul_tn(kn, 1, dy, x, 1, &t->weight[0]->grad);
         return;
     }
-    if (t->form == NN_TURNED) {
+    if (t->form == NN_TRANSPOSED) {
         kn_matmul_tn(kn, 1, x, dy, 1, &t->weight[0]->grad);
         return;
     }
     kn_matmul_tn(kn, 1, dy, x, 0, &t->staged);
     if (t->form == NN_REGIONS) {
-        turn_columns(kn, t, true);
+        reorder_columns(kn, t, true);
         return;
     }
     for (int i = 0; i < t->parts; i++) {

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 static _Atomic int64_t alloc_count;
-static _Atomic int64_t fail_at; // value of alloc_count from which on allocations fail; 0 = never
+static _Atomic int64_t fail_at; // value of alloc_count from which on allocations fail; 0: never
 
 void tn_alloc_fail_after(int64_t n) {
     atomic_store(&fail_at, n > 0 ? atomic_load(&alloc_count) + n : 0);
@@ -19,7 +19,7 @@ int64_t tn_alloc_count(void) {
     return atomic_load(&alloc_count);
 }
 
-static bool told_to_fail(void) {
+static bool must_fail(void) {
     int64_t mine = atomic_fetch_add(&alloc_count, 1) + 1, limit = atomic_load(&fail_at);
     return limit && mine >= limit;
 }
@@ -32,7 +32,7 @@ static bool round_up(size_t bytes, size_t unit, size_t *out) {
 
 void *tn_alloc(size_t bytes) {
     size_t rounded;
-    if (told_to_fail() || !round_up(bytes ? bytes : 1, TN_ALIGN, &rounded)) return NULL;
+    if (must_fail() || !round_up(bytes ? bytes : 1, TN_ALIGN, &rounded)) return NULL;
     return aligned_alloc(TN_ALIGN, rounded);
 }
 
@@ -66,7 +66,7 @@ void tn_free(void *block) {
 tn_status tn_arena_init(tn_arena *arena, size_t capacity, tn_error *err) {
     *arena = (tn_arena){0};
     size_t page = (size_t)sysconf(_SC_PAGESIZE), rounded;
-    if (told_to_fail() || !round_up(capacity ? capacity : 1, page, &rounded))
+    if (must_fail() || !round_up(capacity ? capacity : 1, page, &rounded))
         return tn_fail(err, TN_ENOMEM, "cannot reserve %zu bytes of address space", capacity);
     void *base = mmap(NULL, rounded, PROT_READ | PROT_WRITE,
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -92,7 +92,7 @@ void tn_arena_deinit(tn_arena *arena) {
 void *tn_arena_alloc(tn_arena *arena, size_t bytes) {
     TN_CHECK(!arena->frozen, "allocation of %zu bytes from a frozen arena", bytes);
     size_t rounded, end;
-    if (told_to_fail() || !round_up(bytes, TN_ALIGN, &rounded) ||
+    if (must_fail() || !round_up(bytes, TN_ALIGN, &rounded) ||
         !tn_add_size(arena->used, rounded, &end) || end > arena->capacity)
         return NULL;
     void *block = arena->base + arena->used;

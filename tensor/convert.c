@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Conversions between element types. Halves go through float with round to nearest even; every
-// other pair goes through double or int64, so that no integer loses bits on its way.
+// Conversions between element types. 16-bit floats go through float with round to nearest even;
+// every other pair goes through double or int64, so that integers stay exact.
 #include "tensor/tensor.h"
 
 #include <math.h>
@@ -131,7 +131,7 @@ static int64_t saturate(double value) {
     return value >= 0x1p63 ? INT64_MAX : (int64_t)nearbyint(value);
 }
 
-// The pairs that whole checkpoints go through, without the detour.
+// The pairs that whole checkpoints use, converted directly.
 static bool convert_fast(const void *from, tn_dtype from_type, float *to, size_t count) {
     const uint16_t *half = from;
     if (from_type == TN_F16)

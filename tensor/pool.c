@@ -9,8 +9,8 @@
 #include <stdatomic.h>
 #include <string.h>
 
-// Workers look for new work this many times before they sleep: kernels follow each other within
-// microseconds, and waking a sleeper costs more than most of them.
+// Workers poll for new work this many times before they sleep: kernels follow each other within
+// microseconds, and waking a sleeping thread costs more than most kernels.
 #define SPINS 2000
 
 typedef struct worker {
@@ -25,11 +25,11 @@ struct tn_pool {
     tn_task run;
     void *job;
     uint32_t tasks;
-    // The round, which grows with each tn_pool_run, in the upper half; in the lower half how many
-    // of its tasks nobody has taken. In one word, so that who takes a task knows of which round it
-    // is.
+    // Upper half: number of the round, incremented by each tn_pool_run. Lower half: tasks of the
+    // round that are not taken yet. Both are in one word, so a worker that takes a task knows its
+    // round.
     _Atomic uint64_t open;
-    _Atomic uint32_t done; // tasks of this round that have ended
+    _Atomic uint32_t done; // finished tasks of this round
     _Atomic int sleepers;
     _Atomic bool quit;
     pthread_mutex_t lock;
@@ -42,9 +42,8 @@ static inline void relax(void) {
 #endif
 }
 
-// Takes tasks until none is left. A round cannot end, and the job cannot change, before a task that
-// was taken has ended; so a worker that comes late finds nothing to take, or helps with what is
-// next.
+// Takes tasks until none is left. A round cannot end, and the job cannot change, before every taken
+// task has ended. So a late worker finds nothing to take, or helps with the next round.
 static void take_tasks(tn_pool *pool, int index) {
     for (;;) {
         uint64_t open = atomic_load(&pool->open);
@@ -88,12 +87,12 @@ static void *worker_main(void *argument) {
     }
 }
 
-// At most as many as there is work for.
-static void wake(tn_pool *pool, uint32_t most) {
+// Wakes at most as many workers as there are tasks for.
+static void wake(tn_pool *pool, uint32_t max) {
     if (!atomic_load(&pool->sleepers)) return;
     pthread_mutex_lock(&pool->lock);
-    if (most < (uint32_t)atomic_load(&pool->sleepers))
-        for (; most > 0; most--) pthread_cond_signal(&pool->wake);
+    if (max < (uint32_t)atomic_load(&pool->sleepers))
+        for (; max > 0; max--) pthread_cond_signal(&pool->wake);
     else
         pthread_cond_broadcast(&pool->wake);
     pthread_mutex_unlock(&pool->lock);
@@ -153,8 +152,8 @@ static void run_round(tn_pool *pool, uint32_t tasks, tn_task run, void *job) {
     atomic_store(&pool->open, round << 32 | tasks);
     wake(pool, tasks - 1);
     take_tasks(pool, 0);
-    // Only tasks are waited for, not workers: one that the system has put aside without a task
-    // holds nobody up.
+    // Waits for tasks, not for workers: a worker that the system has suspended without a task does
+    // not delay the caller.
     for (int i = 0; atomic_load(&pool->done) < tasks; i++) {
         if (i < SPINS)
             relax();

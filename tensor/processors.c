@@ -14,7 +14,7 @@ static int affinity(void) {
     return online > 0 ? (int)online : 1;
 }
 
-// The first line of folder/file.
+// Reads the first line of folder/file.
 static bool read_line(const char *folder, const char *file, char *line, int size) {
     char path[768];
     if ((size_t)snprintf(path, sizeof path, "%s/%s", folder, file) >= sizeof path) return false;
@@ -25,7 +25,7 @@ static bool read_line(const char *folder, const char *file, char *line, int size
     return good;
 }
 
-// Quota over period, rounded up; 0 where a folder sets none. Version 2 has both in one file.
+// Quota divided by period, rounded up; 0 if the folder sets none. Version 2 has both in one file.
 static int quota_of(const char *folder) {
     char line[64];
     double quota = 0, period = 0;
@@ -42,24 +42,24 @@ static int quota_of(const char *folder) {
     return whole < quota / period ? whole + 1 : whole;
 }
 
-static void lower(int *least, int quota) {
-    if (quota && quota < *least) *least = quota;
+static void lower_to(int *limit, int quota) {
+    if (quota && quota < *limit) *limit = quota;
 }
 
-// The least quota of the group and of those that it is in. Where a container sees only its own part
-// of the tree, the upper folders of the path are missing and its own group is the topmost.
-static void limit_by_group(const char *tree, char *path, int *least) {
+// The smallest quota of the group and its ancestors. A container may see only its own part of the
+// tree: then the upper folders of the path are missing, and its own group is the topmost.
+static void limit_by_group(const char *tree, char *path, int *limit) {
     char folder[640];
     for (;;) {
         if ((size_t)snprintf(folder, sizeof folder, "%s%s", tree, path) < sizeof folder)
-            lower(least, quota_of(folder));
+            lower_to(limit, quota_of(folder));
         char *last = strrchr(path, '/');
         if (!last) return;
         *last = 0;
     }
 }
 
-// Whether `name` is in a list with commas.
+// True if `name` is in a comma-separated list.
 static bool lists(const char *list, const char *name) {
     size_t length = strlen(name);
     for (const char *at = list; (at = strstr(at, name)); at += length)
@@ -68,11 +68,11 @@ static bool lists(const char *list, const char *name) {
 }
 
 int tn_processors(const char *root) {
-    int least = affinity();
+    int limit = affinity();
     char line[512], tree[256];
     snprintf(line, sizeof line, "%s/proc/self/cgroup", root);
     FILE *from = fopen(line, "re");
-    // Each line: number:controllers:path; without controllers it is version 2.
+    // Each line is number:controllers:path; version 2 has no controllers.
     while (from && fgets(line, sizeof line, from)) {
         char *controllers = strchr(line, ':'),
              *path = controllers ? strchr(++controllers, ':') : NULL;
@@ -82,8 +82,8 @@ int tn_processors(const char *root) {
         bool cpu = lists(controllers, "cpu");
         if (*controllers && !cpu) continue;
         snprintf(tree, sizeof tree, "%s/sys/fs/cgroup%s", root, cpu ? "/cpu" : "");
-        limit_by_group(tree, path, &least);
+        limit_by_group(tree, path, &limit);
     }
     if (from) fclose(from);
-    return least < 1 ? 1 : least;
+    return limit < 1 ? 1 : limit;
 }

@@ -17,7 +17,7 @@ void tn_philox(uint64_t key, uint64_t counter_low, uint64_t counter_high, uint32
 }
 
 tn_rng tn_rng_new(uint64_t seed, uint64_t stream) {
-    uint32_t block[4]; // seed and stream are mixed: neighbouring seeds share nothing
+    uint32_t block[4]; // mixes seed and stream, so that neighbouring seeds give unrelated numbers
     tn_philox(seed, stream, 0x6c65786d61736bu, block);
     return (tn_rng){.key = (uint64_t)block[1] << 32 | block[0]};
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Counter-based random numbers: Philox 4x32-10 (Salmon et al., "Parallel random numbers: as easy
-// as 1, 2, 3", SC 2011). A number depends on key and counter alone, so any thread can draw any
-// number, and saving a counter saves the state.
+// Counter-based random numbers: Philox 4x32-10 (Salmon et al., "Parallel random numbers: as easy as
+// 1, 2, 3", SC 2011). A number depends only on key and counter, so any thread can draw any number,
+// and saving a counter saves the state.
 #pragma once
 
 #include "tensor/status.h"
@@ -9,7 +9,7 @@
 // Four independent 32-bit numbers for a (key, counter) pair.
 void tn_philox(uint64_t key, uint64_t counter_low, uint64_t counter_high, uint32_t out[4]);
 
-// A stream of numbers over one key.
+// A stream of numbers for one key.
 typedef struct tn_rng {
     uint64_t key, counter;
     uint32_t block[4];

@@ -56,9 +56,9 @@ tn_tensor tn_view(void *data, tn_dtype dtype, int rank, const int64_t *dim) {
 
 tn_tensor tn_reshape(const tn_tensor *t, int rank, const int64_t *dim) {
     tn_tensor view = tn_view(t->data, t->dtype, rank, dim);
-    view.place = t->place;
-    TN_CHECK(tn_count(&view) == tn_count(t), "%lld elements seen as %lld", (long long)tn_count(t),
-             (long long)tn_count(&view));
+    view.device = t->device;
+    TN_CHECK(tn_count(&view) == tn_count(t), "%lld elements reshaped to %lld",
+             (long long)tn_count(t), (long long)tn_count(&view));
     return view;
 }
 
@@ -108,13 +108,13 @@ tn_status tn_new(tn_arena *arena, tn_tensor *out, tn_dtype dtype, int rank, cons
     return TN_OK;
 }
 
-// An empty tensor may have the address of the next one, and lies before it.
+// An empty tensor may have the same address as the next one; it sorts before it.
 static bool lies_before(const tn_tensor *a, const tn_tensor *b) {
     if (a->data != b->data) return (const char *)a->data < (const char *)b->data;
     return tn_bytes(a) < tn_bytes(b);
 }
 
-// Those that have data, by address; there are few. Returns their number.
+// Sorts the tensors that have data by address (there are few). Returns their number.
 static int by_address(tn_tensor *const *tensors, int count, tn_tensor **sorted) {
     int n = 0;
     for (int i = 0; i < count; i++) {
@@ -127,8 +127,8 @@ static int by_address(tn_tensor *const *tensors, int count, tn_tensor **sorted) 
 }
 
 void tn_arena_keep(tn_arena *arena, size_t mark, tn_tensor *const *tensors, int count) {
-    TN_CHECK(count <= TN_KEPT, "%d tensors, at most %d can be kept", count, TN_KEPT);
-    tn_tensor *sorted[TN_KEPT];
+    TN_CHECK(count <= TN_MAX_KEPT, "%d tensors, at most %d can be kept", count, TN_MAX_KEPT);
+    tn_tensor *sorted[TN_MAX_KEPT];
     int n = by_address(tensors, count, sorted);
     const char *free_from = arena->base + mark, *end = arena->base + arena->used;
     for (int i = 0; i < n; i++) {
@@ -143,7 +143,7 @@ void tn_arena_keep(tn_arena *arena, size_t mark, tn_tensor *const *tensors, int 
     for (int i = 0; i < n; i++) {
         char *to = arena->base + arena->used;
         size_t bytes = tn_bytes(sorted[i]);
-        // Each moves down, and those above it are untouched as yet.
+        // Each tensor moves down; those above it have not been overwritten yet.
         TN_CHECK(to <= (char *)sorted[i]->data, "kept tensor %d does not begin an allocation", i);
         memmove(to, sorted[i]->data, bytes);
         sorted[i]->data = to;

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// The tensor: a shape, a type and a pointer. Always contiguous, last dimension fastest;
-// activations are channels-last, [N,H,W,C] and [N,L,C]. It never owns its memory.
-// One glossary: N batch, H W, C channels, K output channels, R regions, L tokens, D embedding,
-// T classes.
+// A tensor is a shape, a type and a pointer. It is always contiguous with the last dimension
+// fastest; activations are channels-last, [N,H,W,C] and [N,L,C]. It never owns its memory.
+//
+// Letters in shapes: N batch, H height, W width, C channels, K output channels, R regions, L
+// tokens, D embedding, T classes.
 #pragma once
 
 #include "tensor/alloc.h"
@@ -23,11 +24,11 @@ typedef enum tn_dtype {
     TN_DTYPES
 } tn_dtype;
 
-typedef enum tn_place { TN_HOST, TN_CUDA } tn_place; // which memory data points into
+typedef enum tn_device { TN_HOST, TN_CUDA } tn_device; // the memory that data points into
 
 typedef struct tn_tensor {
     tn_dtype dtype;
-    tn_place place;
+    tn_device device;
     int rank;
     int64_t dim[TN_MAX_RANK];
     void *data;
@@ -36,7 +37,7 @@ typedef struct tn_tensor {
 size_t tn_dtype_size(tn_dtype dtype);      // bytes of one element
 const char *tn_dtype_name(tn_dtype dtype); // "float32", "bfloat16", …
 
-// The shape as an argument: tn_new(arena, &y, TN_F32, TN_DIMS(n, h, w, c), err).
+// A shape as an argument: tn_new(arena, &y, TN_F32, TN_DIMS(n, h, w, c), err).
 #define TN_DIMS(...)                                                                               \
     (int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), (const int64_t[]) {                 \
         __VA_ARGS__                                                                                \
@@ -51,9 +52,9 @@ static inline int64_t tn_last(const tn_tensor *t) {
     return t->rank ? t->dim[t->rank - 1] : 1;
 }
 
-// A tensor over memory that somebody else owns.
+// A tensor over memory that is owned elsewhere.
 tn_tensor tn_view(void *data, tn_dtype dtype, int rank, const int64_t *dim);
-// The same memory under another shape of equal count.
+// The same memory with another shape of the same number of elements.
 tn_tensor tn_reshape(const tn_tensor *t, int rank, const int64_t *dim);
 // Rows [from, from+count) of the first dimension.
 tn_tensor tn_slice(const tn_tensor *t, int64_t from, int64_t count);
@@ -61,17 +62,18 @@ tn_tensor tn_slice(const tn_tensor *t, int64_t from, int64_t count);
 // Uninitialised memory from the arena (host). TN_ENOMEM names the shape.
 tn_status tn_new(tn_arena *arena, tn_tensor *out, tn_dtype dtype, int rank, const int64_t *dim,
                  tn_error *err);
-// Moves tensors of the arena that lie above mark down to it, in the order in which they lie, and
-// frees everything else above mark: for results whose size is known only after temporaries were
-// needed. Tensors without data are skipped; no two may share memory. At most TN_KEPT tensors.
-#define TN_KEPT 64
+// Moves tensors of the arena that lie above mark down to it, in order of address, and frees
+// everything else above mark: for results whose size is known only after temporaries were
+// allocated. Tensors without data are skipped; no two may share memory. At most TN_MAX_KEPT
+// tensors.
+#define TN_MAX_KEPT 64
 void tn_arena_keep(tn_arena *arena, size_t mark, tn_tensor *const *tensors, int count);
-// From tn_alloc; release with tn_free(t.data).
+// Allocated with tn_alloc; release with tn_free(t.data).
 tn_status tn_new_heap(tn_tensor *out, tn_dtype dtype, int rank, const int64_t *dim, tn_error *err);
 
 bool tn_same_shape(const tn_tensor *a, const tn_tensor *b);
 bool tn_has_shape(const tn_tensor *t, int rank, const int64_t *dim); // -1 matches any size
-// "[1,3,224,224]" into text; returns text, for use inside a message.
+// Writes "[1,3,224,224]" to text; returns text, for use inside a message.
 const char *tn_shape_text(int rank, const int64_t *dim, char *text, size_t bytes);
 
 static inline float *tn_f32(const tn_tensor *t) {
@@ -87,6 +89,6 @@ static inline int32_t *tn_i32(const tn_tensor *t) {
     return t->data;
 }
 
-// Conversions of count elements, round to nearest even; any of F32 F64 F16 BF16 and the integer
-// types on either side (integers saturate). from and to do not overlap.
+// Converts count elements, rounding to nearest even. Both sides may be F32, F64, F16, BF16 or an
+// integer type (integers saturate). from and to must not overlap.
 void tn_convert(const void *from, tn_dtype from_type, void *to, tn_dtype to_type, size_t count);

@@ -104,7 +104,7 @@ mutation "tape: an output used twice keeps one gradient" nn/tape.c 's/\*beta = a
 mutation "tape: parts of an output begin as they lie" nn/tape.c 's/memset(a->grad, 0, a->bytes);//' test_tape
 mutation "tape: scopes forget what was recorded" nn/tape.c 's/!cx->tape || cx->tape->count == scope.records/true/' \
     test_grad_modules test_grad_golden
-mutation "residual: gets no gradient" nn/record.c 's/return residual \&\& residual->data ?/return false ?/' \
+mutation "residual: gets no gradient" nn/epilogue.c 's/return residual \&\& residual->data ?/return false ?/' \
     test_grad_modules test_grad_golden
 mutation "parameters: an adjoint is of what was staged last" nn/trained.c \
     's/= stage(cx->kn, t);/= t->staged.data ? \&t->staged : stage(cx->kn, t);/' \
@@ -221,7 +221,7 @@ mutation "refine: windows have the positions of the first" models/clip/clip_scen
 mutation "refine: regions are told from the student's own" train/refine_step.c \
     's/scale, y, target, &p)/scale, y, y, \&p)/' test_refine
 mutation "CLIP's loss: of equal names one is right" train/clip_loss.c 's/l->name) right += e;/l->name) right = e;/' test_clip_train
-mutation "CLIP's text: the last block sees what follows the end" nn/blocks/attention.c 's/= j <= tn_i32(&s->place)\[i\];/= 1;/' \
+mutation "CLIP's text: the last block sees what follows the end" nn/blocks/attention.c 's/= j <= tn_i32(&s->position)\[i\];/= 1;/' \
     test_clip_train
 mutation "CLIP's patches that are left out: positions of the first" models/clip/clip_vit.c \
     's/\*place++ = (int32_t)(cell + 1)/*place++ = (int32_t)t/' test_clip_train

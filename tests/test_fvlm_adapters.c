@@ -117,7 +117,7 @@ static double loss_of(fixture *f, const tn_tensor *x, uint64_t stream) {
     tn_rng rng = tn_rng_new(5, stream);
     tn_tensor dx;
     double sum = 0;
-    ASSERT_OK(nn_tape_start(&f->cx, x, &dx), f->err);
+    ASSERT_OK(nn_tape_loss_grad(&f->cx, x, &dx), f->err);
     for (int64_t i = 0; i < tn_count(x); i++) {
         double g = tn_rng_normal(&rng) / sqrt((double)tn_count(x));
         ((double *)dx.data)[i] = g;

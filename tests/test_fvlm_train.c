@@ -154,7 +154,7 @@ static void backward(bench *b) {
     ASSERT_OK(forward(b), b->err);
     for (int o = 0; o < OUTPUTS; o++) {
         tn_tensor dout;
-        ASSERT_OK(nn_tape_start(&b->cx, &b->out[o], &dout), b->err);
+        ASSERT_OK(nn_tape_loss_grad(&b->cx, &b->out[o], &dout), b->err);
         for (int64_t i = 0; i < tn_count(&dout); i++)
             nn_real_set(&dout, i, upstream(&b->out[o], o, i));
     }

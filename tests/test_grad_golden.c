@@ -111,7 +111,7 @@ static void compare_all(bench *b) {
     for (int i = 0; i < b->c->inputs; i++) {
         tn_tensor din;
         // What is not differentiated (text) has no gradient here.
-        if (nn_tape_gradient(&b->cx, &b->in[i], &din))
+        if (nn_tape_watched_grad(&b->cx, &b->in[i], &din))
             compare(b, "din", &din, numbered(b, "din.", i));
         else
             assert_int_not_equal(i, 0);
@@ -137,7 +137,7 @@ static void run(const golden_case *c, kn_ctx *kn, tn_dtype dtype) {
     for (int i = 0; i < c->outputs; i++) {
         tn_tensor up;
         const io_tensor *from = numbered(&b, "up.", i);
-        ASSERT_OK(nn_tape_start(&b.cx, &b.out[i], &up), b.err);
+        ASSERT_OK(nn_tape_loss_grad(&b.cx, &b.out[i], &up), b.err);
         tn_convert(from->data, from->dtype, up.data, up.dtype, (size_t)tn_count(&up));
     }
     ASSERT_OK(nn_tape_backward(&b.cx), b.err);

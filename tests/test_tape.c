@@ -59,7 +59,7 @@ static void conv_load(const char *name, int64_t out, int64_t in, nn_conv *conv) 
 
 static void start(const tn_tensor *y, float value) {
     tn_tensor dy;
-    ASSERT_OK(nn_tape_start(&cx, y, &dy), err);
+    ASSERT_OK(nn_tape_loss_grad(&cx, y, &dy), err);
     for (int64_t i = 0; i < tn_count(&dy); i++) tn_f32(&dy)[i] = value;
 }
 
@@ -94,8 +94,8 @@ static void frozen_modules_record_nothing(void **state) {
     assert_int_equal(nn_tape_records(cx.tape), 1);
     start(&y, 1);
     ASSERT_OK(nn_tape_backward(&cx), err);
-    assert_false(nn_tape_gradient(&cx, &z, &dx));
-    assert_false(nn_tape_gradient(&cx, &x, &dx));
+    assert_false(nn_tape_watched_grad(&cx, &z, &dx));
+    assert_false(nn_tape_watched_grad(&cx, &x, &dx));
     io_weights_close(stored);
 }
 
@@ -137,7 +137,7 @@ static tn_tensor through(const layers *l, int i, const tn_tensor *x) {
         ASSERT_OK(nn_linear_fwd(&cx, &l->regions, &region, NULL, &y), err);
     start(&y, 1);
     ASSERT_OK(nn_tape_backward(&cx), err);
-    assert_true(nn_tape_gradient(&cx, x, &dx));
+    assert_true(nn_tape_watched_grad(&cx, x, &dx));
     return dx;
 }
 
@@ -161,7 +161,7 @@ static void a_gradient_goes_through_frozen_layers(void **state) {
     ASSERT_OK(io_safetensors_write(path, file, count, NULL, 0, IO_AS_STORED, &err), err);
     ASSERT_OK(io_weights_open(path, &stored, &err), err);
     nn_loader as_frozen = load;
-    as_frozen.file = stored, as_frozen.params = NULL, as_frozen.through = true;
+    as_frozen.file = stored, as_frozen.params = NULL, as_frozen.adjoint = true;
     load_layers(&as_frozen, &frozen);
     tn_tensor x = random_map(1, 2, 4, 8), want = random_map(2, 2, 4, 8);
     for (int i = 0; i < LAYERS; i++) {
@@ -295,7 +295,7 @@ static void parts_make_up_the_whole(void **state) {
             start(&second, 1);
         }
         ASSERT_OK(nn_tape_backward(&cx), err);
-        assert_true(nn_tape_gradient(&cx, &x, &dx));
+        assert_true(nn_tape_watched_grad(&cx, &x, &dx));
         if (turn == 0)
             whole = guarded_copy(&dx);
         else
@@ -315,7 +315,7 @@ static void a_part_that_no_loss_reaches_is_zero(void **state) {
         tn_tensor second = tn_slice(&y, 1, 1);
         start(turn ? &second : &y, 1);
         ASSERT_OK(nn_tape_backward(&cx), err);
-        assert_true(nn_tape_gradient(&cx, &x, &dx));
+        assert_true(nn_tape_watched_grad(&cx, &x, &dx));
     }
     double first_sum = 0, second_sum = 0;
     for (int64_t i = 0; i < tn_count(&dx); i++)
@@ -356,7 +356,7 @@ static tn_status small_step(const nn_fpn *fpn, const nn_block *block, const tn_t
     TN_TRY(nn_concat_rows(&cx, 2, part, &joined));
     tokens = tn_reshape(&joined, TN_DIMS(1, joined.dim[0], 8));
     TN_TRY(nn_block_inplace(&cx, block, &tokens));
-    TN_TRY(nn_tape_start(&cx, &tokens, &dy));
+    TN_TRY(nn_tape_loss_grad(&cx, &tokens, &dy));
     for (int64_t i = 0; i < tn_count(&dy); i++) tn_f32(&dy)[i] = 1;
     return back(&cx);
 }
@@ -375,7 +375,7 @@ static void activations_are_used_up(void **state) {
     nn_block block;
     small_load(&fpn, &block);
     tn_tensor maps[] = {random_map(1, 1, 16, 4), random_map(2, 1, 8, 6)};
-    ASSERT_OK(small_step(&fpn, &block, maps, nn_tape_use_up), err);
+    ASSERT_OK(small_step(&fpn, &block, maps, nn_tape_backward_in_place), err);
     size_t little = nn_tape_bytes(cx.tape);
     tn_tensor grad = nn_params_flat(&params, NN_GRAD), is = guarded_copy(&grad);
     ASSERT_OK(small_step(&fpn, &block, maps, nn_tape_backward), err);

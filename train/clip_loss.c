@@ -88,8 +88,8 @@ static tn_status learn_batch(nn_ctx *cx, const tr_clip_pairs *p, nn_param *scale
     loss[TR_CLIP_PICTURES] += learn_side(&both, false, factor / 2);
     loss[TR_CLIP_TEXTS] += learn_side(&both, true, factor / 2);
     learn_scale(scale, &both.s, &both.ds);
-    TN_TRY(nn_tape_start(cx, &p->pictures, dpictures));
-    TN_TRY(nn_tape_start(cx, &p->texts, &dtexts));
+    TN_TRY(nn_tape_loss_grad(cx, &p->pictures, dpictures));
+    TN_TRY(nn_tape_loss_grad(cx, &p->texts, &dtexts));
     kn_matmul_nn(cx->kn, times, &both.ds, &p->texts, 0, dpictures);
     kn_matmul_tn(cx->kn, times, &both.ds, &p->pictures, 0, &dtexts);
     return TN_OK;

@@ -268,7 +268,7 @@ static tn_status learn(pass *p, bool given, bool looked_at) {
     TN_TRY(learn_masks(p));
     p->measure->pictures += p->n;
     if (are_finite(p->measure))
-        return looked_at ? nn_tape_backward(&p->cx) : nn_tape_use_up(&p->cx);
+        return looked_at ? nn_tape_backward(&p->cx) : nn_tape_backward_in_place(&p->cx);
     find_suspect(p); // the run stops and tells: gradients of this are of no use
     return TN_OK;
 }

@@ -37,13 +37,13 @@ tn_status tr_loss_rpn(nn_ctx *cx, const tr_loss_options *options, const md_rpn_t
         tn_tensor grad, target = tn_slice(&targets->objectness, first, count);
         tn_tensor weight = tn_slice(&targets->weight, first, count);
         target = shaped(&target, &logits[l]), weight = shaped(&weight, &logits[l]);
-        TN_TRY(nn_tape_start(cx, &logits[l], &grad));
+        TN_TRY(nn_tape_loss_grad(cx, &logits[l], &grad));
         loss[TR_LOSS_OBJECTNESS] +=
             object * kn_bce_logits(cx->kn, &logits[l], &target, &weight, object, &grad);
         target = tn_slice(&targets->deltas, first, count);
         weight = tn_slice(&targets->delta_weight, first, count);
         target = shaped(&target, &deltas[l]), weight = shaped(&weight, &deltas[l]);
-        TN_TRY(nn_tape_start(cx, &deltas[l], &grad));
+        TN_TRY(nn_tape_loss_grad(cx, &deltas[l], &grad));
         loss[TR_LOSS_PROPOSALS] += delta * kn_smooth_l1(cx->kn, options->proposal_delta, &deltas[l],
                                                         &target, &weight, delta, &grad);
         first += count;
@@ -55,7 +55,7 @@ tn_status tr_loss_boxes(nn_ctx *cx, const tr_loss_options *options, const md_roi
                         const tn_tensor *deltas, double share, double loss[TR_LOSSES]) {
     tn_tensor grad;
     double factor = share / (double)options->regions * options->weight[TR_LOSS_BOXES];
-    TN_TRY(nn_tape_start(cx, deltas, &grad));
+    TN_TRY(nn_tape_loss_grad(cx, deltas, &grad));
     loss[TR_LOSS_BOXES] +=
         factor * kn_smooth_l1(cx->kn, options->box_delta, deltas, &targets->deltas,
                               &targets->box_weight, factor, &grad);
@@ -75,7 +75,7 @@ tn_status tr_loss_classes(nn_ctx *cx, const tr_loss_options *options, const md_r
         int32_t label = tn_i32(&targets->label)[r];
         tn_i32(&target)[r] = label < columns ? label : -1;
     }
-    TN_TRY(nn_tape_start(cx, cosines, &grad));
+    TN_TRY(nn_tape_loss_grad(cx, cosines, &grad));
     double factor = share / (double)options->regions * options->weight[TR_LOSS_CLASSES];
     loss[TR_LOSS_CLASSES] +=
         factor * kn_cross_entropy(cx->kn, scale, cosines, &target, &weight, factor, &grad);
@@ -99,7 +99,7 @@ tn_status tr_loss_cosine(nn_ctx *cx, const tr_loss_options *options, const md_ro
         memcpy((char *)target.data + (size_t)r * bytes,
                (char *)text->data + (size_t)(named ? label : 0) * bytes, bytes);
     }
-    TN_TRY(nn_tape_start(cx, embed, &grad));
+    TN_TRY(nn_tape_loss_grad(cx, embed, &grad));
     double factor = share / (double)options->regions * options->weight[TR_LOSS_CLASSES];
     loss[TR_LOSS_CLASSES] +=
         factor * kn_cosine_loss(cx->kn, COSINE_EPS, embed, &target, &weight, factor, &grad);
@@ -109,7 +109,7 @@ tn_status tr_loss_cosine(nn_ctx *cx, const tr_loss_options *options, const md_ro
 tn_status tr_loss_masks(nn_ctx *cx, const tr_loss_options *options, const tn_tensor *target,
                         const tn_tensor *logits, double share, double loss[TR_LOSSES]) {
     tn_tensor grad, same = shaped(target, logits);
-    TN_TRY(nn_tape_start(cx, logits, &grad));
+    TN_TRY(nn_tape_loss_grad(cx, logits, &grad));
     double factor = share / (double)tn_count(logits) * options->weight[TR_LOSS_MASKS];
     loss[TR_LOSS_MASKS] += factor * kn_bce_logits(cx->kn, logits, &same, NULL, factor, &grad);
     return TN_OK;

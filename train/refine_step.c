@@ -74,14 +74,14 @@ tn_status tr_refine_learn(nn_ctx *cx, const md_scene *scene, const tr_refine_opt
     if (!regions) return TN_OK;
     TN_TRY(md_scene_learn_dense(cx, scene, &batch->pixels, &dense));
     TN_TRY(md_scene_learn_regions(cx, scene, &dense, &batch->boxes, &batch->image, &y));
-    TN_TRY(nn_tape_start(cx, &y, &dy));
+    TN_TRY(nn_tape_loss_grad(cx, &y, &dy));
     double each = share * (double)n / (double)regions, *loss = measure->loss;
     loss[TR_REFINE_COSINE] +=
         learn_cosine(&y, &batch->target, each * options->weight[TR_REFINE_COSINE], &dy);
     if (options->weight[TR_REFINE_WHICH] > 0)
         TN_TRY(learn_which(cx, &y, &batch->target, options->scale,
                            each * options->weight[TR_REFINE_WHICH], &dy, &loss[TR_REFINE_WHICH]));
-    return nn_tape_use_up(cx);
+    return nn_tape_backward_in_place(cx);
 }
 
 // ---- regions -----------------------------------------------------------------------------------

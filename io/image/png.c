@@ -215,7 +215,7 @@ static void check_image(const tn_tensor *image) {
     char shape[128];
     TN_CHECK(plane || colour, "cannot write %s %s as PNG", tn_dtype_name(image->dtype),
              tn_shape_text(image->rank, image->dim, shape, sizeof shape));
-    TN_CHECK(image->place == TN_HOST, "the picture is not in host memory");
+    TN_CHECK(image->device == TN_HOST, "the picture is not in host memory");
 }
 
 tn_status io_png_write(const char *path, const tn_tensor *image, tn_error *err) {

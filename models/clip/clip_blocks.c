@@ -41,7 +41,8 @@ tn_status md_blocks_run(nn_ctx *cx, const nn_block *block, int64_t from, int64_t
 tn_status md_projection_load(const nn_loader *load, const char *name, int64_t in, int64_t out,
                              nn_linear *linear) {
     char weight[NN_NAME];
-    bool stored_so = load->file ? nn_has(load, nn_join(weight, name, ".weight")) : load->apart;
+    bool stored_so =
+        load->file ? nn_has(load, nn_join(weight, name, ".weight")) : load->separate_qkv;
     return stored_so ? nn_linear_load(load, name, out, in, KN_LINEAR, linear)
                      : nn_linear_load_matrix(load, name, in, out, linear);
 }
@@ -62,5 +63,6 @@ tn_status md_blocks_token(nn_ctx *cx, const nn_block *block, int64_t layers, con
     }
     bool all = tap || layers == 0;
     TN_TRY(md_blocks_run(cx, block, 0, all ? layers : layers - 1, tap, x));
-    return all ? nn_pick_tokens(cx, x, place, y) : nn_block_at(cx, &block[layers - 1], x, place, y);
+    return all ? nn_pick_tokens(cx, x, place, y)
+               : nn_block_token(cx, &block[layers - 1], x, place, y);
 }

@@ -41,7 +41,7 @@ static tn_status stretched(nn_ctx *cx, const md_vit *vit, int64_t rows, int64_t 
     tn_tensor ids, own, part[2];
     TN_TRY(whole_numbers(cx, 1 + grid * grid, &ids));
     TN_TRY(tn_new(cx->step, &own, vit->position.rows.dtype, TN_DIMS(1 + grid * grid, c), cx->err));
-    nn_embedding_look_up(cx, &vit->position, &ids, &own);
+    nn_embedding_lookup(cx, &vit->position, &ids, &own);
     part[0] = tn_slice(&own, 1, grid * grid), part[1] = tn_slice(&own, 0, 1);
     if (rows != grid || columns != grid) {
         tn_tensor square = tn_reshape(&part[0], TN_DIMS(1, grid, grid, c)), wide;
@@ -78,7 +78,7 @@ static tn_status tokens_of(nn_ctx *cx, const md_scene *s, const tn_tensor *x,
     part[0] = tn_reshape(&part[0], TN_DIMS(n * s->rows * s->columns, c));
     TN_TRY(whole_numbers(cx, 1, &zero));
     TN_TRY(tn_new(cx->step, &part[1], x->dtype, TN_DIMS(1, c), cx->err));
-    nn_embedding_look_up(cx, &s->vit->class_row, &zero, &part[1]);
+    nn_embedding_lookup(cx, &s->vit->class_row, &zero, &part[1]);
     TN_TRY(nn_concat_rows(cx, 2, part, &table));
     TN_TRY(nn_gather_rows(cx, &table, row_of, &bare));
     TN_TRY(positions(cx, s, n, row_of, &placed));

@@ -32,7 +32,7 @@ static tn_status embed(nn_ctx *cx, const md_text_tower *tower, const tn_tensor *
     TN_TRY(tn_new(cx->step, x, tower->token.rows.dtype, TN_DIMS(n, length, c), cx->err));
     nn_scope scope = nn_scope_enter(cx);
     TN_TRY(tn_new(cx->step, &bare, x->dtype, TN_DIMS(n * length, c), cx->err));
-    nn_embedding_look_up(cx, &tower->token, &flat, &bare);
+    nn_embedding_lookup(cx, &tower->token, &flat, &bare);
     bare = tn_reshape(&bare, TN_DIMS(n, length, c));
     TN_TRY(nn_embedding_add_into(cx, &tower->position, NULL, &bare, x));
     nn_scope_leave(cx, scope);

@@ -54,7 +54,7 @@ tn_status md_clip_new(const md_clip_config *config, uint64_t seed, nn_params *pa
                       .dtype = params->dtype,
                       .params = params,
                       .seed = seed,
-                      .apart = true};
+                      .separate_qkv = true};
     tn_status status = md_clip_load(clip, &load, 1 << 20);
     if (status != TN_OK) {
         md_clip_close(clip);

@@ -54,7 +54,7 @@ static tn_status make_table(nn_ctx *cx, const md_vit *vit, const tn_tensor *x, t
     TN_TRY(tn_new(cx->step, &zero, TN_I32, TN_DIMS(1), cx->err));
     TN_TRY(tn_new(cx->step, &part[1], x->dtype, TN_DIMS(1, c), cx->err));
     tn_i32(&zero)[0] = 0;
-    nn_embedding_look_up(cx, &vit->class_row, &zero, &part[1]);
+    nn_embedding_lookup(cx, &vit->class_row, &zero, &part[1]);
     return nn_concat_rows(cx, 2, part, table);
 }
 

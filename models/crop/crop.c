@@ -31,11 +31,11 @@ static tn_status find_proposals(nn_ctx *cx, const md_mask_rcnn *detector,
     if (!options->boxes) {
         TN_TRY(md_mask_rcnn_propose(cx, detector, &r->features, options->proposals, network,
                                     &r->objectness));
-        TN_TRY(nn_copy_of(cx, network, &r->picture));
+        TN_TRY(nn_copy(cx, network, &r->picture));
         md_frame_to_picture(&r->features.frame, &r->picture);
         return TN_OK;
     }
-    TN_TRY(nn_copy_of(cx, options->boxes, &r->picture));
+    TN_TRY(nn_copy(cx, options->boxes, &r->picture));
     return md_frame_given(cx, &r->features.frame, options->boxes, network, &r->objectness);
 }
 
@@ -99,7 +99,7 @@ static tn_status new_naming(nn_ctx *cx, int64_t count, naming *out) {
 static void name_one(const float *p, const md_vocabulary *vocabulary, int64_t i, naming *out) {
     int32_t *best = tn_i32(&out->best) + i * MD_BEST;
     float *scores = tn_f32(&out->best_scores) + i * MD_BEST;
-    nn_pick_best(p, vocabulary->classes, MD_BEST, best, scores);
+    nn_top_scores(p, vocabulary->classes, MD_BEST, best, scores);
     tn_i32(&out->names)[i] = best[0];
     tn_f32(&out->scores)[i] = scores[0];
     if (vocabulary->background && p[vocabulary->classes] > scores[0]) {

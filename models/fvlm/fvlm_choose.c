@@ -68,8 +68,8 @@ static tn_status describe(nn_ctx *cx, const md_fvlm_regions *f, int64_t classes,
         int64_t row = tn_i32(box)[i] * columns, name = tn_i32(&out->labels)[i];
         tn_f32(&out->score1)[i] = tn_f32(&f->score1)[row + name];
         if (f->score2.data) tn_f32(&out->score2)[i] = tn_f32(&f->score2)[row + name];
-        nn_pick_best(tn_f32(&f->fused) + row, classes, MD_BEST, tn_i32(&out->best) + i * MD_BEST,
-                     tn_f32(&out->best_scores) + i * MD_BEST);
+        nn_top_scores(tn_f32(&f->fused) + row, classes, MD_BEST, tn_i32(&out->best) + i * MD_BEST,
+                      tn_f32(&out->best_scores) + i * MD_BEST);
     }
     return TN_OK;
 }

@@ -345,7 +345,7 @@ tn_status md_fvlm_detect(nn_ctx *cx, const md_fvlm *model, const md_vocabulary *
     TN_TRY(look(cx, model, image, options->mode, &s));
     TN_TRY(propose(cx, model, &s, options, &f));
     TN_TRY(refine(cx, model, &s, options->boxes != NULL, &f));
-    if (scored) TN_TRY(nn_copy_of(cx, &f.boxes, &f.refined));
+    if (scored) TN_TRY(nn_copy(cx, &f.boxes, &f.refined));
     TN_TRY(answers(cx, model, vocabulary, &s, image, options, &f, out, all.alone));
     out->proposals = f.proposals;
     md_frame_to_picture(&s.frame, &out->proposals);

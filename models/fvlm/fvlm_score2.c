@@ -19,7 +19,7 @@ static tn_status by_crops(nn_ctx *cx, const md_fvlm *model, const md_fvlm_boxes 
                     .go_on = b->go_on,
                     .user = b->user};
     tn_tensor boxes;
-    TN_TRY(nn_copy_of(cx, b->boxes, &boxes));
+    TN_TRY(nn_copy(cx, b->boxes, &boxes));
     md_frame_to_picture(b->frame, &boxes);
     return md_crops_encode(cx, model->clip, &how, b->image, &boxes, copy_rows, y);
 }

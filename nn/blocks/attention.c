@@ -14,8 +14,9 @@ tn_status nn_attention_load(const nn_loader *load, const char *prefix, int64_t c
              (long long)channels);
     nn_loader biased = *load;
     biased.bias = true;
-    bool apart = load->file ? nn_has(load, nn_join(name, prefix, ".q_proj.weight")) : load->apart;
-    if (apart) {
+    bool separate =
+        load->file ? nn_has(load, nn_join(name, prefix, ".q_proj.weight")) : load->separate_qkv;
+    if (separate) {
         const char *parts[3] = {nn_join(q, prefix, ".q_proj"), nn_join(k, prefix, ".k_proj"),
                                 nn_join(v, prefix, ".v_proj")};
         TN_TRY(nn_linear_load_joined(&biased, 3, parts, channels, channels, KN_LINEAR,
@@ -37,7 +38,7 @@ typedef struct saved {
     tn_tensor qkv, y;
 } saved;
 
-// Columns [from, from+C) of each row of qkv, as the kernel reads them with a stride of 3C.
+// Columns [from, from+C) of each row of qkv, as the kernel reads them, with a stride of 3C.
 static tn_tensor part_of(const tn_tensor *qkv, int64_t from, int64_t channels) {
     return tn_view((char *)qkv->data + (size_t)from * tn_dtype_size(qkv->dtype), qkv->dtype,
                    TN_DIMS(qkv->dim[0], qkv->dim[1], channels));
@@ -56,7 +57,7 @@ static tn_status backward(nn_ctx *cx, const void *of) {
     int64_t c = s->y.dim[2];
     tn_tensor dy, dqkv;
     double beta;
-    TN_TRY(nn_tape_through(cx, &s->y, &s->qkv, &dy, &beta, &dqkv));
+    TN_TRY(nn_tape_both_grads(cx, &s->y, &s->qkv, &dy, &beta, &dqkv));
     if (!dy.data) return TN_OK;
     TN_CHECK(beta == 0, "queries, keys and values serve one attention");
     tn_tensor q = part_of(&s->qkv, 0, c), dq = part_of(&dqkv, 0, c);
@@ -81,7 +82,7 @@ static void attend(nn_ctx *cx, const nn_attention *attention, const tn_tensor *q
 
 typedef struct saved_at {
     const nn_attention *attention;
-    tn_tensor qkv, place, q, mask, y; // q, y [N,1,C]; mask.data is NULL where there is none
+    tn_tensor qkv, position, q, mask, y; // q, y [N,1,C]; mask.data is NULL if there is none
 } saved_at;
 
 static kn_attention settings_at(const saved_at *s) {
@@ -92,15 +93,15 @@ static kn_attention settings_at(const saved_at *s) {
     return cfg;
 }
 
-// The queries of the chosen tokens between qkv [N,L,3C] and rows [N,C].
-static void copy_queries(const tn_tensor *place, tn_tensor *qkv, tn_tensor *rows, bool back) {
+// Copies the queries of the selected tokens between qkv [N,L,3C] and rows [N,C].
+static void copy_queries(const tn_tensor *position, tn_tensor *qkv, tn_tensor *rows, bool back) {
     int64_t n = qkv->dim[0], length = qkv->dim[1], c = tn_last(rows);
     size_t size = tn_dtype_size(qkv->dtype), row = (size_t)c * size;
     for (int64_t i = 0; i < n; i++) {
-        int64_t token = i * length + tn_i32(place)[i];
+        int64_t token = i * length + tn_i32(position)[i];
         char *inside = (char *)qkv->data + (size_t)(token * 3 * c) * size;
-        char *apart = (char *)rows->data + (size_t)i * row;
-        memcpy(back ? inside : apart, back ? apart : inside, row);
+        char *outside = (char *)rows->data + (size_t)i * row;
+        memcpy(back ? inside : outside, back ? outside : inside, row);
     }
 }
 
@@ -109,7 +110,7 @@ static tn_status backward_at(nn_ctx *cx, const void *of) {
     int64_t c = s->y.dim[2], tokens = s->qkv.dim[0] * s->qkv.dim[1];
     tn_tensor dy, dqkv, dq;
     double beta;
-    TN_TRY(nn_tape_through(cx, &s->y, &s->qkv, &dy, &beta, &dqkv));
+    TN_TRY(nn_tape_both_grads(cx, &s->y, &s->qkv, &dy, &beta, &dqkv));
     if (!dy.data) return TN_OK;
     TN_CHECK(beta == 0, "queries, keys and values serve one attention");
     TN_TRY(tn_new(cx->step, &dq, dy.dtype, 3, s->q.dim, cx->err));
@@ -119,31 +120,31 @@ static tn_status backward_at(nn_ctx *cx, const void *of) {
     kn_attention_bwd(cx->kn, &cfg, &s->q, &k, &v, &s->y, &dy, &dq, &dk, &dv);
     size_t row = (size_t)c * tn_dtype_size(dqkv.dtype);
     for (int64_t i = 0; i < tokens; i++) memset((char *)dqkv.data + (size_t)i * 3 * row, 0, row);
-    copy_queries(&s->place, &dqkv, &dq, true);
+    copy_queries(&s->position, &dqkv, &dq, true);
     return TN_OK;
 }
 
-// What token `place` may see, where it does not see all.
+// Masks what the selected token must not see; none if every token sees all.
 static tn_status mask_of(nn_ctx *cx, saved_at *s) {
     int64_t n = s->qkv.dim[0], length = s->qkv.dim[1];
     bool all = true;
-    for (int64_t i = 0; i < n; i++) all = all && tn_i32(&s->place)[i] == length - 1;
+    for (int64_t i = 0; i < n; i++) all = all && tn_i32(&s->position)[i] == length - 1;
     if (all || !s->attention->causal) return TN_OK;
     TN_TRY(tn_new(cx->step, &s->mask, TN_U8, TN_DIMS(n, 1, length), cx->err));
     for (int64_t i = 0; i < n; i++)
         for (int64_t j = 0; j < length; j++)
-            tn_u8(&s->mask)[i * length + j] = j <= tn_i32(&s->place)[i];
+            tn_u8(&s->mask)[i * length + j] = j <= tn_i32(&s->position)[i];
     return TN_OK;
 }
 
-static tn_status attend_at(nn_ctx *cx, const nn_attention *attention, const tn_tensor *qkv,
-                           const tn_tensor *place, tn_tensor *y) {
+static tn_status attend_token(nn_ctx *cx, const nn_attention *attention, const tn_tensor *qkv,
+                              const tn_tensor *position, tn_tensor *y) {
     int64_t n = qkv->dim[0], c = qkv->dim[2] / 3;
-    saved_at s = {.attention = attention, .qkv = *qkv, .place = *place};
+    saved_at s = {.attention = attention, .qkv = *qkv, .position = *position};
     TN_TRY(tn_new(cx->step, &s.q, qkv->dtype, TN_DIMS(n, 1, c), cx->err));
     TN_TRY(tn_new(cx->step, &s.y, qkv->dtype, TN_DIMS(n, 1, c), cx->err));
     TN_TRY(mask_of(cx, &s));
-    copy_queries(place, &s.qkv, &s.q, false);
+    copy_queries(position, &s.qkv, &s.q, false);
     tn_tensor k = part_of(qkv, c, c), v = part_of(qkv, 2 * c, c);
     kn_attention cfg = settings_at(&s);
     kn_attention_fwd(cx->kn, &cfg, &s.q, &k, &v, &s.y);
@@ -152,19 +153,20 @@ static tn_status attend_at(nn_ctx *cx, const nn_attention *attention, const tn_t
     return TN_OK;
 }
 
-tn_status nn_attention_at_into(nn_ctx *cx, const nn_attention *attention, const tn_tensor *x,
-                               const tn_tensor *place, const tn_tensor *residual, tn_tensor *y) {
-    TN_CHECK(x->rank == 3 && tn_has_shape(place, TN_DIMS(x->dim[0])), "x has rank %d", x->rank);
+tn_status nn_attention_token_into(nn_ctx *cx, const nn_attention *attention, const tn_tensor *x,
+                                  const tn_tensor *position, const tn_tensor *residual,
+                                  tn_tensor *y) {
+    TN_CHECK(x->rank == 3 && tn_has_shape(position, TN_DIMS(x->dim[0])), "x has rank %d", x->rank);
     nn_scope scope = nn_scope_enter(cx);
     tn_tensor qkv, mixed;
     TN_TRY(nn_linear_fwd(cx, &attention->qkv, x, NULL, &qkv));
-    TN_TRY(attend_at(cx, attention, &qkv, place, &mixed));
+    TN_TRY(attend_token(cx, attention, &qkv, position, &mixed));
     nn_linear_into(cx, &attention->out, &mixed, residual, y);
     nn_scope_leave(cx, scope);
     return TN_OK;
 }
 
-// ---- for all -----------------------------------------------------------------------------------
+// ---- for all tokens ---------------------------------------------------------------------------
 
 tn_status nn_attention_into(nn_ctx *cx, const nn_attention *attention, const tn_tensor *x,
                             const tn_tensor *residual, tn_tensor *y) {

@@ -6,13 +6,14 @@
 
 #include <math.h>
 
-// Normal with these deviations: queries, keys, values C^-1/2, the MLP's first layer (2C)^-1/2; what
-// ends a branch C^-1/2 (2 layers)^-1/2, so that the sum over all branches stays of size one.
+// Normal with these deviations: queries, keys and values C^-1/2, the MLP's first layer (2C)^-1/2;
+// the last layer of a branch C^-1/2 (2 layers)^-1/2, so that the sum over all branches keeps size
+// one.
 static void init_branch(const nn_block_config *cfg, bool mlp, nn_loader *load) {
     double c = (double)cfg->channels, layers = (double)cfg->layers;
     if (!cfg->layers) return;
     load->init = (nn_init){NN_INIT_NORMAL, mlp ? 1 / sqrt(2 * c) : 1 / sqrt(c)};
-    load->residual = mlp ? 1 / sqrt(layers) : 1 / sqrt(2 * layers);
+    load->residual_scale = mlp ? 1 / sqrt(layers) : 1 / sqrt(2 * layers);
 }
 
 tn_status nn_block_load(const nn_loader *load, const char *prefix, const nn_block_config *cfg,
@@ -31,7 +32,7 @@ tn_status nn_block_load(const nn_loader *load, const char *prefix, const nn_bloc
                        nn_join(down, prefix, ".mlp.c_proj"), cfg->channels, cfg->act, &block->mlp);
 }
 
-// The same sums, each into memory of its own.
+// The same sums, each in separate memory.
 static tn_status recorded(nn_ctx *cx, const nn_block *block, tn_tensor *x) {
     tn_tensor normed, middle, y;
     TN_TRY(tn_new(cx->step, &y, x->dtype, x->rank, x->dim, cx->err));
@@ -57,15 +58,15 @@ tn_status nn_block_inplace(nn_ctx *cx, const nn_block *block, tn_tensor *x) {
     return TN_OK;
 }
 
-tn_status nn_block_at(nn_ctx *cx, const nn_block *block, const tn_tensor *x, const tn_tensor *place,
-                      tn_tensor *y) {
+tn_status nn_block_token(nn_ctx *cx, const nn_block *block, const tn_tensor *x,
+                         const tn_tensor *position, tn_tensor *y) {
     tn_tensor shortcut, normed, middle;
     TN_TRY(tn_new(cx->step, y, x->dtype, TN_DIMS(x->dim[0], x->dim[2]), cx->err));
     nn_scope scope = nn_scope_enter(cx);
     TN_TRY(tn_new(cx->step, &middle, x->dtype, 2, y->dim, cx->err));
-    TN_TRY(nn_pick_tokens(cx, x, place, &shortcut));
+    TN_TRY(nn_pick_tokens(cx, x, position, &shortcut));
     TN_TRY(nn_layer_norm_fwd(cx, &block->norm1, x, &normed));
-    TN_TRY(nn_attention_at_into(cx, &block->attention, &normed, place, &shortcut, &middle));
+    TN_TRY(nn_attention_token_into(cx, &block->attention, &normed, position, &shortcut, &middle));
     TN_TRY(nn_layer_norm_fwd(cx, &block->norm2, &middle, &normed));
     TN_TRY(nn_mlp_into(cx, &block->mlp, &normed, &middle, y));
     nn_scope_leave(cx, scope);

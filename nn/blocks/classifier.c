@@ -43,7 +43,7 @@ typedef struct saved {
     tn_tensor x, names, y; // unit rows [R,D] and [T,D]; y [R,T]
 } saved;
 
-// The logits are exp(p) * cosine, so dp is the sum of dy * y.
+// The logits y are exp(p) * cosine, so dp is the sum of dy * y.
 static void scale_bwd(nn_ctx *cx, nn_param *param, const tn_tensor *y, const tn_tensor *dy) {
     tn_tensor all_y = tn_reshape(y, TN_DIMS(tn_count(y), 1));
     tn_tensor all_dy = tn_reshape(dy, TN_DIMS(tn_count(y), 1));
@@ -51,7 +51,7 @@ static void scale_bwd(nn_ctx *cx, nn_param *param, const tn_tensor *y, const tn_
     kn_matmul_tn(cx->kn, 1, &all_y, &all_dy, 1, &grad);
 }
 
-// The last column of dy pulls at the background, through its norm.
+// The last column of dy gives the gradient of the background, through its normalisation.
 static tn_status background_bwd(nn_ctx *cx, const saved *s, const tn_tensor *dy) {
     int64_t rows = dy->dim[0], names = dy->dim[1], channels = s->x.dim[1];
     const nn_classifier *classifier = s->classifier;
@@ -71,17 +71,17 @@ static tn_status backward(nn_ctx *cx, const void *of) {
     const nn_classifier *classifier = s->classifier;
     tn_tensor dy, dx;
     double beta;
-    TN_TRY(nn_tape_take(cx, &s->y, &dy));
+    TN_TRY(nn_tape_output_grad(cx, &s->y, &dy));
     if (!dy.data) return TN_OK;
     if (classifier->log_scale_param) scale_bwd(cx, classifier->log_scale_param, &s->y, &dy);
     if (classifier->background_param) TN_TRY(background_bwd(cx, s, &dy));
     if (!nn_tape_wants(cx, &s->x)) return TN_OK;
-    TN_TRY(nn_tape_grad(cx, &s->x, &beta, &dx));
+    TN_TRY(nn_tape_input_grad(cx, &s->x, &beta, &dx));
     kn_matmul_nn(cx->kn, s->scale, &dy, &s->names, beta, &dx);
     return TN_OK;
 }
 
-// text, and behind it the background as a unit row.
+// Appends the background as a unit row to text.
 static tn_status all_names(nn_ctx *cx, const nn_classifier *classifier, const tn_tensor *text,
                            tn_tensor *names) {
     *names = *text;

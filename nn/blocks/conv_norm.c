@@ -6,7 +6,7 @@ tn_status nn_conv_norm_load(const nn_loader *load, const char *prefix, double bn
     char conv[NN_NAME], norm[NN_NAME];
     nn_join(conv, prefix, ".0");
     nn_join(norm, prefix, ".1");
-    switch (nn_norm_found(load, norm)) {
+    switch (nn_norm_kind_of(load, norm)) {
     case NN_NORM_NONE:
         return nn_conv_bias_load(load, conv, dim, cfg, act, out);
     case NN_NORM_BATCH:

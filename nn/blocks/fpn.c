@@ -7,7 +7,7 @@
 
 tn_status nn_fpn_load(const nn_loader *load, const char *prefix, int levels, const int64_t *in,
                       int64_t channels, double bn_eps, nn_fpn *out) {
-    TN_CHECK(levels > 0 && levels <= NN_FPN_LEVELS, "%d levels", levels);
+    TN_CHECK(levels > 0 && levels <= NN_MAX_FPN_LEVELS, "%d levels", levels);
     char name[NN_NAME];
     *out = (nn_fpn){.levels = levels};
     for (int i = 0; i < levels; i++) {
@@ -34,7 +34,7 @@ tn_status nn_fpn_fwd(nn_ctx *cx, const nn_fpn *fpn, const tn_tensor *x, tn_tenso
         TN_DIMS(x[last].dim[0], (x[last].dim[1] + 1) / 2, (x[last].dim[2] + 1) / 2, fpn->channels),
         cx->err));
     nn_scope scope = nn_scope_enter(cx);
-    tn_tensor sum[NN_FPN_LEVELS];
+    tn_tensor sum[NN_MAX_FPN_LEVELS];
     for (int i = last; i >= 0; i--) {
         TN_TRY(nn_conv_fwd(cx, &fpn->inner[i], &x[i], NULL, &sum[i]));
         if (i < last) nn_upsample_add(cx, &sum[i + 1], &sum[i]);

@@ -7,7 +7,7 @@
 #include <math.h>
 #include <string.h>
 
-#define MOST_LEVELS 16
+#define MAX_LEVELS 16
 
 void nn_roi_levels(const nn_roi_pool *pool, const tn_tensor *boxes, tn_tensor *level) {
     const float *box = tn_f32(boxes);
@@ -17,7 +17,7 @@ void nn_roi_levels(const nn_roi_pool *pool, const tn_tensor *boxes, tn_tensor *l
         float side = sqrtf((box[2] - box[0]) * (box[3] - box[1]));
         float k = floorf(((float)pool->canonical_level + log2f(side / canonical)) + 1e-6f);
         int coarsest = pool->finest + pool->levels - 1;
-        // An empty region gives -inf, a NaN the finest level.
+        // An empty region gives -inf and goes to the finest level, and so does a NaN.
         k = k >= (float)coarsest      ? (float)coarsest
             : k > (float)pool->finest ? k
                                       : (float)pool->finest;
@@ -28,10 +28,10 @@ void nn_roi_levels(const nn_roi_pool *pool, const tn_tensor *boxes, tn_tensor *l
 // ---- pooling ----------------------------------------------------------------------------------
 
 typedef struct saved {
-    kn_roi_align cfg; // its levels and scales are pointed at the copies below when it runs
-    tn_tensor map[MOST_LEVELS];
-    double scale[MOST_LEVELS];
-    tn_tensor rois, image, level, y; // level.data is NULL where there is one map
+    kn_roi_align cfg; // level and scale pointers are set to the copies below when it runs
+    tn_tensor map[MAX_LEVELS];
+    double scale[MAX_LEVELS];
+    tn_tensor rois, image, level, y; // level.data is NULL if there is one map
 } saved;
 
 static kn_roi_align settings(const saved *s) {
@@ -41,20 +41,21 @@ static kn_roi_align settings(const saved *s) {
     return cfg;
 }
 
-// Where the gradient of map i goes; for one that nobody wants, memory of this call.
+// The gradient of a map; temporary memory if it is not wanted.
 static tn_status gradient_of(nn_ctx *cx, const tn_tensor *map, double *beta, tn_tensor *dmap) {
     *beta = 0;
-    if (nn_tape_wants(cx, map)) return nn_tape_grad(cx, map, beta, dmap);
+    if (nn_tape_wants(cx, map)) return nn_tape_input_grad(cx, map, beta, dmap);
     return tn_new(cx->step, dmap, map->dtype, map->rank, map->dim, cx->err);
 }
 
-// The kernel takes one beta for all maps: where one has a gradient already, the others begin as 0.
+// The kernel takes one beta for all maps: if one map already has a gradient, those of the others
+// start as 0.
 static tn_status backward(nn_ctx *cx, const void *of) {
     const saved *s = of;
     kn_roi_align cfg = settings(s);
-    tn_tensor dy, dmap[MOST_LEVELS];
-    double beta[MOST_LEVELS], most = 0;
-    TN_TRY(nn_tape_take(cx, &s->y, &dy));
+    tn_tensor dy, dmap[MAX_LEVELS];
+    double beta[MAX_LEVELS], most = 0;
+    TN_TRY(nn_tape_output_grad(cx, &s->y, &dy));
     if (!dy.data) return TN_OK;
     for (int i = 0; i < cfg.levels; i++) {
         TN_TRY(gradient_of(cx, &s->map[i], &beta[i], &dmap[i]));
@@ -73,8 +74,9 @@ static bool wanted(const nn_ctx *cx, const saved *s) {
     return false;
 }
 
-// The level of each region, and picture 0 for all where none are given.
-static tn_status place(nn_ctx *cx, const nn_roi_pool *pool, const tn_tensor *image, saved *s) {
+// Finds the level of each region; picture 0 for all if no pictures are given.
+static tn_status assign_levels(nn_ctx *cx, const nn_roi_pool *pool, const tn_tensor *image,
+                               saved *s) {
     int64_t count = s->rois.dim[0];
     if (pool->levels > 1) {
         TN_TRY(tn_new(cx->step, &s->level, TN_I32, TN_DIMS(count), cx->err));
@@ -92,7 +94,7 @@ static tn_status place(nn_ctx *cx, const nn_roi_pool *pool, const tn_tensor *ima
 tn_status nn_roi_pool_fwd(nn_ctx *cx, const nn_roi_pool *pool, const tn_tensor *maps,
                           const tn_tensor *rois, const tn_tensor *image, int64_t size,
                           tn_tensor *y) {
-    TN_CHECK(pool->levels > 0 && pool->levels <= MOST_LEVELS, "%d levels", pool->levels);
+    TN_CHECK(pool->levels > 0 && pool->levels <= MAX_LEVELS, "%d levels", pool->levels);
     saved s = {.cfg = {.sampling_ratio = pool->sampling_ratio,
                        .aligned = pool->aligned,
                        .levels = pool->levels},
@@ -105,7 +107,7 @@ tn_status nn_roi_pool_fwd(nn_ctx *cx, const nn_roi_pool *pool, const tn_tensor *
                   cx->err));
     s.y = *y;
     nn_scope scope = nn_scope_enter(cx);
-    TN_TRY(place(cx, pool, image, &s));
+    TN_TRY(assign_levels(cx, pool, image, &s));
     kn_roi_align cfg = settings(&s);
     kn_roi_align_fwd(cx->kn, &cfg, rois, &s.image, s.level.data ? &s.level : NULL, y);
     if (wanted(cx, &s)) nn_tape_push(cx, backward, &s, sizeof s, y);

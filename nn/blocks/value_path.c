@@ -8,8 +8,8 @@
 
 #define ROWS 4096 // tokens at a time
 
-// Rows [M,C] of the attention's values. Queries and keys are computed with them and dropped: one
-// product of one block, against a second packed copy of the matrix.
+// Rows [M,C] of the attention's values. Queries and keys are computed with them and dropped: this
+// wastes part of one product of one block, but avoids a second packed copy of the matrix.
 static tn_status values_of(nn_ctx *cx, const nn_linear *qkv, const tn_tensor *x, tn_tensor *v) {
     int64_t m = x->dim[0], c = x->dim[1];
     size_t mark = tn_arena_mark(cx->step);
@@ -31,14 +31,14 @@ static tn_status some_rows(nn_ctx *cx, const nn_block *block, tn_tensor *x) {
     return nn_mlp_into(cx, &block->mlp, &normed, x, x);
 }
 
-// Which rows of [3M,C], queries, keys and values of M tokens, are the values.
+// Indices of the values in the rows [3M,C] of queries, keys and values of M tokens.
 static tn_status value_rows(nn_ctx *cx, int64_t m, tn_tensor *ids) {
     TN_TRY(tn_new(cx->step, ids, TN_I32, TN_DIMS(m), cx->err));
     for (int64_t i = 0; i < m; i++) tn_i32(ids)[i] = (int32_t)(3 * i + 2);
     return TN_OK;
 }
 
-// The same sums, each into memory of its own.
+// The same sums, each in separate memory.
 static tn_status recorded(nn_ctx *cx, const nn_block *block, tn_tensor *x) {
     int64_t c = tn_last(x), m = tn_rows(x);
     tn_tensor flat = tn_reshape(x, TN_DIMS(m, c)), normed, all, ids, v, middle, y;

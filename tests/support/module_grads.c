@@ -112,7 +112,7 @@ static void backward(bench *b) {
     nn_params_zero_grad(&b->params);
     for (int o = 0; o < b->c->outputs; o++) {
         tn_tensor dout;
-        check(b->c, nn_tape_start(&b->cx, &b->out[o], &dout), &b->err);
+        check(b->c, nn_tape_loss_grad(&b->cx, &b->out[o], &dout), &b->err);
         for (int64_t i = 0; i < tn_count(&dout); i++) nn_real_set(&dout, i, upstream(o, i));
     }
     check(b->c, nn_tape_backward(&b->cx), &b->err);
@@ -128,7 +128,7 @@ static bool subject(bench *b, int k, const char **name, tn_tensor *value, tn_ten
     k -= b->params.count;
     if (k >= b->c->inputs) return false;
     *name = "input", *value = b->in[k];
-    if (!nn_tape_gradient(&b->cx, &b->in[k], grad))
+    if (!nn_tape_watched_grad(&b->cx, &b->in[k], grad))
         fail_msg("%s: no gradient reached input %d", b->c->what, k);
     return true;
 }
