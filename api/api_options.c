@@ -168,6 +168,7 @@ static const option of_session[] = {
             .used_by = API_CROP),
     SESSION(agnostic, INT, 0, 1, .used_by = API_FVLM),
     SESSION(keep_scores, INT, 0, 1, .used_by = API_FVLM),
+    SESSION(each_score, INT, 0, 1, .used_by = API_FVLM),
     SESSION(score2, TEXT, .used_by = API_FVLM),
     SESSION(alpha, REAL, 0, 1, true, API_FVLM),
     SESSION(beta, REAL, 0, 1, true, API_FVLM),

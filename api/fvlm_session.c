@@ -52,7 +52,7 @@ static md_fvlm_options options_of(lexmask_session *session) {
     if (o->alpha != LEXMASK_DEFAULT) options.alpha = o->alpha;
     if (o->beta != LEXMASK_DEFAULT) options.beta = o->beta;
     api_set_rules(o, &options.rules);
-    options.agnostic = o->agnostic;
+    options.agnostic = o->agnostic, options.each_score = o->each_score;
     options.base = session->base, options.no_background = session->names->no_background;
     if (o->proposals != LEXMASK_DEFAULT) options.proposals = o->proposals;
     options.clip_batch = o->clip_batch;
@@ -85,13 +85,15 @@ tn_status api_fvlm_run(lexmask_session *session, nn_ctx *cx, const tn_tensor *im
     md_fvlm_options options = options_of(session);
     md_found found;
     md_fvlm_scored scored;
-    bool wanted = session->options.keep_scores;
+    const lexmask_session_options *o = &session->options;
+    tn_status status = TN_OK;
     if (!api_go_on(session, 0)) return tn_fail(cx->err, TN_ECANCELLED, "cancelled");
     TN_TRY(md_fvlm_detect(cx, session->model->fvlm, &session->names->vocabulary, image, &options,
-                          &found, wanted ? &scored : NULL));
+                          &found, o->keep_scores || o->each_score ? &scored : NULL));
     TN_TRY(api_result_new(session, image, &found, result, cx->err));
-    if (!wanted) return TN_OK;
-    tn_status status = keep_scores(session, &options, &found, &scored, *result, cx->err);
+    if (o->keep_scores) status = keep_scores(session, &options, &found, &scored, *result, cx->err);
+    if (status == TN_OK && o->each_score)
+        status = api_result_alone(session, scored.alone, *result, cx->err);
     if (status != TN_OK) {
         (*result)->image = (tn_tensor){0}; // stays the caller's
         lexmask_result_free(*result);
@@ -105,7 +107,7 @@ tn_status api_fvlm_name(lexmask_session *session, nn_ctx *cx, const tn_tensor *i
     md_fvlm_options options = options_of(session);
     md_found found;
     md_fvlm_scored scored;
-    options.boxes = boxes, options.rules.top = 1;
+    options.boxes = boxes, options.rules.top = 1, options.each_score = false;
     if (!boxes->dim[0]) return TN_OK;
     TN_TRY(md_fvlm_detect(cx, session->model->fvlm, &session->names->vocabulary, image, &options,
                           &found, &scored));

@@ -52,6 +52,8 @@ struct lexmask_result {
     char *_Atomic *rle;           // [count], made when asked for, by any thread
     lexmask_scores scores;        // its arrays lie in kept; count 0 and kept NULL: none
     float *kept;
+    lexmask_result *alone[2]; // by one score each, or NULL; they show this one's picture
+    bool borrows_image;
 };
 
 // A context of the model's device, level and number type.
@@ -81,3 +83,6 @@ bool api_go_on(void *session, double done); // false cancels
 // Copies what was found; takes over the picture's memory when it succeeds.
 tn_status api_result_new(const lexmask_session *session, const tn_tensor *image,
                          const md_found *found, lexmask_result **out, tn_error *err);
+// Adds what each score alone finds; the picture is the result's.
+tn_status api_result_alone(const lexmask_session *session, const md_found alone[2],
+                           lexmask_result *result, tn_error *err);

@@ -83,6 +83,19 @@ int lexmask_result_proposal_at(const lexmask_result *result, size_t i, float box
     return 1;
 }
 
+tn_status api_result_alone(const lexmask_session *session, const md_found alone[2],
+                           lexmask_result *result, tn_error *err) {
+    for (int i = 0; i < 2; i++) {
+        TN_TRY(api_result_new(session, &result->image, &alone[i], &result->alone[i], err));
+        result->alone[i]->borrows_image = true;
+    }
+    return TN_OK;
+}
+
+const lexmask_result *lexmask_result_alone(const lexmask_result *result, int score) {
+    return result && (score == 1 || score == 2) ? result->alone[score - 1] : NULL;
+}
+
 void lexmask_result_free(lexmask_result *result) {
     if (!result) return;
     for (size_t i = 0; i < result->count; i++) tn_free(atomic_load(&result->rle[i]));
@@ -92,7 +105,9 @@ void lexmask_result_free(lexmask_result *result) {
     tn_free(result->masks.data);
     tn_free(result->proposals.data);
     tn_free(result->kept);
-    tn_free(result->image.data);
+    lexmask_result_free(result->alone[0]);
+    lexmask_result_free(result->alone[1]);
+    if (!result->borrows_image) tn_free(result->image.data);
     tn_free(result);
 }
 

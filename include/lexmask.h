@@ -219,6 +219,7 @@ typedef struct lexmask_session_options {
     // F-VLM.
     int agnostic;       // 1: class-agnostic, one detection per box, scored by objectness
     int keep_scores;    // 1: results keep both scores of every box (lexmask_result_scores)
+    int each_score;     // 1: results also hold what each score alone finds (lexmask_result_alone)
     const char *score2; // how CLIP scores a box: none, crop, embed, dense, maskcls or attnpool;
                         // NULL: the model's own
     double alpha, beta; // weight of that score for names that the model was trained on, and for
@@ -331,6 +332,10 @@ typedef struct lexmask_scores {
 } lexmask_scores;
 // NULL: the result has none (session option keep_scores, F-VLM).
 LEXMASK_API const lexmask_scores *lexmask_result_scores(const lexmask_result *result);
+// What score 1 alone (score = 1) or score 2 alone (2; without one as 1) would have found in the
+// same run. It belongs to the result and has no proposals. NULL: the result has none (session
+// option each_score, F-VLM).
+LEXMASK_API const lexmask_result *lexmask_result_alone(const lexmask_result *result, int score);
 LEXMASK_API void lexmask_result_free(lexmask_result *result);
 
 #ifdef __cplusplus

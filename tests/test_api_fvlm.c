@@ -94,6 +94,42 @@ static void kept_scores(void **state) {
     lexmask_result_free(result);
 }
 
+static void assert_same(const lexmask_result *a, const lexmask_result *b) {
+    assert_true(lexmask_result_count(a) > 0);
+    assert_int_equal(lexmask_result_count(a), lexmask_result_count(b));
+    for (size_t i = 0; i < lexmask_result_count(a); i++) {
+        const lexmask_detection *x = lexmask_result_at(a, i), *y = lexmask_result_at(b, i);
+        const char *mask_x, *mask_y;
+        assert_memory_equal(x->box, y->box, sizeof x->box);
+        assert_true(x->score == y->score && x->label == y->label && x->score2 == y->score2);
+        API_OK(lexmask_result_rle(a, i, &mask_x, &err));
+        API_OK(lexmask_result_rle(b, i, &mask_y, &err));
+        assert_string_equal(mask_x, mask_y);
+    }
+}
+
+// One run also gives what runs by one score each give.
+static void each_score(void **state) {
+    (void)state;
+    lexmask_session_options options = plain(), first, second;
+    options.score = 0.01;
+    first = second = options;
+    first.score2 = "none", second.alpha = second.beta = 1;
+    options.each_score = 1;
+    lexmask_result *result = run(&options), *by_first = run(&first), *by_second = run(&second);
+    assert_same(lexmask_result_alone(result, 1), by_first);
+    assert_same(lexmask_result_alone(result, 2), by_second);
+    assert_ptr_equal(lexmask_result_pixels(lexmask_result_alone(result, 1)),
+                     lexmask_result_pixels(result));
+    assert_null(lexmask_result_alone(result, 0));
+    assert_null(lexmask_result_alone(result, 3));
+    assert_null(lexmask_result_alone(by_first, 1));
+    assert_null(lexmask_result_alone(NULL, 1));
+    lexmask_result_free(result);
+    lexmask_result_free(by_first);
+    lexmask_result_free(by_second);
+}
+
 static void modes(void **state) {
     (void)state;
     static const char *const words[] = {"none", "crop", "embed", "dense", "maskcls"};
@@ -201,10 +237,15 @@ static int teardown(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(kind),        cmocka_unit_test(detections),
-        cmocka_unit_test(kept_scores), cmocka_unit_test(modes),
-        cmocka_unit_test(novel_names), cmocka_unit_test(strange_novel_names),
-        cmocka_unit_test(given_boxes), cmocka_unit_test(misuse),
+        cmocka_unit_test(kind),
+        cmocka_unit_test(detections),
+        cmocka_unit_test(kept_scores),
+        cmocka_unit_test(each_score),
+        cmocka_unit_test(modes),
+        cmocka_unit_test(novel_names),
+        cmocka_unit_test(strange_novel_names),
+        cmocka_unit_test(given_boxes),
+        cmocka_unit_test(misuse),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

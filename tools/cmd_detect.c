@@ -81,6 +81,7 @@ static tn_status open_model(tool_model *model, tn_error *err) {
     lexmask_names_options_init(&names);
     if (!closed()) TN_TRY(tool_wanted_names_read(&o.names, tool_names_of_lvis(), err));
     names.names = o.names.name.word, names.count = o.names.name.count;
+    tool_chosen.each_score = o.stages != NULL;
     TN_TRY(tool_model_open(model, err));
     if (!closed()) TN_TRY(tool_model_names(model, names, err));
     return tool_model_session(model, err);
@@ -89,7 +90,7 @@ static tn_status open_model(tool_model *model, tn_error *err) {
 // One picture; a broken one is reported and the others go on. Returns an exit code, or -1 when
 // Ctrl-C or a closed pipe ended it.
 static int detect_one(lexmask_session *session, const tool_paths *paths, size_t index,
-                      tool_outputs *outputs, tool_stages *stages) {
+                      tool_outputs *outputs, const tool_stages *stages) {
     const char *path = paths->path[index];
     lexmask_error err = {0};
     lexmask_result *result;
@@ -118,7 +119,7 @@ static int detect_one(lexmask_session *session, const tool_paths *paths, size_t 
 
 // *good counts pictures whose results are written.
 static int detect_all(lexmask_session *session, const tool_paths *paths, tool_outputs *outputs,
-                      tool_stages *stages, size_t *good) {
+                      const tool_stages *stages, size_t *good) {
     int worst = 0;
     tool_progress progress = tool_progress_start(paths->count);
     size_t done = 0;
@@ -158,10 +159,8 @@ static int run_with(const tool_paths *paths) {
     if (status == TN_OK) status = open_model(&model, &err);
     if (status == TN_OK)
         status = tool_outputs_open(&outputs, &wanted, model.model, model.names, paths, &err);
-    if (status == TN_OK && o.stages) {
-        lexmask_session_options how = tool_model_session_options(&model);
-        status = tool_stages_open(&stages, o.stages, model.model, model.names, &how, paths, &err);
-    }
+    if (status == TN_OK && o.stages)
+        status = tool_stages_open(&stages, o.stages, model.model, paths, &err);
     if (status == TN_OK) {
         code = detect_all(model.session, paths, &outputs, &stages, &good);
         bool nothing = !good && !tool_interrupted(); // leaves what was there before
@@ -169,7 +168,6 @@ static int run_with(const tool_paths *paths) {
     }
     if (status != TN_OK) code = tool_failed(&err);
     tool_outputs_close(&outputs);
-    tool_stages_close(&stages);
     tool_model_close(&model);
     return code;
 }

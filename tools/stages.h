@@ -9,17 +9,12 @@
 typedef struct tool_stages {
     const char *folder;
     const tool_paths *pictures; // what is read, and so never overwritten
-    int64_t max_pixels;
-    lexmask_session *score1, *score2; // each score alone
 } tool_stages;
 
-// how: what the whole is run with. TN_EINVAL: the model is no F-VLM. Closing is fine after a
-// failure, and on one that is all 0.
+// TN_EINVAL: the model is no F-VLM. The session that results come from has the option each_score.
 tn_status tool_stages_open(tool_stages *stages, const char *folder, const lexmask_model *model,
-                           const lexmask_names *names, const lexmask_session_options *how,
                            const tool_paths *pictures, tn_error *err);
-// Of picture number index STEM_proposals.png (the 100 best of the RPN), STEM_score1.png,
-// STEM_score2.png and, of result, STEM_fused.png. TN_ECANCELLED.
-tn_status tool_stages_add(tool_stages *stages, size_t index, const lexmask_result *result,
+// Of the result of picture number index STEM_proposals.png (the 100 best of the RPN),
+// STEM_score1.png, STEM_score2.png and STEM_fused.png.
+tn_status tool_stages_add(const tool_stages *stages, size_t index, const lexmask_result *result,
                           tn_error *err);
-void tool_stages_close(tool_stages *stages);

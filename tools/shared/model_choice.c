@@ -207,7 +207,7 @@ tn_status tool_model_names(tool_model *model, lexmask_names_options wanted, tn_e
                            &failure, err);
 }
 
-lexmask_session_options tool_model_session_options(const tool_model *model) {
+static lexmask_session_options session_options(const tool_model *model) {
     const tool_model_choice *c = &tool_chosen;
     lexmask_session_options options;
     lexmask_session_options_init(&options);
@@ -228,12 +228,13 @@ lexmask_session_options tool_model_session_options(const tool_model *model) {
     bool fvlm = lexmask_model_is_fvlm(model->model);
     options.novel = fvlm ? c->novel : NULL;
     options.keep_scores = c->keep_scores, options.agnostic = fvlm && c->agnostic;
+    options.each_score = fvlm && c->each_score;
     options.progress = tool_api_cancelled, options.log = tool_api_log;
     return options;
 }
 
 tn_status tool_model_session(tool_model *model, tn_error *err) {
-    lexmask_session_options options = tool_model_session_options(model);
+    lexmask_session_options options = session_options(model);
     lexmask_error failure = {0};
     return tool_api_status(
         lexmask_session_new(model->model, model->names, &options, &model->session, &failure),

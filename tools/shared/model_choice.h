@@ -17,8 +17,8 @@ typedef struct tool_model_choice {
     double crop_context, objectness, score, nms, bn_eps, alpha, beta;
     bool no_cache, no_contrast;
     // Not options of the tables below: a command sets them.
-    const char *novel;          // F-VLM: a file of names that beta is for; not used by others
-    bool keep_scores, agnostic; // F-VLM
+    const char *novel; // F-VLM: a file of names that beta is for; not used by others
+    bool keep_scores, agnostic, each_score; // F-VLM
 } tool_model_choice;
 
 extern tool_model_choice tool_chosen; // of this run; its CLIP is tool_clip_chosen
@@ -54,7 +54,6 @@ tn_status tool_model_open(tool_model *out, tn_error *err);
 // What to look for; wanted says it in one of the API's ways, the rest comes from the options. Not
 // in closed mode.
 tn_status tool_model_names(tool_model *model, lexmask_names_options wanted, tn_error *err);
-// The session's options as chosen; Ctrl-C cancels its runs.
-lexmask_session_options tool_model_session_options(const tool_model *model);
+// With the options as chosen; Ctrl-C cancels its runs.
 tn_status tool_model_session(tool_model *model, tn_error *err);
 void tool_model_close(tool_model *model); // fine on one that is all 0
