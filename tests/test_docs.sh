@@ -53,6 +53,27 @@ for line in "${shown[@]}"; do
         tail -n 3 "$work/log"
     fi
 done
+# The README's lines of C compile without a warning and find what they name.
+{
+    echo '#include <lexmask.h>
+#include <stdio.h>
+int main(void) {
+    lexmask_error err = {0};
+    lexmask_model *model = NULL;
+    lexmask_names *names = NULL;
+    lexmask_session *session = NULL;
+    lexmask_result *result = NULL;'
+    sed -n '/^```c$/,/^```$/p' "$root/README.md" | grep -v '^```'
+    echo 'return err.status; }'
+} >readme.c
+cp "$picture" photo.png
+shared=$(ls "$build"/liblexmask.so.*.*.* | tail -n 1)
+if ${CC:-cc} -Wall -Wextra -Werror -I"$root/include" readme.c "$shared" -o readme -Wl,-rpath,"$work/run" >"$work/log" 2>&1 &&
+    ln -s "$shared" "$(objdump -p "$shared" | sed -n 's/.*SONAME *//p')" &&
+    LEXMASK_MODEL=$root/demo/model ./readme >"$work/found" 2>"$work/log" && grep -q '^pizza$' "$work/found"; then ok; else
+        bad "README.md: its lines of C"
+        cat "$work/log"
+fi
 cd "$root"
 
 # make targets that the pages name, and the files that they link to.
