@@ -6,22 +6,25 @@
 #include <string.h>
 
 // base[t]: whether alpha or beta holds for a name.
-static tn_status read_novel(lexmask_session *session, tn_error *err) {
-    const md_names *names = &session->names->all;
+static tn_status read_novel(const lexmask_session *session, const lexmask_names *wanted,
+                            uint8_t *base, tn_error *err) {
+    const md_names *names = &wanted->all;
     md_names novel;
     int64_t met = 0;
-    TN_TRY(md_names_read(session->options.novel, &novel, err));
+    TN_TRY(md_names_read(session->novel, &novel, err));
     for (int64_t t = 0; t < names->classes; t++) {
-        session->base[t] = 1;
-        for (int64_t i = 0; i < novel.classes && session->base[t]; i++)
-            session->base[t] = strcmp(names->label[t], novel.label[i]) != 0;
-        met += !session->base[t] && t < session->names->parsed.classes;
+        base[t] = 1;
+        for (int64_t i = 0; i < novel.classes && base[t]; i++)
+            base[t] = strcmp(names->label[t], novel.label[i]) != 0;
+        met += !base[t] && t < wanted->parsed.classes;
     }
     md_names_deinit(&novel);
     if (met == 0 && session->options.log) {
         char text[512];
-        snprintf(text, sizeof text, "%.400s: none of its names is looked for: all are alpha's",
-                 session->options.novel);
+        snprintf(
+            text, sizeof text,
+            "%.400s: none of its names is among those requested; alpha is used for all of them",
+            session->novel);
         session->options.log(session->options.log_user, LEXMASK_LOG_WARNING, text);
     }
     return TN_OK;
@@ -36,13 +39,23 @@ tn_status api_fvlm_session(lexmask_session *session, tn_error *err) {
         return tn_fail(err, TN_EINVAL,
                        "score 2 by '%s': expected none, crop, embed, dense, maskcls or attnpool",
                        o->score2);
-    TN_TRY(md_fvlm_mode_check(model, session->score2, err));
-    session->base = tn_alloc_zero((size_t)session->names->all.classes, 1);
-    if (!session->base) return tn_fail(err, TN_ENOMEM, "out of memory for a session");
     session->parted = o->novel || config->base_names;
-    if (o->novel) return read_novel(session, err);
-    md_fvlm_base_flags(config, &session->names->all, session->base);
-    return TN_OK;
+    if (o->novel && !(session->novel = tn_strdup(o->novel)))
+        return tn_fail(err, TN_ENOMEM, "out of memory for a session");
+    return md_fvlm_mode_check(model, session->score2, err);
+}
+
+tn_status api_fvlm_base(const lexmask_session *session, const lexmask_names *names, uint8_t **base,
+                        tn_error *err) {
+    tn_status status = TN_OK;
+    *base = tn_alloc_zero((size_t)names->all.classes, 1);
+    if (!*base) return tn_fail(err, TN_ENOMEM, "out of memory for a session");
+    if (session->novel)
+        status = read_novel(session, names, *base, err);
+    else
+        md_fvlm_base_flags(md_fvlm_settings(session->model->fvlm), &names->all, *base);
+    if (status != TN_OK) tn_free(*base);
+    return status;
 }
 
 static md_fvlm_options options_of(lexmask_session *session) {

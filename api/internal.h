@@ -39,6 +39,7 @@ struct lexmask_session {
     kn_ctx *kn;
     tn_arena step;
     md_score2 score2; // F-VLM
+    char *novel;      // the session option, kept for later names
     uint8_t *base;    // [all names] 1: alpha's; F-VLM
     bool parted;      // it is known which names are novel: those that are not alpha's
 };
@@ -46,11 +47,12 @@ struct lexmask_session {
 struct lexmask_result {
     tn_tensor image; // uint8 [H,W,3], upright
     size_t count;
-    lexmask_detection *detection; // [count]
-    tn_tensor boxes, masks;       // [count,4], [count,M,M] probabilities; no data: none
-    tn_tensor proposals;          // [P,4], best first; rank 0 where there are none
-    char *_Atomic *rle;           // [count], made when asked for, by any thread
-    lexmask_scores scores;        // its arrays lie in kept; count 0 and kept NULL: none
+    lexmask_detection *detection;        // [count]
+    tn_tensor boxes, masks;              // [count,4], [count,M,M] probabilities; no data: none
+    tn_tensor proposals;                 // [P,4], best first; rank 0 where there are none
+    char *_Atomic *rle;                  // [count], made when asked for, by any thread
+    lexmask_polygons *_Atomic *polygons; // [count] likewise, each one block
+    lexmask_scores scores;               // its arrays lie in kept; count 0 and kept NULL: none
     float *kept;
     lexmask_result *alone[2]; // by one score each, or NULL; they show this one's picture
     bool borrows_image;
@@ -61,6 +63,13 @@ tn_status api_context(const lexmask_model *model, int threads, kn_ctx **out, tn_
 
 // What the options say of selection, over a model's own rules.
 void api_set_rules(const lexmask_session_options *options, nn_select_rules *rules);
+// Decodes or copies the caller's picture: uint8 [H,W,3] of tn_alloc.
+tn_status api_picture_open(const lexmask_session *session, const lexmask_picture *picture,
+                           tn_tensor *out, tn_error *err);
+// Puts the picture's file, if it is one, before the text of a failure. Returns status.
+tn_status api_picture_error(const lexmask_picture *picture, tn_status status, tn_error *err);
+// Whether there are count boxes, and all of their coordinates are finite.
+tn_status api_boxes_check(const float *boxes, size_t count, tn_error *err);
 // What the session's options mean for the crop mode.
 md_crop_options api_crop_options(lexmask_session *session);
 
@@ -72,8 +81,11 @@ tn_status api_result_scores(const lexmask_session *session, const md_frame *fram
 // Tells of the names that the model's own list lacks, with what may have been meant.
 tn_status api_names_hint(const lexmask_model *model, const lexmask_names_options *options,
                          const md_names *names, tn_error *err);
-// What a session needs for an F-VLM: checked and, for the names, read from a file.
+// What a session needs for an F-VLM, checked.
 tn_status api_fvlm_session(lexmask_session *session, tn_error *err);
+// Which of the names alpha is used for: *base is [all names], 1: alpha, of tn_alloc.
+tn_status api_fvlm_base(const lexmask_session *session, const lexmask_names *names, uint8_t **base,
+                        tn_error *err);
 tn_status api_fvlm_run(lexmask_session *session, nn_ctx *cx, const tn_tensor *image,
                        lexmask_result **result);
 tn_status api_fvlm_name(lexmask_session *session, nn_ctx *cx, const tn_tensor *image,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Masks of a result, made whole when they are asked for. Any number of threads may ask at once.
 #include "api/internal.h"
+#include "io/coco/rings.h"
 #include "io/coco/rle.h"
 
 #include <stdatomic.h>
@@ -85,4 +86,59 @@ lexmask_status lexmask_result_rle(const lexmask_result *result, size_t i, const 
                                   lexmask_error *err) {
     tn_error failure = {0};
     return api_status(rle_of(result, i, text, &failure), &failure, err);
+}
+
+// ---- polygons ----------------------------------------------------------------------------------
+
+// One block of tn_alloc: the struct, and its arrays behind it.
+static tn_status pack(const io_rings *rings, lexmask_polygons **out, tn_error *err) {
+    size_t firsts = (rings->count + 1) * sizeof(size_t);
+    size_t points = rings->points * 2 * sizeof(int32_t), outers = rings->count * sizeof(int);
+    lexmask_polygons *made = tn_alloc_zero(1, sizeof *made + firsts + points + outers);
+    if (!made) return tn_fail(err, TN_ENOMEM, "out of memory for polygons");
+    size_t *first = (size_t *)(made + 1);
+    int32_t *point = (int32_t *)(first + rings->count + 1);
+    int *outer = (int *)(point + 2 * rings->points);
+    if (rings->count) {
+        memcpy(first, rings->first, firsts);
+        memcpy(point, rings->point, points);
+        memcpy(outer, rings->outer, outers);
+    }
+    *made = (lexmask_polygons){sizeof *made, rings->count, first, point, outer};
+    *out = made;
+    return TN_OK;
+}
+
+static tn_status make_polygons(const lexmask_result *result, size_t i, lexmask_polygons **out,
+                               tn_error *err) {
+    tn_tensor mask;
+    io_rings rings;
+    TN_TRY(paste(result, i, &mask, err));
+    tn_status status = io_rings_trace(&mask, &rings, err);
+    tn_free(mask.data);
+    if (status != TN_OK) return status;
+    status = pack(&rings, out, err);
+    io_rings_deinit(&rings);
+    return status;
+}
+
+static tn_status polygons_of(const lexmask_result *result, size_t i, const lexmask_polygons **out,
+                             tn_error *err) {
+    lexmask_polygons *made, *kept = NULL;
+    TN_TRY(check(result, i, out, err));
+    if ((*out = atomic_load(&result->polygons[i]))) return TN_OK;
+    TN_TRY(make_polygons(result, i, &made, err));
+    if (atomic_compare_exchange_strong(&result->polygons[i], &kept, made)) {
+        *out = made;
+    } else {
+        *out = kept;
+        tn_free(made);
+    }
+    return TN_OK;
+}
+
+lexmask_status lexmask_result_polygons(const lexmask_result *result, size_t i,
+                                       const lexmask_polygons **polygons, lexmask_error *err) {
+    tn_error failure = {0};
+    return api_status(polygons_of(result, i, polygons, &failure), &failure, err);
 }

@@ -1,20 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 // Naming boxes that are known already.
 #include "api/internal.h"
-#include "io/image/image.h"
 
 #include <math.h>
 
-static tn_status check(const lexmask_session *session, const float *boxes, size_t count,
-                       tn_error *err) {
-    if (session->options.mode != LEXMASK_MODE_CROP)
-        return tn_fail(err, TN_EINVAL, "boxes are named in crop mode");
+tn_status api_boxes_check(const float *boxes, size_t count, tn_error *err) {
     if (count > INT32_MAX || (count && !boxes))
         return tn_fail(err, TN_EINVAL, "%zu boxes, or none given", count);
     for (size_t i = 0; i < 4 * count; i++)
         if (!isfinite(boxes[i]))
             return tn_fail(err, TN_EINVAL, "box %zu has a coordinate that is not finite", i / 4);
     return TN_OK;
+}
+
+static tn_status check(const lexmask_session *session, const float *boxes, size_t count,
+                       tn_error *err) {
+    if (!session) return tn_fail(err, TN_EINVAL, "session is NULL");
+    if (session->options.mode != LEXMASK_MODE_CROP || !session->names)
+        return tn_fail(err, TN_EINVAL, "boxes are named in crop mode, by a session with names");
+    return api_boxes_check(boxes, count, err);
 }
 
 static tn_status name(lexmask_session *session, const tn_tensor *image, const float *boxes,
@@ -38,17 +42,21 @@ static tn_status name(lexmask_session *session, const tn_tensor *image, const fl
 
 _Static_assert(sizeof(int) == 4, "labels are int32");
 
-lexmask_status lexmask_name_boxes_file(lexmask_session *session, const char *path,
-                                       const float *boxes, size_t count, int *labels, float *scores,
-                                       lexmask_error *err) {
-    tn_error failure = {0};
+static tn_status name_in(lexmask_session *session, const lexmask_picture *picture,
+                         const float *boxes, size_t count, int *labels, float *scores,
+                         tn_error *err) {
     tn_tensor image;
-    tn_status status = check(session, boxes, count, &failure);
-    if (status == TN_OK)
-        status = io_image_read(path, session->options.max_pixels, &image, &failure);
-    if (status != TN_OK) return api_status(status, &failure, err);
-    status = name(session, &image, boxes, count, labels, scores, &failure);
+    TN_TRY(check(session, boxes, count, err));
+    TN_TRY(api_picture_open(session, picture, &image, err));
+    tn_status status = name(session, &image, boxes, count, labels, scores, err);
     tn_free(image.data);
-    if (status != TN_OK && status != TN_ECANCELLED) tn_fail_prefix(&failure, "%s", path);
+    return api_picture_error(picture, status, err);
+}
+
+lexmask_status lexmask_name_boxes(lexmask_session *session, const lexmask_picture *picture,
+                                  const float *boxes, size_t count, int *labels, float *scores,
+                                  lexmask_error *err) {
+    tn_error failure = {0};
+    tn_status status = name_in(session, picture, boxes, count, labels, scores, &failure);
     return api_status(status, &failure, err);
 }

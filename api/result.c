@@ -16,7 +16,8 @@ static tn_status fill(lexmask_result *r, const md_found *found, tn_error *err) {
     size_t n = (size_t)found->count;
     r->detection = tn_alloc_zero(n, sizeof *r->detection);
     r->rle = tn_alloc_zero(n, sizeof *r->rle);
-    if (!r->detection || !r->rle)
+    r->polygons = tn_alloc_zero(n, sizeof *r->polygons);
+    if (!r->detection || !r->rle || !r->polygons)
         return tn_fail(err, TN_ENOMEM, "out of memory for %zu detections", n);
     r->count = n;
     TN_TRY(copy(&found->boxes, &r->boxes, err));
@@ -99,6 +100,8 @@ const lexmask_result *lexmask_result_alone(const lexmask_result *result, int sco
 void lexmask_result_free(lexmask_result *result) {
     if (!result) return;
     for (size_t i = 0; i < result->count; i++) tn_free(atomic_load(&result->rle[i]));
+    for (size_t i = 0; i < result->count; i++) tn_free(atomic_load(&result->polygons[i]));
+    tn_free(result->polygons);
     tn_free(result->rle);
     tn_free(result->detection);
     tn_free(result->boxes.data);

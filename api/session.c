@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Sessions: working memory and threads, and running a picture through the model.
 #include "api/internal.h"
-#include "io/image/image.h"
 
 #include <string.h>
 
@@ -11,11 +10,29 @@ static tn_status check(const lexmask_model *model, const lexmask_names *names,
         return tn_fail(err, TN_EINVAL,
                        "the closed mode needs a detector with classes of its own; this model is an "
                        "F-VLM");
-    if (o->mode == LEXMASK_MODE_CROP && (!model->clip || !names))
-        return tn_fail(err, TN_EINVAL, "the crop mode needs a model with a CLIP, and names");
+    if (o->mode == LEXMASK_MODE_CROP && !model->clip)
+        return tn_fail(err, TN_EINVAL, "the crop mode needs a model with a CLIP");
     if (o->mode == LEXMASK_MODE_CLOSED && names)
         return tn_fail(err, TN_EINVAL, "the closed mode does not use names");
     return api_session_used(o, api_kind(model->fvlm, o->mode), err);
+}
+
+static tn_status set_names(lexmask_session *session, const lexmask_names *names, tn_error *err) {
+    if (!session || !names)
+        return tn_fail(err, TN_EINVAL, "%s is NULL", session ? "names" : "session");
+    if (session->options.mode != LEXMASK_MODE_CROP)
+        return tn_fail(err, TN_EINVAL, "the closed mode does not use names");
+    uint8_t *base = NULL;
+    if (session->model->fvlm) TN_TRY(api_fvlm_base(session, names, &base, err));
+    tn_free(session->base);
+    session->base = base, session->names = names;
+    return TN_OK;
+}
+
+lexmask_status lexmask_session_set_names(lexmask_session *session, const lexmask_names *names,
+                                         lexmask_error *err) {
+    tn_error failure = {0};
+    return api_status(set_names(session, names, &failure), &failure, err);
 }
 
 static tn_status open_session(const lexmask_model *model, const lexmask_names *names,
@@ -27,10 +44,11 @@ static tn_status open_session(const lexmask_model *model, const lexmask_names *n
     TN_TRY(check(model, names, &options, err));
     lexmask_session *session = tn_alloc_zero(1, sizeof *session);
     if (!session) return tn_fail(err, TN_ENOMEM, "out of memory for a session");
-    session->model = model, session->names = names, session->options = options;
+    session->model = model, session->options = options;
     tn_status status = api_context(model, options.threads, &session->kn, err);
     if (status == TN_OK) status = tn_arena_init_large(&session->step, err);
     if (status == TN_OK && model->fvlm) status = api_fvlm_session(session, err);
+    if (status == TN_OK && names) status = set_names(session, names, err);
     if (status == TN_OK)
         *out = session;
     else
@@ -50,6 +68,7 @@ void lexmask_session_free(lexmask_session *session) {
     kn_close(session->kn);
     tn_arena_deinit(&session->step);
     tn_free(session->base);
+    tn_free(session->novel);
     tn_free(session);
 }
 
@@ -113,72 +132,19 @@ static tn_status run(lexmask_session *session, tn_tensor *image, lexmask_result 
     return status;
 }
 
-lexmask_status lexmask_run_file(lexmask_session *session, const char *path, lexmask_result **result,
-                                lexmask_error *err) {
-    tn_error failure = {0};
+static tn_status run_picture(lexmask_session *session, const lexmask_picture *picture,
+                             lexmask_result **result, tn_error *err) {
     tn_tensor image;
-    tn_status status = !session || !path || !result
-                           ? tn_fail(&failure, TN_EINVAL, "session, path or result is NULL")
-                           : io_image_read(path, session->options.max_pixels, &image, &failure);
-    if (status != TN_OK) return api_status(status, &failure, err);
-    status = run(session, &image, result, &failure);
-    if (status != TN_OK && status != TN_ECANCELLED) tn_fail_prefix(&failure, "%s", path);
-    return api_status(status, &failure, err);
+    if (!session || !result)
+        return tn_fail(err, TN_EINVAL, "%s is NULL", session ? "result" : "session");
+    if (session->options.mode == LEXMASK_MODE_CROP && !session->names)
+        return tn_fail(err, TN_EINVAL, "the session has no names to look for");
+    TN_TRY(api_picture_open(session, picture, &image, err));
+    return api_picture_error(picture, run(session, &image, result, err), err);
 }
 
-static tn_status check_pixels(const lexmask_session *session, const void *pixels, int width,
-                              int height, size_t stride, int channels, tn_error *err) {
-    int64_t limit = session->options.max_pixels;
-    if (!pixels) return tn_fail(err, TN_EINVAL, "pixels is NULL");
-    if (!channels) return tn_fail(err, TN_EINVAL, "unknown pixel format");
-    if (width < 1 || height < 1)
-        return tn_fail(err, TN_EINVAL, "a picture of %d x %d pixels", width, height);
-    if ((int64_t)width * height > limit)
-        return tn_fail(err, TN_EINVAL, "a picture of %d x %d pixels is over the limit of %lld",
-                       width, height, (long long)limit);
-    if (stride < (size_t)width * (size_t)channels)
-        return tn_fail(err, TN_EINVAL, "a stride of %zu bytes is too short for %d pixels of %d",
-                       stride, width, channels);
-    return TN_OK;
-}
-
-// Where red, green and blue lie in a pixel, and its bytes.
-static int layout(lexmask_pixels format, int offset[3]) {
-    static const struct {
-        int offset[3], channels;
-    } layouts[] = {
-        [LEXMASK_PIXELS_RGB] = {{0, 1, 2}, 3},  [LEXMASK_PIXELS_BGR] = {{2, 1, 0}, 3},
-        [LEXMASK_PIXELS_RGBA] = {{0, 1, 2}, 4}, [LEXMASK_PIXELS_BGRA] = {{2, 1, 0}, 4},
-        [LEXMASK_PIXELS_GREY] = {{0, 0, 0}, 1},
-    };
-    if ((unsigned)format >= sizeof layouts / sizeof *layouts) return 0;
-    memcpy(offset, layouts[format].offset, sizeof layouts[format].offset);
-    return layouts[format].channels;
-}
-
-static tn_status copy_pixels(const lexmask_session *session, const uint8_t *pixels, int width,
-                             int height, size_t stride, lexmask_pixels format, tn_tensor *out,
-                             tn_error *err) {
-    int offset[3] = {0}, channels = layout(format, offset);
-    if (!stride && width > 0) stride = (size_t)width * (size_t)channels;
-    TN_TRY(check_pixels(session, pixels, width, height, stride, channels, err));
-    TN_TRY(tn_new_heap(out, TN_U8, TN_DIMS(height, width, 3), err));
-    uint8_t *to = tn_u8(out);
-    for (int y = 0; y < height; y++) {
-        const uint8_t *from = pixels + (size_t)y * stride;
-        for (int x = 0; x < width; x++, from += channels, to += 3)
-            for (int c = 0; c < 3; c++) to[c] = from[offset[c]];
-    }
-    return TN_OK;
-}
-
-lexmask_status lexmask_run_pixels(lexmask_session *session, const void *pixels, int width,
-                                  int height, size_t stride, lexmask_pixels format,
-                                  lexmask_result **result, lexmask_error *err) {
+lexmask_status lexmask_run(lexmask_session *session, const lexmask_picture *picture,
+                           lexmask_result **result, lexmask_error *err) {
     tn_error failure = {0};
-    tn_tensor image;
-    tn_status status =
-        copy_pixels(session, pixels, width, height, stride, format, &image, &failure);
-    if (status == TN_OK) status = run(session, &image, result, &failure);
-    return api_status(status, &failure, err);
+    return api_status(run_picture(session, picture, result, &failure), &failure, err);
 }

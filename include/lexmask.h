@@ -238,11 +238,17 @@ LEXMASK_API void lexmask_session_options_init_sized(lexmask_session_options *opt
 static inline void lexmask_session_options_init(lexmask_session_options *options) {
     lexmask_session_options_init_sized(options, sizeof *options);
 }
-// names: NULL in closed mode. Model and names must outlive the session.
+// names: NULL in closed mode, and in crop mode for embeddings, or until lexmask_session_set_names.
+// Model and names must outlive the session.
 LEXMASK_API lexmask_status lexmask_session_new(const lexmask_model *model,
                                                const lexmask_names *names,
                                                const lexmask_session_options *options,
                                                lexmask_session **session, lexmask_error *err);
+// From the next run on looks for other names of the same model. The old ones may be freed as soon
+// as no result needs their texts. On failure the session is as it was.
+LEXMASK_API lexmask_status lexmask_session_set_names(lexmask_session *session,
+                                                     const lexmask_names *names,
+                                                     lexmask_error *err);
 LEXMASK_API void lexmask_session_free(lexmask_session *session);
 
 typedef enum lexmask_pixels {
@@ -253,21 +259,83 @@ typedef enum lexmask_pixels {
     LEXMASK_PIXELS_GREY,
 } lexmask_pixels;
 
-// JPEG, PNG or PPM. The EXIF orientation is applied; results are in the upright picture.
-LEXMASK_API lexmask_status lexmask_run_file(lexmask_session *session, const char *path,
-                                            lexmask_result **result, lexmask_error *err);
-// Pixels in memory, 8 bits per channel. stride: bytes from one row to the next; 0: tightly packed.
-LEXMASK_API lexmask_status lexmask_run_pixels(lexmask_session *session, const void *pixels,
-                                              int width, int height, size_t stride,
-                                              lexmask_pixels format, lexmask_result **result,
+// A picture in one of three forms; made by the functions below.
+typedef struct lexmask_picture {
+    size_t size;       // of this struct
+    int width, height; // of pixels
+    lexmask_pixels format;
+    const char *path;  // a file, or
+    const void *bytes; // byte_count bytes of an encoded file in memory, or
+    size_t byte_count;
+    const void *pixels; // 8 bits per channel
+    size_t stride;      // bytes from one row of them to the next; 0: tightly packed
+} lexmask_picture;
+
+// An encoded picture (JPEG, PNG, PPM, …) is told by its bytes, not its name, and its EXIF
+// orientation is applied: boxes and results are in pixels of the upright picture.
+static inline lexmask_picture lexmask_picture_file(const char *path) {
+    lexmask_picture picture = {sizeof picture, 0, 0, LEXMASK_PIXELS_RGB, path, NULL, 0, NULL, 0};
+    return picture;
+}
+static inline lexmask_picture lexmask_picture_bytes(const void *bytes, size_t count) {
+    lexmask_picture picture = {sizeof picture, 0,    0, LEXMASK_PIXELS_RGB, NULL, bytes,
+                               count,          NULL, 0};
+    return picture;
+}
+static inline lexmask_picture lexmask_picture_pixels(const void *pixels, int width, int height,
+                                                     size_t stride, lexmask_pixels format) {
+    lexmask_picture picture = {sizeof picture, width, height, format, NULL,
+                               NULL,           0,     pixels, stride};
+    return picture;
+}
+
+// Finds objects. LEXMASK_EINVAL: a picture over max_pixels, a session without names in crop mode.
+LEXMASK_API lexmask_status lexmask_run(lexmask_session *session, const lexmask_picture *picture,
+                                       lexmask_result **result, lexmask_error *err);
+static inline lexmask_status lexmask_run_file(lexmask_session *session, const char *path,
+                                              lexmask_result **result, lexmask_error *err) {
+    lexmask_picture picture = lexmask_picture_file(path);
+    return lexmask_run(session, &picture, result, err);
+}
+static inline lexmask_status lexmask_run_bytes(lexmask_session *session, const void *bytes,
+                                               size_t count, lexmask_result **result,
+                                               lexmask_error *err) {
+    lexmask_picture picture = lexmask_picture_bytes(bytes, count);
+    return lexmask_run(session, &picture, result, err);
+}
+static inline lexmask_status lexmask_run_pixels(lexmask_session *session, const void *pixels,
+                                                int width, int height, size_t stride,
+                                                lexmask_pixels format, lexmask_result **result,
+                                                lexmask_error *err) {
+    lexmask_picture picture = lexmask_picture_pixels(pixels, width, height, stride, format);
+    return lexmask_run(session, &picture, result, err);
+}
+
+// Names given boxes instead of finding objects. boxes: count times x1, y1, x2, y2. labels[count]:
+// indices into the names; -1 where the background, or a name that only competes, fits best.
+// scores[count]: the probability of the name. Crop mode.
+LEXMASK_API lexmask_status lexmask_name_boxes(lexmask_session *session,
+                                              const lexmask_picture *picture, const float *boxes,
+                                              size_t count, int *labels, float *scores,
                                               lexmask_error *err);
 
-// Names given boxes instead of finding objects. boxes: count times x1, y1, x2, y2 in pixels of the
-// upright picture. labels[count]: indices into the names; -1 where the background, or a name that
-// only competes, fits best. scores[count]: the probability of the name. Crop mode.
-LEXMASK_API lexmask_status lexmask_name_boxes_file(lexmask_session *session, const char *path,
-                                                   const float *boxes, size_t count, int *labels,
-                                                   float *scores, lexmask_error *err);
+// ---- embeddings --------------------------------------------------------------------------------
+// CLIP's vectors of unit length: the dot product of two is how alike their texts or pictures are.
+// For sessions of the crop mode, with or without names.
+
+LEXMASK_API size_t lexmask_model_embedding_size(const lexmask_model *model); // D; 0: no CLIP
+// texts: count sentences, used as they stand. out[count * D]. LEXMASK_EINVAL: no tokenizer.
+LEXMASK_API lexmask_status lexmask_embed_texts(lexmask_session *session, const char *const *texts,
+                                               size_t count, float *out, lexmask_error *err);
+// The picture whole, as CLIP preprocesses it. out[D].
+LEXMASK_API lexmask_status lexmask_embed_picture(lexmask_session *session,
+                                                 const lexmask_picture *picture, float *out,
+                                                 lexmask_error *err);
+// Crops of the picture: count boxes x1, y1, x2, y2, cut out as crop_shape and crop_context of the
+// session say (for an F-VLM: their defaults). out[count * D].
+LEXMASK_API lexmask_status lexmask_embed_boxes(lexmask_session *session,
+                                               const lexmask_picture *picture, const float *boxes,
+                                               size_t count, float *out, lexmask_error *err);
 
 // ---- results -----------------------------------------------------------------------------------
 
@@ -306,6 +374,20 @@ LEXMASK_API lexmask_status lexmask_result_mask(const lexmask_result *result, siz
 // The mask as COCO's compressed run-length text, which belongs to the result.
 LEXMASK_API lexmask_status lexmask_result_rle(const lexmask_result *result, size_t i,
                                               const char **text, lexmask_error *err);
+// The mask as polygons along the edges of its pixels: ring r is the points first[r] …
+// first[r+1]-1, each x, y; the last is joined to the first. Outer rings run clockwise on the
+// screen, holes anticlockwise. Pixels that touch at a corner alone are in different rings. Filled
+// by the even-odd rule the rings are the mask again. Belongs to the result.
+typedef struct lexmask_polygons {
+    size_t size;           // of this struct, as the library has it
+    size_t count;          // of rings
+    const size_t *first;   // [count+1]
+    const int32_t *points; // [first[count]][2]
+    const int *outer;      // [count] -1: an outer ring; else a hole in the ring of that number
+} lexmask_polygons;
+LEXMASK_API lexmask_status lexmask_result_polygons(const lexmask_result *result, size_t i,
+                                                   const lexmask_polygons **polygons,
+                                                   lexmask_error *err);
 // The boxes that the region proposal network gave, best first, before they have names. The closed
 // mode keeps none. at: 0 when i is past the end.
 LEXMASK_API size_t lexmask_result_proposal_count(const lexmask_result *result);
@@ -337,6 +419,24 @@ LEXMASK_API const lexmask_scores *lexmask_result_scores(const lexmask_result *re
 // option each_score, F-VLM).
 LEXMASK_API const lexmask_result *lexmask_result_alone(const lexmask_result *result, int score);
 LEXMASK_API void lexmask_result_free(lexmask_result *result);
+
+// ---- evaluation --------------------------------------------------------------------------------
+
+// COCO's figures, as pycocotools computes them; -1 where there is nothing to be found.
+typedef struct lexmask_figures {
+    size_t size; // of this struct; set by lexmask_figures_init
+    double ap, ap50, ap75, ap_small, ap_medium, ap_large;   // mean average precision
+    double ar1, ar10, ar100, ar_small, ar_medium, ar_large; // mean average recall
+} lexmask_figures;
+static inline void lexmask_figures_init(lexmask_figures *figures) {
+    lexmask_figures none = {sizeof none, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
+    *figures = none;
+}
+// annotations, results: COCO's JSON files. masks: 1 compares masks, 0 boxes. threads:
+// LEXMASK_DEFAULT, all processors. LEXMASK_EFORMAT names the file and the place.
+LEXMASK_API lexmask_status lexmask_evaluate_coco(const char *annotations, const char *results,
+                                                 int masks, int threads, lexmask_figures *figures,
+                                                 lexmask_error *err);
 
 #ifdef __cplusplus
 }

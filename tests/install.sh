@@ -41,6 +41,23 @@ check "a program that only detects loads under 15 libraries" bash -c "ldd $root/
 check "and none that draws, downloads or encrypts" bash -c "! grep -E 'curl|ssl|crypto|cairo|pango|glib|freetype' $root/loads"
 check "the installed program runs" "$usr/bin/lexmask" --version
 
+# ---- the other examples, against the installed tree ---------------------------------------------
+for name in boxes polygons embed threads evaluate; do
+    check "examples/$name.c compiles" bash -c "$cc -std=c99 -D_POSIX_C_SOURCE=200809L -pthread examples/$name.c \$(pkg-config --cflags --libs lexmask) -o $root/$name"
+    check "examples/$name.c is under 60 lines" test "$(wc -l <"examples/$name.c")" -lt 60
+done
+head -c 120000 /dev/zero | tr '\0' 'x' >"$root/pixels.rgb"
+cat >"$root/truth.json" <<'END'
+{"images":[{"id":1,"width":100,"height":100}],"categories":[{"id":1,"name":"a"}],
+"annotations":[{"id":1,"image_id":1,"category_id":1,"bbox":[10,10,50,50],"area":2500,"iscrowd":0}]}
+END
+echo '[{"image_id":1,"category_id":1,"bbox":[10,10,50,40],"score":0.9}]' >"$root/results.json"
+check "boxes in pixels" bash -c "$root/boxes demo/pair '$names' 200 200 <$root/pixels.rgb | grep -E ' [01][.][0-9]{3}\$'"
+check "polygons" bash -c "$root/polygons demo/pair '$names' '$picture' | grep -q '<path.*M[0-9]* [0-9]*L.*Z'"
+check "embeddings" bash -c "$root/embed demo/pair '$picture' 640 480 'a photo of a pizza' | grep -E 'picture and text -?[01][.]'"
+check "two threads find the same" bash -c "$root/threads demo/pair '$picture' 'pizza,red heart' 'rocket' | grep -vE '^0 and 0 '"
+check "evaluation" bash -c "$root/evaluate $root/truth.json $root/results.json | grep -q 'AP 0.700, AP50 1.000'"
+
 # ---- the model that comes with the program is found from where it was installed ----------------
 export -n LEXMASK_MODEL
 model=$usr/share/lexmask/model

@@ -11,6 +11,13 @@
 #include <string.h>
 #include <unistd.h>
 
+static lexmask_status name_boxes_file(lexmask_session *by, const char *path, const float *boxes,
+                                      size_t count, int *labels, float *scores,
+                                      lexmask_error *error) {
+    lexmask_picture from = lexmask_picture_file(path);
+    return lexmask_name_boxes(by, &from, boxes, count, labels, scores, error);
+}
+
 #define API_OK(call)                                                                               \
     do {                                                                                           \
         if ((call) != LEXMASK_OK) fail_msg("%s: %s", #call, err.text);                             \
@@ -246,7 +253,10 @@ static void mistakes_come_back_as_text(void **state) {
     lexmask_session_free(session);
     lexmask_session_options options;
     lexmask_session_options_init(&options);
-    assert_int_equal(lexmask_session_new(model, NULL, &options, &session, &err), LEXMASK_EINVAL);
+    API_OK(lexmask_session_new(model, NULL, &options, &session, &err));
+    assert_int_equal(lexmask_run_file(session, picture, &result, &err), LEXMASK_EINVAL);
+    assert_non_null(strstr(err.text, "no names"));
+    lexmask_session_free(session);
     lexmask_model_options model_options;
     lexmask_model_options_init(&model_options);
     lexmask_model *none = NULL;
@@ -310,20 +320,19 @@ static void given_boxes_get_names(void **state) {
     assert_true(count > 0 && count <= 100);
     for (size_t i = 0; i < count; i++)
         memcpy(boxes[i], lexmask_result_at(result, i)->box, sizeof boxes[i]);
-    API_OK(lexmask_name_boxes_file(session, picture, boxes[0], count, labels, scores, &err));
+    API_OK(name_boxes_file(session, picture, boxes[0], count, labels, scores, &err));
     for (size_t i = 0; i < count; i++) {
         assert_true(labels[i] >= -1 && labels[i] < (int)lexmask_names_count(names));
         assert_true(scores[i] > 0 && scores[i] <= 1);
         same += labels[i] == lexmask_result_at(result, i)->label;
     }
     assert_true(2 * same > count);
-    API_OK(lexmask_name_boxes_file(session, picture, NULL, 0, NULL, NULL, &err));
+    API_OK(name_boxes_file(session, picture, NULL, 0, NULL, NULL, &err));
     boxes[0][2] = NAN;
-    assert_int_equal(lexmask_name_boxes_file(session, picture, boxes[0], 1, labels, scores, &err),
+    assert_int_equal(name_boxes_file(session, picture, boxes[0], 1, labels, scores, &err),
                      LEXMASK_EINVAL);
-    assert_int_equal(
-        lexmask_name_boxes_file(session, "no/such.jpg", boxes[1], 0, labels, scores, &err),
-        LEXMASK_EIO);
+    assert_int_equal(name_boxes_file(session, "no/such.jpg", boxes[1], 0, labels, scores, &err),
+                     LEXMASK_EIO);
     lexmask_result_free(result);
     lexmask_session_free(session);
 }

@@ -9,6 +9,13 @@
 #include <math.h>
 #include <string.h>
 
+static lexmask_status name_boxes_file(lexmask_session *by, const char *path, const float *boxes,
+                                      size_t count, int *labels, float *scores,
+                                      lexmask_error *error) {
+    lexmask_picture from = lexmask_picture_file(path);
+    return lexmask_name_boxes(by, &from, boxes, count, labels, scores, error);
+}
+
 static char said[2048];
 
 static void remember(void *user, lexmask_log_level level, const char *text) {
@@ -61,7 +68,7 @@ static void close_all(void) {
 static void name_both(const char *text, int contrast, int labels[2], float scores[2]) {
     static const float boxes[8] = {210, 195, 275, 261, 305, 371, 371, 438};
     open_all(text, contrast);
-    if (lexmask_name_boxes_file(session, CONTRAST_PICTURE, boxes, 2, labels, scores, &err))
+    if (name_boxes_file(session, CONTRAST_PICTURE, boxes, 2, labels, scores, &err))
         fail_msg("%s", err.text);
     close_all();
 }

@@ -66,8 +66,9 @@ static tn_status name_picture(naming *n, size_t from, size_t to, const char *pat
         corners[2] = (float)(box[0] + box[2]), corners[3] = (float)(box[1] + box[3]);
     }
     lexmask_error failure = {0};
-    lexmask_status status = lexmask_name_boxes_file(n->model->open.session, path, n->boxes,
-                                                    to - from, n->labels, n->scores, &failure);
+    lexmask_picture picture = lexmask_picture_file(path);
+    lexmask_status status = lexmask_name_boxes(n->model->open.session, &picture, n->boxes,
+                                               to - from, n->labels, n->scores, &failure);
     TN_TRY(tool_api_status(status, &failure, err));
     for (size_t i = from; i < to; i++) {
         int label = n->labels[i - from];
