@@ -28,7 +28,7 @@ DEPS := gcc pkg-config libc6-dev libjpeg-dev libpng-dev zlib1g-dev \
 	libutf8proc-dev libjansson-dev libcurl4-openssl-dev libpango1.0-dev \
 	libcairo2-dev libfreetype-dev libcmocka-dev fonts-dejavu-core fonts-noto-color-emoji unicode-data
 # What `make lint` and `.ci/run` use besides.
-DEPS_DEV := clang clang-format clang-tidy libclang-rt-14-dev
+DEPS_DEV := clang clang-format clang-tidy libclang-rt-14-dev abigail-tools
 
 # What liblexmask needs, what liblexmask-draw needs besides, and what only the command does.
 PACKAGES := libjpeg libpng zlib libutf8proc jansson
@@ -89,6 +89,9 @@ $(BUILD)/obj/kernels/cpu/%_avx512.o: CFLAGS += -mavx512f -mavx512bw -mavx512vl -
 endif
 $(BUILD)/obj/kernels/cpu/%.o: OPT := -O3
 $(BUILD)/obj/io/%.o $(BUILD)/obj/draw/%.o $(BUILD)/obj/models/%.o $(BUILD)/obj/tools/%.o $(BUILD)/obj/tests/%.o $(BUILD)/obj/eval/%.o $(BUILD)/obj/train/%.o $(BUILD)/obj/api/%.o: CPPFLAGS += $(PKG_CFLAGS)
+
+# The types of the public functions, for `make lint` to compare.
+$(BUILD)/obj/api/%.o: CFLAGS += -g2
 
 $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
@@ -233,9 +236,13 @@ C_FILES = $(shell git ls-files -co --exclude-standard "*.c" "*.h" "*.inc" 2>/dev
 format: ## Format the code
 	@clang-format -i $(C_FILES)
 
-lint: ## Formatting, licence lines, a second compiler's warnings
+lint: $(SHARED) ## Formatting, licence lines, a second compiler's warnings, the recorded binary interface
 	@clang-format --dry-run -Werror $(C_FILES)
 	@tools/scripts/lint.sh
+	@tools/scripts/abi.sh check $(SHARED)
+
+abi-record: $(SHARED) # the library's binary interface becomes the recorded one: see tools/scripts/abi.sh
+	@tools/scripts/abi.sh record $(SHARED)
 
 layers: ## Prove that includes go one way
 	@tools/scripts/layers.sh
@@ -246,6 +253,6 @@ clean: ## Remove everything built
 help: ## This list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: all always tests test test-fast test-slow test-mutations test-levels test-sanitized demo install uninstall model model-ship man deps deps-dev format lint layers clean help
+.PHONY: all always tests test test-fast test-slow test-mutations test-levels test-sanitized demo install uninstall model model-ship man deps deps-dev format lint abi-record layers clean help
 .SECONDARY:
 -include $(LIB_OBJ:.o=.d) $(DRAW_OBJ:.o=.d) $(TOOL_OBJ:.o=.d) $(TEST_LIB_OBJ:.o=.d) $(TEST_SRC:%.c=$(BUILD)/obj/%.d)
