@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/api_options.h"
+#include "api/internal.h"
 
 #include "io/image/image.h"
 #include "models/crop/crop.h"
@@ -84,6 +85,12 @@ static lexmask_session_options session_defaults(void) {
                                      .objectness_of = LEXMASK_OBJECTNESS_AUTO,
                                      .alpha = LEXMASK_DEFAULT,
                                      .beta = LEXMASK_DEFAULT};
+}
+
+void api_set_rules(const lexmask_session_options *o, nn_select_rules *rules) {
+    if (o->score != LEXMASK_DEFAULT) rules->score = o->score;
+    if (o->nms != LEXMASK_DEFAULT) rules->nms = o->nms;
+    if (o->top != LEXMASK_DEFAULT) rules->top = o->top;
 }
 
 void lexmask_model_options_init_sized(lexmask_model_options *options, size_t size) {

@@ -72,12 +72,6 @@ void lexmask_session_free(lexmask_session *session) {
     tn_free(session);
 }
 
-void api_set_rules(const lexmask_session_options *o, nn_select_rules *rules) {
-    if (o->score != LEXMASK_DEFAULT) rules->score = o->score;
-    if (o->nms != LEXMASK_DEFAULT) rules->nms = o->nms;
-    if (o->top != LEXMASK_DEFAULT) rules->top = o->top;
-}
-
 // False cancels.
 bool api_go_on(void *user, double done) {
     const lexmask_session_options *o = &((const lexmask_session *)user)->options;

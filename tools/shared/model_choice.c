@@ -57,7 +57,7 @@ static const tool_option look_rows[] = {
      "it. Default square",
      &tool_chosen.crop_shape, .choices = "tight|square", .used_by = TOOL_CROP},
     {"crop-context", TOOL_REAL, "X", "side of the square, in longer sides of the box; default 1.15",
-     &tool_chosen.crop_context, 1, 10, .used_by = TOOL_CROP},
+     &tool_chosen.session.crop_context, 1, 10, .used_by = TOOL_CROP},
     {"size", TOOL_INT, "N",
      "F-VLM: scale pictures to N x N pixels, a multiple of the CLIP's patch (and window); more "
      "pixels find smaller objects and take longer. Default: the model's own",
@@ -71,9 +71,9 @@ static const tool_option look_rows[] = {
      .used_by = TOOL_FVLM},
     {"alpha", TOOL_REAL, "W",
      "F-VLM: weight of score 2 for names that the model was trained on; default: the model's own",
-     &tool_chosen.alpha, 0, 1, .used_by = TOOL_FVLM_SCORE2},
-    {"beta", TOOL_REAL, "W", "F-VLM: weight of score 2 for all other names", &tool_chosen.beta, 0,
-     1, .used_by = TOOL_FVLM_SCORE2},
+     &tool_chosen.session.alpha, 0, 1, .used_by = TOOL_FVLM_SCORE2},
+    {"beta", TOOL_REAL, "W", "F-VLM: weight of score 2 for all other names",
+     &tool_chosen.session.beta, 0, 1, .used_by = TOOL_FVLM_SCORE2},
     {"max-megapixels", TOOL_INT, "N", "refuse larger pictures; default 100",
      &tool_chosen.max_megapixels, 1, 100000},
 };
@@ -84,11 +84,11 @@ static const tool_option find_rows[] = {
      "Default crop",
      &tool_chosen.mode, .choices = "crop|closed"},
     {"score", TOOL_REAL, "X", "lowest score of a detection; default 0.05, or the model's own",
-     &tool_chosen.score, 0, 1},
+     &tool_chosen.session.score, 0, 1},
     {"nms", TOOL_REAL, "X",
      "IoU above which the lower-scored of two boxes of one name is dropped; default 0.5, or the "
      "model's own",
-     &tool_chosen.nms, 0, 1},
+     &tool_chosen.session.nms, 0, 1},
     {"top", TOOL_INT, "N", "at most N detections per picture; default 100, or the model's own",
      &tool_chosen.top, 1, 100000},
     {"proposals", TOOL_INT, "N",
@@ -97,7 +97,7 @@ static const tool_option find_rows[] = {
     {"objectness", TOOL_REAL, "W",
      "score = p^(1-W) o^W of CLIP's probability p and the proposal's objectness o; 0: p alone. "
      "Default 0.5",
-     &tool_chosen.objectness, 0, 1, .used_by = TOOL_CROP},
+     &tool_chosen.session.objectness, 0, 1, .used_by = TOOL_CROP},
     {"objectness-of", TOOL_CHOICE, "PART",
      "where the objectness comes from: head (the box head, which tells parts from whole objects) "
      "or "
@@ -115,8 +115,8 @@ const tool_option_group tool_find_group = GROUP("what it finds", find_rows);
 
 void tool_model_defaults(void) {
     tool_clip_chosen = (tool_clip_choice){0};
-    tool_chosen = (tool_model_choice){
-        .bn_eps = -1, .score = -1, .nms = -1, .objectness = -1, .alpha = -1, .beta = -1};
+    tool_chosen = (tool_model_choice){.bn_eps = -1};
+    lexmask_session_options_init(&tool_chosen.session);
 }
 
 void tool_model_free(void) {
@@ -170,7 +170,8 @@ const char *tool_model_misuse(void) {
                "closed: give --model DIR or --detector FILE";
     if (c->detector && !clip && !tool_model_closed(c))
         return "--mode crop needs a CLIP: give --clip FILE (or --mode closed)";
-    if (c->crop_context > 0 && c->crop_shape && !strcmp(c->crop_shape, "tight"))
+    if (tool_given(&tool_chosen.session.crop_context) && c->crop_shape &&
+        !strcmp(c->crop_shape, "tight"))
         return "--crop-context is for --crop-shape square";
     return misuse_of_names(c);
 }
@@ -209,8 +210,7 @@ tn_status tool_model_names(tool_model *model, lexmask_names_options wanted, tn_e
 
 static lexmask_session_options session_options(const tool_model *model) {
     const tool_model_choice *c = &tool_chosen;
-    lexmask_session_options options;
-    lexmask_session_options_init(&options);
+    lexmask_session_options options = c->session;
     options.mode = tool_model_closed(c) ? LEXMASK_MODE_CLOSED : LEXMASK_MODE_CROP;
     options.threads = tool_api_count(tool_context.threads);
     if (c->max_megapixels) options.max_pixels = c->max_megapixels * 1000000;
@@ -218,13 +218,10 @@ static lexmask_session_options session_options(const tool_model *model) {
     if (c->clip_batch) options.clip_batch = (int)c->clip_batch;
     if (c->crop_shape && !strcmp(c->crop_shape, "tight"))
         options.crop_shape = LEXMASK_CROP_SHAPE_TIGHT;
-    if (c->crop_context > 0) options.crop_context = c->crop_context;
-    if (c->objectness >= 0) options.objectness = c->objectness;
     if (c->objectness_of)
         options.objectness_of =
             strcmp(c->objectness_of, "rpn") ? LEXMASK_OBJECTNESS_HEAD : LEXMASK_OBJECTNESS_RPN;
-    options.score = c->score, options.nms = c->nms, options.top = tool_api_count(c->top);
-    options.score2 = c->score2, options.alpha = c->alpha, options.beta = c->beta;
+    options.top = tool_api_count(c->top), options.score2 = c->score2;
     bool fvlm = lexmask_model_is_fvlm(model->model);
     options.novel = fvlm ? c->novel : NULL;
     options.keep_scores = c->keep_scores, options.agnostic = fvlm && c->agnostic;

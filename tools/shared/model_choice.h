@@ -14,7 +14,9 @@ typedef struct tool_model_choice {
     const char *background, *embeddings, *names_style;
     const char *crop_shape, *objectness_of, *score2;
     int64_t proposals, clip_batch, top, size, max_megapixels;
-    double crop_context, objectness, score, nms, bn_eps, alpha, beta;
+    double bn_eps;
+    lexmask_session_options
+        session; // options whose value is the session's are rows that point here
     bool no_cache, no_contrast;
     // Not options of the tables below: a command sets them.
     const char *novel; // F-VLM: a file of names that beta is for; not used by others

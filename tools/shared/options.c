@@ -129,6 +129,12 @@ const tool_option *tool_given_of(const tool_option_group *group) {
     return NULL;
 }
 
+bool tool_given(const void *value) {
+    for (size_t i = 0; i < given_count; i++)
+        if (given[i]->value == value) return true;
+    return false;
+}
+
 const tool_option *tool_given_unused(unsigned kinds) {
     for (size_t i = 0; i < given_count; i++)
         if (given[i]->used_by && !(given[i]->used_by & kinds)) return given[i];

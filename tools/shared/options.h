@@ -79,6 +79,8 @@ int tool_run(const tool_command *command, int argc, char **argv, bool takes_word
              tn_status (*work)(const tool_list *words, tn_error *err));
 // The first option on the command line that is in the group; NULL: none.
 const tool_option *tool_given_of(const tool_option_group *group);
+// Whether the option that writes here was on the command line.
+bool tool_given(const void *value);
 // The first one that none of these kinds of a run uses; NULL: none.
 const tool_option *tool_given_unused(unsigned kinds);
 
