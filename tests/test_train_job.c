@@ -9,6 +9,7 @@
 #include "train/jobs/train_job.h"
 
 #include <fcntl.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -210,6 +211,39 @@ static void absolute_names_of_pictures_are_found(void **state) {
     assert_non_null(strstr(areas + 1, "without \"area\": 1")); // of both files
 }
 
+#define BOXES(box)                                                                                 \
+    "{\"images\":[{\"id\":1,\"file_name\":\"0.ppm\",\"width\":128,\"height\":128}],"               \
+    "\"categories\":[{\"id\":1,\"name\":\"red circle\"}],\"annotations\":["                        \
+    "{\"id\":7,\"image_id\":1,\"category_id\":1" box "}]}"
+
+// Without masks boxes are compared; what cannot be validated on is said before the first update.
+static void annotations_to_validate_on_are_checked_first(void **state) {
+    (void)state;
+    tn_error err = {0};
+    seen s;
+    char file[512];
+    tr_job_watcher watcher = watcher_of(&s);
+    tr_train_options o = options_for("boxes");
+    snprintf(file, sizeof file, "%s",
+             temporary_text("boxes.json", BOXES(",\"bbox\":[12,18,52,52]")));
+    o.val = file;
+    ASSERT_OK(tr_train_run(&o, &watcher, &err), err);
+    assert_int_equal(s.measured, 1);
+    assert_non_null(strstr(s.notes, "boxes.json: annotation 7: no \"segmentation\": validation "
+                                    "compares boxes, and no masks"));
+    assert_true(run_last_of(temporary_path("boxes"), "AP50") >= 0);
+    assert_true(isnan(run_last_of(temporary_path("boxes"), "mask_AP50")));
+
+    watcher = watcher_of(&s);
+    o = options_for("no-boxes");
+    snprintf(file, sizeof file, "%s", temporary_text("no-boxes.json", BOXES("")));
+    o.val = file;
+    assert_int_equal(tr_train_run(&o, &watcher, &err), TN_EFORMAT);
+    assert_non_null(strstr(err.text, "no-boxes.json: annotation 7 has no \"bbox\""));
+    assert_int_equal(s.updates, 0);
+    assert_false(is_there("no-boxes", ""));
+}
+
 // Ctrl-C while a validation runs loses no update, wherever the last checkpoint is.
 static bool stop_when_measuring(void *user) {
     seen *s = user;
@@ -229,6 +263,11 @@ static void a_stop_in_a_validation_saves(void **state) {
     assert_int_equal(s.measured, 0);
     assert_non_null(strstr(err.text, "stopped after step 3 of 4; saved"));
     assert_true(is_there("validating", "checkpoint.safetensors"));
+    // It is made up for.
+    tr_job_watcher next = watcher_of(&s);
+    o.job.resume = true;
+    ASSERT_OK(tr_train_run(&o, &next, &err), err);
+    assert_int_equal(s.measured, 2); // after 3 and 4 updates
 }
 
 // Features that one job has kept serve the next one, which computes one for their shapes.
@@ -308,6 +347,7 @@ int main(void) {
         cmocka_unit_test(a_job_is_watched_and_silent),
         cmocka_unit_test(stopped_and_resumed_it_ends_in_the_same_bits),
         cmocka_unit_test(absolute_names_of_pictures_are_found),
+        cmocka_unit_test(annotations_to_validate_on_are_checked_first),
         cmocka_unit_test(a_stop_in_a_validation_saves),
         cmocka_unit_test(a_cache_serves_the_next_job),
         cmocka_unit_test(what_is_wrong_is_said),

@@ -51,7 +51,10 @@ static void what_is_missing_is_said(void **state) {
         {"train --model a --norm group --data x --pictures y --out z", "--norm", 2},
         {"train --preset small --clip " SCENE_CLIP " --data x --pictures y --out z --speed",
          "--speed", 2},
-        {"train --resume --out /no/such/run", "no run to go on with", 2},
+        {"train --resume --out /no/such/run",
+         "--resume: /no/such/run holds no run to go on with: give all options", 2},
+        {"train --resume --out demo", "demo holds no run to go on with (no checkpoint was saved",
+         2},
         {"train --preset small --clip " SCENE_CLIP
          " --data x --pictures y --out z --val-pictures a",
          "goes with --val", 2},

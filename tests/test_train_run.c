@@ -31,6 +31,8 @@ typedef struct toy {
     int64_t updates, kept, validated;
     int charts; // 1: losses had a curve, 2: figures had one
     bool bad;
+    int64_t fail_at; // a step whose validation fails; -1: none
+    int validations;
     char note[1200];
 } toy;
 
@@ -76,7 +78,7 @@ static const char *toy_left_out(void *self) {
 static void toy_start(toy *t, int threads) {
     tn_error err = {0};
     memset(t, 0, sizeof *t);
-    t->nan_at = t->stop_at = t->bad_at = -1;
+    t->nan_at = t->stop_at = t->bad_at = t->fail_at = -1;
     ASSERT_OK(kn_open("cpu", NULL, threads, &t->kn, &err), err);
     ASSERT_OK(nn_params_init(&t->params, TN_F32, &err), err);
     ASSERT_OK(nn_params_add(&t->params, "toy.weight", TN_DIMS(OUT, IN), true, &t->weight, &err),
@@ -119,8 +121,10 @@ static tn_status toy_keep(void *user, int64_t step, tn_error *err) {
 
 static tn_status toy_validate(void *user, int64_t step, tr_value *out, size_t *count,
                               tn_error *err) {
-    (void)err;
-    ((toy *)user)->validated = step;
+    toy *t = user;
+    t->validations++;
+    if (step == t->fail_at) return tn_fail(err, TN_EIO, "v.json: has gone");
+    t->validated = step;
     out[(*count)++] = (tr_value){"AP50", 0.1 * (double)step};
     return TN_OK;
 }
@@ -314,6 +318,15 @@ static void nan_in_the_first_step(void **state) {
     toy_end(&t);
 }
 
+static char *log_of(const char *folder) {
+    char path[PATH_MAX], *text;
+    size_t count;
+    tn_error err = {0};
+    snprintf(path, sizeof path, "%s/log.jsonl", folder);
+    ASSERT_OK(io_read_text(path, 0, &text, &count, &err), err);
+    return text;
+}
+
 static int times(const char *text, const char *part) {
     int n = 0;
     for (; (text = strstr(text, part)); text += strlen(part)) n++;
@@ -346,6 +359,67 @@ static void what_was_left_out_is_in_the_log(void **state) {
                      2);
     assert_int_equal(times(text, "\"left_out\":2"), 1); // two parts of update 8
     assert_int_equal(times(text, "left_out"), 1);
+    tn_free(text);
+}
+
+// It is made up for by --resume, also where the run is over.
+static void a_validation_that_fails_is_a_warning(void **state) {
+    (void)state;
+    static const int64_t fails[] = {8, STEPS};
+    for (int i = 0; i < 2; i++) {
+        tn_error err = {0};
+        toy t;
+        tr_loop run = a_run(fresh_folder(), false);
+        toy_start(&t, 1);
+        t.fail_at = fails[i];
+        ASSERT_OK(go(&t, &run, &err), err);
+        assert_int_equal(t.updates, STEPS);
+        assert_int_equal(t.validations, 3);
+        assert_non_null(strstr(t.note, "validation failed: step "));
+        assert_non_null(strstr(t.note, ": v.json: has gone; training goes on"));
+        char *text = log_of(run.folder);
+        assert_int_equal(times(text, "\"event\":\"validation failed\""), 1);
+        assert_int_equal(times(text, "\"AP50\""), 2);
+        tn_free(text);
+        t.fail_at = -1, t.validations = 0, run.resume = true;
+        ASSERT_OK(go(&t, &run, &err), err);
+        assert_int_equal(t.validations, i); // of the last step alone, where it is missing
+        toy_end(&t);
+    }
+}
+
+// A stop between an update and its validation.
+static void a_validation_that_was_stopped_is_made_up_for(void **state) {
+    (void)state;
+    tn_error err = {0};
+    toy t;
+    tr_loop run = a_run(fresh_folder(), false);
+    toy_start(&t, 1);
+    t.stop_at = 8;
+    assert_int_equal(go(&t, &run, &err), TN_ECANCELLED);
+    assert_int_equal(t.validations, 0);
+    assert_non_null(strstr(err.text, run.folder));
+    t.stop_at = 9, run.resume = true;
+    assert_int_equal(go(&t, &run, &err), TN_ECANCELLED);
+    assert_int_equal(t.validated, 8);
+    assert_int_equal(t.validations, 1);
+    toy_end(&t);
+}
+
+static void a_folder_without_a_checkpoint_is_begun_again(void **state) {
+    (void)state;
+    tn_error err = {0};
+    toy t;
+    tr_loop run = a_run(fresh_folder(), false);
+    for (int call = 0; call < 2; call++) {
+        toy_start(&t, 1);
+        t.nan_at = call ? -1 : 3;
+        assert_int_equal(go(&t, &run, &err), call ? TN_OK : TN_EFORMAT);
+        toy_end(&t);
+    }
+    char *text = log_of(run.folder);
+    assert_int_equal(times(text, "\"crowds\""), 1);
+    assert_int_equal(times(text, "\"step\":1,"), 1);
     tn_free(text);
 }
 
@@ -423,6 +497,9 @@ int main(void) {
         cmocka_unit_test(a_run_is_not_overwritten),
         cmocka_unit_test(nan_in_the_first_step),
         cmocka_unit_test(what_was_left_out_is_in_the_log),
+        cmocka_unit_test(a_validation_that_fails_is_a_warning),
+        cmocka_unit_test(a_validation_that_was_stopped_is_made_up_for),
+        cmocka_unit_test(a_folder_without_a_checkpoint_is_begun_again),
         cmocka_unit_test(no_module_is_dropped_from_the_log),
         cmocka_unit_test(names_in_the_log_are_the_tasks),
         cmocka_unit_test(impossible_plans),

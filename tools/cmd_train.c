@@ -8,7 +8,9 @@
 #include "train/fvlm_step.h"
 #include "train/jobs/train_job.h"
 
+#include <limits.h>
 #include <string.h>
+#include <unistd.h>
 
 static tr_train_options o;
 static tr_train_recalled recalled;
@@ -104,12 +106,19 @@ static bool goes_on(void) {
     return o.job.resume && o.job.out && tr_train_is_run(o.job.out);
 }
 
+static const char *nothing_to_resume(void) {
+    static char text[PATH_MAX + 128];
+    snprintf(text, sizeof text,
+             "--resume: %s holds no run to go on with%s: give all options, to begin one", o.job.out,
+             access(o.job.out, F_OK) ? "" : " (no checkpoint was saved there yet)");
+    return text;
+}
+
 static const char *misuse(const tool_list *words) {
     (void)words;
     bool asked = recalled.count > 0; // RUN has been
     if (goes_on() && !asked) return NULL;
-    if (!asked && o.job.resume && o.job.out && !o.preset && !o.model)
-        return "--resume: RUN holds no run to go on with: give all options, to begin one";
+    if (!asked && o.job.resume && o.job.out && !o.preset && !o.model) return nothing_to_resume();
     if (!o.preset == !o.model && (o.preset || !asked))
         return "train what? Give --preset NAME and --clip FILE for a new model, or --model DIR";
     if (o.preset && !o.clip) return "a new model needs a CLIP: give --clip FILE or DIR";

@@ -80,6 +80,11 @@ double tr_log_last(const tr_log *log, const char *name) {
     return c && c->count ? c->value[c->count - 1] : NAN;
 }
 
+int64_t tr_log_last_step(const tr_log *log, const char *name) {
+    const curve *c = find(log, name);
+    return c && c->count ? (int64_t)c->step[c->count - 1] : -1;
+}
+
 // ---- reading what is there ---------------------------------------------------------------------
 
 // Numbers of one line become points; *later is set when it is of a step that is to come.

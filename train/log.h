@@ -7,6 +7,7 @@
 #include "tensor/status.h"
 
 #include <stddef.h>
+#include <stdint.h>
 
 typedef struct tr_log tr_log;
 
@@ -41,3 +42,5 @@ typedef struct tr_chart {
 size_t tr_log_curve(const tr_log *log, const char *name, double *x, double *y);
 // The last value of that name; NAN if there is none.
 double tr_log_last(const tr_log *log, const char *name);
+// The step of that value; -1 if there is none.
+int64_t tr_log_last_step(const tr_log *log, const char *name);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "train/loop.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <math.h>
 #include <stdio.h>
@@ -84,7 +85,10 @@ static tn_status begin(runner *r) {
         nn_params_changed(r->task->params, r->task->kn);
         r->saved = r->state.step;
     }
-    TN_TRY(tr_log_open(in_folder(r, "log.jsonl", path), r->state.step, &r->log, r->err));
+    in_folder(r, "log.jsonl", path);
+    if (!there && unlink(path) != 0 && errno != ENOENT) // of a run that ended before it saved
+        return tn_fail(r->err, TN_EIO, "%s: cannot write: %s", path, strerror(errno));
+    TN_TRY(tr_log_open(path, r->state.step, &r->log, r->err));
     if (!there && r->loop->fact_count)
         TN_TRY(tr_log_add(r->log, 0, r->loop->facts, r->loop->fact_count, r->err));
     if (!broken.text[0]) return TN_OK;
@@ -226,10 +230,19 @@ static tn_status update(runner *r, bool *whole) {
 
 // ---- between updates ---------------------------------------------------------------------------
 
+// Hours of training are not lost for a figure: a validation that fails is a warning.
 static tn_status measure(runner *r) {
     tr_value values[TR_VALUES];
+    tn_error why = {0};
     size_t count = 0;
-    TN_TRY(r->watcher->validate(r->watcher->user, r->state.step, values, &count, r->err));
+    tn_status status = r->watcher->validate(r->watcher->user, r->state.step, values, &count, &why);
+    if (status == TN_ECANCELLED) return status;
+    if (status != TN_OK) {
+        char text[sizeof why.text + 64];
+        snprintf(text, sizeof text, "step %lld: %s; training goes on", (long long)r->state.step,
+                 why.text);
+        return note(r, "validation failed", text);
+    }
     return count ? tr_log_add(r->log, r->state.step, values, count, r->err) : TN_OK;
 }
 
@@ -253,12 +266,23 @@ static bool due(int64_t step, int64_t every, bool last) {
     return last || (every > 0 && step % every == 0);
 }
 
+static bool validation_due(const runner *r) {
+    bool last = r->state.step >= r->loop->schedule.steps;
+    return r->watcher->validate && due(r->state.step, r->loop->validate_every, last);
+}
+
+// The log has figures of this step.
+static bool validated(const runner *r) {
+    for (size_t i = 0; i < r->loop->figure_count; i++)
+        if (tr_log_last_step(r->log, r->loop->figures[i]) == r->state.step) return true;
+    return false;
+}
+
 // The checkpoint comes first: what follows can take long, or fail.
 static tn_status between(runner *r) {
     const tr_loop *loop = r->loop;
-    bool last = r->state.step >= loop->schedule.steps;
+    bool last = r->state.step >= loop->schedule.steps, validate = validation_due(r);
     if (due(r->state.step, loop->save_every, last)) TN_TRY(save(r));
-    bool validate = r->watcher->validate && due(r->state.step, loop->validate_every, last);
     if (validate) TN_TRY(with_average(r, measure));
     if (validate || due(r->state.step, loop->plot_every, last)) TN_TRY(draw(r));
     return TN_OK;
@@ -277,8 +301,26 @@ static tn_status stop(runner *r) {
     TN_TRY(save(r));
     TN_TRY(draw(r));
     return tn_fail(r->err, TN_ECANCELLED,
-                   "stopped after step %lld of %lld; saved: --resume goes on",
-                   (long long)r->state.step, (long long)r->loop->schedule.steps);
+                   "stopped after step %lld of %lld; saved in %s: --resume goes on",
+                   (long long)r->state.step, (long long)r->loop->schedule.steps, r->loop->folder);
+}
+
+// A validation that was stopped, or failed, before the run was resumed.
+static tn_status make_up(runner *r) {
+    if (r->saved < 1 || !r->loop->figure_count || !validation_due(r) || validated(r)) return TN_OK;
+    TN_TRY(with_average(r, measure));
+    return draw(r);
+}
+
+static tn_status loop_from_here(runner *r) {
+    tn_status status = make_up(r);
+    while (status == TN_OK && r->state.step < r->loop->schedule.steps) {
+        bool whole;
+        TN_TRY(update(r, &whole));
+        if (!whole || stopped(r)) return stop(r);
+        status = between(r);
+    }
+    return status == TN_ECANCELLED ? stop(r) : status; // a validation was interrupted
 }
 
 static tn_status go(runner *r) {
@@ -290,15 +332,7 @@ static tn_status go(runner *r) {
     TN_TRY(begin(r));
     r->start = now();
     r->start_step = r->state.step;
-    while (r->state.step < r->loop->schedule.steps) {
-        bool whole;
-        TN_TRY(update(r, &whole));
-        if (!whole || stopped(r)) return stop(r);
-        tn_status status = between(r);
-        if (status == TN_ECANCELLED) return stop(r); // a validation was interrupted
-        TN_TRY(status);
-    }
-    return TN_OK;
+    return loop_from_here(r);
 }
 
 tn_status tr_loop_check_folder(const char *folder, bool resume, tn_error *err) {

@@ -55,7 +55,9 @@ typedef struct tr_watcher {
     // Writes the model as it is now, next to a checkpoint of this step.
     tn_status (*keep)(void *user, int64_t step, tn_error *err);
     // Measures the model as it is now: fills at most TR_VALUES figures; charts show those whose
-    // names are in `figures`. TN_ECANCELLED stops the run as `stop` does.
+    // names are in `figures`. TN_ECANCELLED stops the run as `stop` does; any other failure is a
+    // note, and training goes on. A run that is resumed at a step whose validation is missing in
+    // the log begins with it, where there are `figures`.
     tn_status (*validate)(void *user, int64_t step, tr_value *out, size_t *count, tn_error *err);
     // Draws losses.png, and figures.png of what validation measured, in the run's folder.
     tn_status (*chart)(void *user, const tr_log *log, const tr_chart *chart, tn_error *err);

@@ -42,7 +42,6 @@ tn_status tr_train_find_pictures(const tr_dataset *data, const char *annotations
 }
 
 tn_status tr_validation_find_pictures(const tr_validation *v, tn_error *err) {
-    size_t count = v->truth->image_count;
-    if (v->limit && (size_t)v->limit < count) count = (size_t)v->limit;
-    return check("val-pictures", v->pictures, v->file, of_all, v->truth, count, err);
+    return check("val-pictures", v->pictures, v->file, of_all, v->truth, tr_validation_pictures(v),
+                 err);
 }

@@ -83,8 +83,10 @@ static tn_status take(tr_validation *v, found *f, const md_found *r, const md_fv
                                .category.number = v->truth->categories[tn_i32(&r->labels)[i]].id,
                                .score = tn_f32(&r->scores)[i]};
         TN_TRY(add_box(&f->boxes, &thing, &r->boxes, i, err));
-        TN_TRY(encode_mask(v, f, r, i, &thing, err));
-        TN_TRY(add_box(&f->masks, &thing, &r->boxes, i, err));
+        if (v->has_masks) {
+            TN_TRY(encode_mask(v, f, r, i, &thing, err));
+            TN_TRY(add_box(&f->masks, &thing, &r->boxes, i, err));
+        }
         tn_arena_reset(&v->job->step, mark);
     }
     for (int64_t i = 0; r->proposals.data && i < r->proposals.dim[0]; i++) {
@@ -169,10 +171,12 @@ static tn_status names_right(tr_validation *v, const found *f, const ev_coco_opt
     put(out, count, "AP", coco.stats[0]);
     put(out, count, "AP50", coco.stats[1]);
     ev_coco_deinit(&coco);
-    TN_TRY(ev_coco_evaluate(v->truth, f->masks.item, f->masks.count, &masks, pool, &coco, err));
-    put(out, count, "mask_AP", coco.stats[0]);
-    put(out, count, "mask_AP50", coco.stats[1]);
-    ev_coco_deinit(&coco);
+    if (v->has_masks) {
+        TN_TRY(ev_coco_evaluate(v->truth, f->masks.item, f->masks.count, &masks, pool, &coco, err));
+        put(out, count, "mask_AP", coco.stats[0]);
+        put(out, count, "mask_AP50", coco.stats[1]);
+        ev_coco_deinit(&coco);
+    }
     if (!v->has_split) return TN_OK;
     ev_split split;
     TN_TRY(ev_split_evaluate(v->truth, f->boxes.item, f->boxes.count, &v->split, how, pool, &coco,
@@ -200,8 +204,9 @@ static tn_status boxes_right(tr_validation *v, const found *f, const ev_coco_opt
     return TN_OK;
 }
 
-static tn_status figures(tr_validation *v, const found *f, size_t pictures, int64_t step,
-                         tr_value *out, size_t *count, tn_error *err) {
+static tn_status figures(tr_validation *v, const found *f, int64_t step, tr_value *out,
+                         size_t *count, tn_error *err) {
+    size_t pictures = tr_validation_pictures(v);
     int64_t *ids = tn_alloc_zero(pictures + 1, sizeof *ids);
     if (!ids) return tn_fail(err, TN_ENOMEM, "out of memory for a validation");
     for (size_t i = 0; i < pictures; i++) ids[i] = v->truth->images[i].id;
@@ -215,44 +220,10 @@ static tn_status figures(tr_validation *v, const found *f, size_t pictures, int6
 tn_status tr_validation_run(tr_validation *v, int64_t step, tr_value *out, size_t *count,
                             tn_error *err) {
     found f = {0};
-    size_t pictures = v->truth->image_count;
-    if (v->limit && (size_t)v->limit < pictures) pictures = (size_t)v->limit;
     TN_TRY(tn_arena_init_large(&f.texts, err));
-    tn_status status = look_at_all(v, &f, pictures, err);
-    if (status == TN_OK) status = figures(v, &f, pictures, step, out, count, err);
+    tn_status status = look_at_all(v, &f, tr_validation_pictures(v), err);
+    if (status == TN_OK) status = figures(v, &f, step, out, count, err);
     if (f.broken > 1) tr_job_note(v->job, "%lld pictures could not be read", (long long)f.broken);
     found_deinit(&f);
     return status;
-}
-
-// ---- opening -----------------------------------------------------------------------------------
-
-tn_status tr_validation_open(tr_validation *v, const md_bpe *bpe, const char *split,
-                             tn_error *err) {
-    TN_TRY(io_coco_open(v->file, IO_COCO_SHAPES, &v->truth, err));
-    tr_note_annotations(v->job, v->file, v->truth);
-    TN_TRY(tr_validation_find_pictures(v, err));
-    size_t count = v->truth->category_count;
-    const char **names = tn_alloc_zero(count + 1, sizeof *names);
-    if (!names) return tn_fail(err, TN_ENOMEM, "%s: out of memory", v->file);
-    tn_status status = TN_OK;
-    for (size_t i = 0; i < count && status == TN_OK; i++)
-        if (!(names[i] = v->truth->categories[i].name))
-            status = tn_fail(err, TN_EFORMAT, "%s: category %lld has no name", v->file,
-                             (long long)v->truth->categories[i].id);
-    if (status == TN_OK)
-        status = tr_train_text(v->job, v->model, bpe, names, (int64_t)count, &v->text, err);
-    tn_free(names);
-    if (status != TN_OK || !split) return status;
-    v->has_split = true;
-    return strcmp(split, IO_SPLIT_COCO_OVD)
-               ? io_coco_split_files(split, NULL, v->truth, &v->split, err)
-               : io_coco_split_named(split, v->truth, &v->split, err);
-}
-
-void tr_validation_close(tr_validation *v) {
-    md_vocabulary_deinit(&v->text);
-    io_coco_split_deinit(&v->split);
-    io_coco_close(v->truth);
-    v->truth = NULL;
 }

@@ -19,13 +19,16 @@ typedef struct tr_validation {
     io_coco *truth;
     io_coco_split split;
     bool has_split;
+    bool has_masks;     // of all objects: else masks are not compared
     md_vocabulary text; // of all categories
 } tr_validation;
 
-// split: NULL, "coco-ovd" or a file of base names. TN_EIO: the folder is not that of the pictures.
-// TN_EFORMAT, TN_ENOMEM, TN_ECANCELLED.
+// Reads all that a validation will need, but the pictures, and checks it. split: NULL, "coco-ovd"
+// or a file of base names. TN_EIO: the folder is not that of the pictures. TN_EFORMAT: also an
+// annotation that cannot be validated on. TN_ENOMEM, TN_ECANCELLED.
 tn_status tr_validation_open(tr_validation *v, const md_bpe *bpe, const char *split, tn_error *err);
-void tr_validation_close(tr_validation *v); // fine on one that is all 0
+size_t tr_validation_pictures(const tr_validation *v); // how many are looked at
+void tr_validation_close(tr_validation *v);            // fine on one that is all 0
 // Fills the figures that exist. Notes in plain words when recall tells that boxes are broken.
 // TN_ECANCELLED.
 tn_status tr_validation_run(tr_validation *v, int64_t step, tr_value *out, size_t *count,
