@@ -27,6 +27,13 @@ SAN ?=
 DEPS := gcc pkg-config libc6-dev libjpeg-dev libpng-dev zlib1g-dev \
 	libutf8proc-dev libjansson-dev libcurl4-openssl-dev libpango1.0-dev \
 	libcairo2-dev libfreetype-dev libcmocka-dev fonts-dejavu-core fonts-noto-color-emoji unicode-data
+# Picture formats besides: each is read where its package is installed, and left out by WEBP=0 and so
+# on. They are loaded when the first such picture is read (io/image/codec.h), never linked.
+DEPS += libwebp-dev libgif-dev libtiff-dev libheif-dev
+WEBP ?= 1
+GIF ?= 1
+TIFF ?= 1
+HEIF ?= 1
 # What `make lint` and `.ci/run` use besides.
 DEPS_DEV := clang clang-format clang-tidy libclang-rt-14-dev abigail-tools
 
@@ -103,6 +110,15 @@ $(BUILD)/prefix: always
 	@echo '$(PREFIX)' | cmp -s - $@ || echo '$(PREFIX)' >$@
 $(BUILD)/obj/models/fvlm/shipped.o: CPPFLAGS += -DLEXMASK_DATADIR='"$(PREFIX)/share/lexmask"'
 $(BUILD)/obj/models/fvlm/shipped.o: $(BUILD)/prefix
+
+# Which formats there are: the decoders are compiled again when that changes.
+PICTURES := $(BUILD)/pictures
+$(PICTURES): always $(if $(filter deps,$(MAKECMDGOALS)),| deps)
+	@mkdir -p $(@D)
+	@tools/scripts/pictures.sh WEBP=$(WEBP) GIF=$(GIF) TIFF=$(TIFF) HEIF=$(HEIF) >$@.new
+	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+$(filter $(BUILD)/obj/io/image/%,$(LIB_OBJ)): $(PICTURES)
+$(BUILD)/obj/io/image/%.o: CPPFLAGS += @$(PICTURES)
 
 $(LIB): $(LIB_OBJ)
 $(DRAW_LIB): $(DRAW_OBJ)

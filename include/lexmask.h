@@ -271,8 +271,9 @@ typedef struct lexmask_picture {
     size_t stride;      // bytes from one row of them to the next; 0: tightly packed
 } lexmask_picture;
 
-// An encoded picture (JPEG, PNG, PPM, …) is told by its bytes, not its name, and its EXIF
-// orientation is applied: boxes and results are in pixels of the upright picture.
+// An encoded picture is known by its bytes, not its name: JPEG, PNG, PPM, BMP, and WebP, GIF, TIFF,
+// AVIF, HEIC where this build reads them. Its EXIF orientation is applied: boxes and results are in
+// pixels of the upright picture.
 static inline lexmask_picture lexmask_picture_file(const char *path) {
     lexmask_picture picture = {sizeof picture, 0, 0, LEXMASK_PIXELS_RGB, path, NULL, 0, NULL, 0};
     return picture;

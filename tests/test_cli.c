@@ -443,6 +443,29 @@ static int find_picture(void **state) {
     return test_demo_picture(picture, sizeof picture);
 }
 
+static void info_and_version_name_the_picture_formats(void **state) {
+    (void)state;
+    char formats[IO_IMAGE_FORMATS_TEXT];
+    io_image_formats(true, formats, sizeof formats);
+    test_run run = test_lexmask("--version");
+    ASSERT_CODE(run, 0);
+    ASSERT_SAYS(run.out, formats);
+    run = test_lexmask("info demo/pictures/sea.jpg");
+    ASSERT_CODE(run, 0);
+    ASSERT_SAYS(run.out, "format   JPEG\nfamily   picture\n");
+    ASSERT_SAYS(run.out, formats);
+    run = test_lexmask("info demo/pictures/sea.jpg --json");
+    ASSERT_CODE(run, 0);
+    ASSERT_SAYS(run.out, "\"width\": 640,\n \"height\": 480,");
+    const char *cut = temporary_file("cut.heic",
+                                     "\0\0\0\x18"
+                                     "ftypheic\0\0",
+                                     14);
+    run = test_lexmask("info %s", cut);
+    ASSERT_CODE(run, 1);
+    ASSERT_SAYS(run.err, "HEIC");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(detect_writes_all_that_it_is_asked_for),
@@ -460,6 +483,7 @@ int main(void) {
         cmocka_unit_test(names_of_several_options_add_up),
         cmocka_unit_test(names_of_lvis_are_read_as_plain_words),
         cmocka_unit_test(misuse_is_told_and_helped),
+        cmocka_unit_test(info_and_version_name_the_picture_formats),
     };
     return cmocka_run_group_tests(tests, find_picture, temporary_teardown);
 }

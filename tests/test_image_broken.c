@@ -271,7 +271,7 @@ typedef struct text_case {
 static void things_that_are_no_pictures(void **state) {
     (void)state;
     static const text_case cases[] = {
-        {"", "empty, expected a JPEG, PNG or PPM picture", TN_EFORMAT},
+        {"", "empty, expected a picture (JPEG, PNG, ", TN_EFORMAT},
         {"This is a letter, not a picture.", "starts with 54 68 69 73", TN_EFORMAT},
         {"<!DOCTYPE html>", "starts with 3c 21", TN_EFORMAT},
         {"{\"images\":[]}", "starts with 7b 22", TN_EFORMAT},
@@ -280,17 +280,13 @@ static void things_that_are_no_pictures(void **state) {
         {"\x89PNG\n\x1a\n....", "starts with 89 50", TN_EFORMAT}, // sent as text
         {"P7\nWIDTH 3\n", "starts with 50 37", TN_EFORMAT},
         {"P", "starts with 50,", TN_EFORMAT},
-        {"GIF89a....", "a GIF picture, expected JPEG", TN_EUNSUPPORTED},
-        {"RIFF1234WEBPVP8 ", "a WebP picture", TN_EUNSUPPORTED},
-        {"BM123456", "a BMP picture", TN_EUNSUPPORTED},
-        {"1234ftypheic", "a HEIF or AVIF picture", TN_EUNSUPPORTED},
+        {"\xff\x0a......", "a JPEG XL picture, expected JPEG, PNG", TN_EUNSUPPORTED},
+        {"BM123456", "BMP: data ends early, in the header", TN_EFORMAT},
         {"P4\n8 1\nx", "a PBM picture", TN_EUNSUPPORTED},
         {"P1\n1 1\n1", "a PBM picture", TN_EUNSUPPORTED},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         refused(cases[i].text, cases[i].text, strlen(cases[i].text), cases[i].status, cases[i].why);
-    refused("TIFF", "II*\0....", 8, TN_EUNSUPPORTED, "a TIFF picture");
-    refused("TIFF", "MM\0*....", 8, TN_EUNSUPPORTED, "a TIFF picture");
     tn_tensor t;
     assert_int_equal(io_image_read("/nowhere/x.jpg", 0, &t, &err), TN_EIO);
     assert_non_null(strstr(err.text, "/nowhere/x.jpg"));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // lexmask info: what a weight file or model folder is.
 #include "io/file.h"
+#include "io/image/image.h"
 #include "io/published.h"
 #include "io/sha256.h"
 #include "io/weights/weights.h"
@@ -8,6 +9,7 @@
 #include "models/detector/mask_rcnn.h"
 #include "models/fvlm/fvlm.h"
 #include "tools/commands.h"
+#include "tools/info_picture.h"
 
 #include <jansson.h>
 #include <string.h>
@@ -173,10 +175,11 @@ static json_t *facts_json(const char *path, const io_weights *file, const facts 
     return root;
 }
 
-// One weight file or folder: printed as text, or as an object in *json.
+// One weight file, folder or picture: printed as text, or as an object in *json.
 static tn_status inspect(const char *path, json_t **json, tn_error *err) {
     io_weights *file = NULL;
     facts f;
+    if (io_image_has_ending(path)) return tool_info_picture(path, o.json ? json : NULL, err);
     if (md_fvlm_is(path)) {
         char adapters[8192];
         snprintf(adapters, sizeof adapters, "%s/adapters.safetensors", path);
@@ -241,7 +244,7 @@ static int run(const tool_command *self, int argc, char **argv) {
 
 const tool_command tool_info = {
     .name = "info",
-    .summary = "tell what a weight file is: family, sizes, tensors, SHA-256",
+    .summary = "tell what a weight file is (family, sizes, tensors, SHA-256), or a picture",
     .usage = "FILE|DIR [--json]",
     .details =
         "Of a checkpoint that holds more than weights, the key under which they were found is\n"
@@ -249,10 +252,13 @@ const tool_command tool_info = {
         "nothing else is there). A prefix that wrappers put before every name (module., model.,\n"
         "_orig_mod., or one that all tensors of the model share) is stripped and printed.\n"
         "Of a model folder, its detector and its CLIP are printed one after the other (--json: as\n"
-        "\"parts\").\n",
+        "\"parts\"). Of a picture, its format and size are printed, and the formats that this "
+        "build\n"
+        "reads.\n",
     .examples = "  lexmask info demo/pair/detector.safetensors\n"
                 "  lexmask info demo/pair --no-tensors\n"
-                "  lexmask info ViT-B-32.pt --json\n",
+                "  lexmask info ViT-B-32.pt --json\n"
+                "  lexmask info photo.webp\n",
     .misuse = misuse,
     .run = run,
     .options = options,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The `lexmask` command: chooses a subcommand. Exit codes: 0 done, 1 failed, 2 misused, 128 + the
 // number of a signal that ended it.
+#include "io/image/image.h"
 #include "io/map_fault.h"
 #include "lexmask.h"
 #include "tools/commands.h"
@@ -46,7 +47,8 @@ static void print_help(FILE *out) {
     for (int i = 0; i < COMMANDS; i++)
         fprintf(out, "  %-15s %s\n", commands[i]->name, commands[i]->summary);
     fputs("\nlexmask COMMAND --help shows a command's options and examples.\n"
-          "lexmask --version tells version, build, processor level and libraries.\n"
+          "lexmask --version tells version, build, processor level, libraries and\n"
+          "picture formats.\n"
           "\nexamples:\n"
           "  lexmask detect photo.jpg --model demo/pair --names \"cat,remote control\" --out .\n"
           "  lexmask info demo/pair/detector.safetensors\n"
@@ -73,6 +75,10 @@ static int print_version(void) {
            "           freetype %d.%d.%d\n",
            utf8proc_version(), utf8proc_unicode_version(), cairo_version_string(),
            pango_version_string(), FREETYPE_MAJOR, FREETYPE_MINOR, FREETYPE_PATCH);
+    char formats[IO_IMAGE_FORMATS_TEXT];
+    printf("pictures   %s\n", io_image_formats(true, formats, sizeof formats));
+    if (io_image_formats(false, formats, sizeof formats)[0])
+        printf("           not in this build: %s\n", formats);
     return 0;
 }
 

@@ -30,9 +30,10 @@ static int orientation_of(const tiff *t, size_t entry) {
     return value >= 1 && value <= 8 ? (int)value : 1;
 }
 
-int io_exif_orientation(const uint8_t *payload, size_t count) {
-    if (count < 14 || memcmp(payload, "Exif\0\0", 6) != 0) return 1;
-    tiff t = {payload + 6, count - 6, payload[6] == 'M'};
+int io_exif_orientation(const uint8_t *exif, size_t count) {
+    if (count >= 6 && !memcmp(exif, "Exif\0\0", 6)) exif += 6, count -= 6;
+    if (count < 8) return 1;
+    tiff t = {exif, count, exif[0] == 'M'};
     if (memcmp(t.bytes, t.big ? "MM\0*" : "II*\0", 4) != 0) return 1;
     size_t directory = number(&t, 4, 4);
     if (!inside(&t, directory, 2)) return 1;

@@ -114,32 +114,6 @@ static int orientation_of(const jpeg *j) {
     return 1;
 }
 
-// Where the pixels of a row go: out[start + x*step], so that turning costs no second picture.
-typedef struct way {
-    int64_t start, step_x, step_y; // in pixels
-} way;
-
-static way way_of(int orientation, int64_t w, int64_t h) {
-    switch (orientation) {
-    case 2: // mirrored left to right
-        return (way){w - 1, -1, w};
-    case 3: // upside down
-        return (way){w * h - 1, -1, -w};
-    case 4: // mirrored top to bottom
-        return (way){w * (h - 1), 1, -w};
-    case 5: // transposed
-        return (way){0, h, 1};
-    case 6: // to be turned clockwise
-        return (way){h - 1, h, -1};
-    case 7: // transposed over the other diagonal
-        return (way){w * h - 1, -h, -1};
-    case 8: // to be turned counter-clockwise
-        return (way){h * (w - 1), -h, 1};
-    default:
-        return (way){0, 1, w};
-    }
-}
-
 static uint8_t times(unsigned a, unsigned b) { // a*b/255, rounded
     unsigned product = a * b + 128;
     return (uint8_t)((product + (product >> 8)) >> 8);
@@ -156,8 +130,7 @@ static void cmyk_to_rgb(uint8_t *row, int64_t width) {
 
 static tn_status decode_rows(jpeg *j, int orientation) {
     int64_t w = j->lib.output_width, h = j->lib.output_height;
-    way to = way_of(orientation, w, h);
-    uint8_t *pixels = tn_u8(&j->picture);
+    io_way to = io_way_of(orientation, w, h);
     while (j->lib.output_scanline < j->lib.output_height) {
         int64_t y = j->lib.output_scanline;
         JSAMPROW row = j->row;
@@ -167,12 +140,7 @@ static tn_status decode_rows(jpeg *j, int orientation) {
             return ends_early(j, where);
         }
         if (j->lib.output_components == 4) cmyk_to_rgb(row, w);
-        int64_t start = to.start + y * to.step_y;
-        if (to.step_x == 1)
-            memcpy(pixels + 3 * start, row, (size_t)(3 * w));
-        else
-            for (int64_t x = 0; x < w; x++)
-                memcpy(pixels + 3 * (start + x * to.step_x), row + 3 * x, 3);
+        io_put_row(&to, y, w, row, tn_u8(&j->picture));
     }
     return TN_OK;
 }

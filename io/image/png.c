@@ -61,14 +61,6 @@ static void read_bytes(png_structp lib, png_bytep to, size_t bytes) {
     p->at += bytes;
 }
 
-static void over_white(const uint8_t *rgba, uint8_t *rgb, int64_t pixels) {
-    for (int64_t i = 0; i < pixels; i++, rgba += 4, rgb += 3)
-        for (int c = 0; c < 3; c++) {
-            unsigned sum = (unsigned)rgba[c] * rgba[3] + 255u * (255u - rgba[3]) + 128;
-            rgb[c] = (uint8_t)((sum + (sum >> 8)) >> 8); // divided by 255, rounded
-        }
-}
-
 static bool room(png *p, void **block, int64_t count, size_t size) {
     size_t bytes;
     *block = tn_mul_size((size_t)count, size, &bytes) ? tn_alloc(bytes) : NULL;
@@ -89,7 +81,7 @@ static tn_status read_whole(png *p, int64_t w, int64_t h, bool alpha) {
     }
     for (int64_t y = 0; y < h; y++) p->rows[y] = target + y * w * (alpha ? 4 : 3);
     png_read_image(p->lib, p->rows);
-    if (alpha) over_white(p->pixels, tn_u8(&p->picture), w * h);
+    if (alpha) io_over_white(p->pixels, w * h, tn_u8(&p->picture));
     return TN_OK;
 }
 
@@ -102,9 +94,16 @@ static tn_status read_rows(png *p, int64_t w, int64_t h, bool alpha) {
     for (int64_t y = 0; y < h; y++) {
         uint8_t *row = tn_u8(&p->picture) + 3 * y * w;
         png_read_row(p->lib, alpha ? p->pixels : row, NULL);
-        if (alpha) over_white(p->pixels, row, w);
+        if (alpha) io_over_white(p->pixels, w, row);
     }
     return TN_OK;
+}
+
+static int orientation_of(png *p) {
+    png_uint_32 count = 0;
+    png_bytep exif = NULL;
+    if (!png_get_eXIf_1(p->lib, p->info, &count, &exif)) return 1;
+    return io_exif_orientation(exif, count);
 }
 
 static tn_status decode(png *p, int64_t max_pixels) {
@@ -112,6 +111,7 @@ static tn_status decode(png *p, int64_t max_pixels) {
     png_set_user_limits(p->lib, PNG_UINT_31_MAX, PNG_UINT_31_MAX); // ours is on the product
     // Only what the pixels need: text and profiles can be long and compressed, and are not used.
     png_set_keep_unknown_chunks(p->lib, PNG_HANDLE_CHUNK_NEVER, NULL, -1);
+    png_set_keep_unknown_chunks(p->lib, PNG_HANDLE_CHUNK_AS_DEFAULT, (png_const_bytep) "eXIf", 1);
     png_read_info(p->lib, p->info);
     int64_t w = png_get_image_width(p->lib, p->info), h = png_get_image_height(p->lib, p->info);
     p->status = io_picture_new(w, h, max_pixels, &p->picture, p->err);
@@ -125,8 +125,9 @@ static tn_status decode(png *p, int64_t max_pixels) {
     TN_CHECK(png_get_rowbytes(p->lib, p->info) == (size_t)w * (alpha ? 4 : 3), "%zu bytes a row",
              png_get_rowbytes(p->lib, p->info));
     p->status = interlaced ? read_whole(p, w, h, alpha) : read_rows(p, w, h, alpha);
-    if (p->status == TN_OK) png_read_end(p->lib, NULL);
-    return p->status;
+    if (p->status != TN_OK) return p->status;
+    png_read_end(p->lib, p->info); // eXIf may stand behind the pixels
+    return p->status = io_orient(&p->picture, orientation_of(p), p->err);
 }
 
 tn_status io_png_decode(const uint8_t *bytes, size_t count, int64_t max_pixels, tn_tensor *out,

@@ -2,6 +2,7 @@
 // Finding pictures, reading lines.
 #include "tools/shared/files.h"
 #include "io/file.h"
+#include "io/image/image.h"
 #include "tensor/alloc.h"
 #include "tools/shared/options.h"
 
@@ -22,11 +23,7 @@ void tool_stem(const char *path, char *out, size_t bytes) {
 }
 
 static bool is_picture(const char *name) {
-    static const char *const endings[] = {".jpg", ".jpeg", ".png", ".ppm", ".pgm", ".pnm"};
-    const char *dot = strrchr(name, '.');
-    for (size_t i = 0; dot && i < sizeof endings / sizeof *endings; i++)
-        if (!strcasecmp(dot, endings[i])) return name[0] != '.';
-    return false;
+    return name[0] != '.' && io_image_has_ending(name);
 }
 
 static tn_status add(tool_paths *paths, const char *path, tn_error *err) {
@@ -61,7 +58,7 @@ static tn_status add_folder(tool_paths *paths, const char *folder, tn_error *err
     }
     closedir(dir);
     if (status == TN_OK && paths->count == before)
-        return tn_fail(err, TN_EINVAL, "%s: no picture (.jpg .jpeg .png .ppm .pgm) in this folder",
+        return tn_fail(err, TN_EINVAL, "%s: no picture in this folder (.jpg .png .webp .tif ...)",
                        folder);
     if (paths->count > before)
         qsort(paths->path + before, paths->count - before, sizeof *paths->path, by_name);
