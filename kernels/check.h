@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Checks of arguments for the dispatcher. Every failure names the operation, the argument and the
-// shapes that met.
+// Argument checks for the dispatcher. Every failure names the operation, the argument and the
+// shapes.
 #pragma once
 
 #include "kernels/table.h"
 
-// "[1,2,3]" for use inside a message; lives until the end of the enclosing block.
+// Text "[1,2,3]" for a message; valid until the end of the enclosing block.
 #define KN_SHAPE(t) tn_shape_text((t)->rank, (t)->dim, (char[112]){0}, 112)
 
 static inline void kn_check_type(const char *op, const char *name, const tn_tensor *t,
@@ -17,7 +17,7 @@ static inline void kn_check_type(const char *op, const char *name, const tn_tens
     TN_CHECK(t->data || tn_count(t) == 0, "%s: %s %s has no data", op, name, KN_SHAPE(t));
 }
 
-// float32, or float64 where the table computes it.
+// float32, or float64 at a level that computes it.
 static inline tn_dtype kn_check_real(const kn_ctx *cx, const char *op, const char *name,
                                      const tn_tensor *t) {
     TN_CHECK(t, "%s: no %s", op, name);
@@ -33,7 +33,7 @@ static inline void kn_check_rank(const char *op, const char *name, const tn_tens
              rank);
 }
 
-// A vector [n] of a type, e.g. a bias.
+// A vector [n] of the given type, e.g. a bias.
 static inline void kn_check_vector(const char *op, const char *name, const tn_tensor *t,
                                    tn_dtype dtype, int64_t n) {
     kn_check_type(op, name, t, dtype);
@@ -53,7 +53,7 @@ static inline void kn_check_shape(const char *op, const char *name, const tn_ten
              tn_shape_text(rank, dim, (char[112]){0}, 112));
 }
 
-// An output shares no byte with an input.
+// The output must not overlap the input.
 static inline void kn_check_apart(const char *op, const char *name, const tn_tensor *x,
                                   const tn_tensor *y) {
     uintptr_t a = (uintptr_t)x->data, b = (uintptr_t)y->data;
@@ -61,7 +61,7 @@ static inline void kn_check_apart(const char *op, const char *name, const tn_ten
              "%s: the output %s overlaps %s %s", op, KN_SHAPE(y), name, KN_SHAPE(x));
 }
 
-// An output is the input itself or shares no byte with it.
+// The output must be the input itself or not overlap it.
 static inline void kn_check_apart_or_same(const char *op, const char *name, const tn_tensor *x,
                                           const tn_tensor *y) {
     if (x->data != y->data || x->dtype != y->dtype) kn_check_apart(op, name, x, y);
@@ -76,7 +76,7 @@ static inline void kn_check_beta(const char *op, double beta) {
     TN_CHECK(beta == 0 || beta == 1, "%s: beta %g, expected 0 or 1", op, beta);
 }
 
-// What forward and backward have in common: x (top, cfg->level) and y are values or gradients.
+// Checks shared by forward and backward: x (top, cfg->level) and y are values or gradients.
 void kn_check_conv(const char *op, const kn_conv *cfg);
 void kn_check_attention(const kn_ctx *cx, const char *op, const kn_attention *cfg,
                         const tn_tensor *q, const tn_tensor *k, const tn_tensor *v,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Detection: arguments checked, then the table's function.
+// Detection: checks the arguments, then calls the table's function.
 #include "kernels/check.h"
 
 static void check_boxes(const char *op, const char *name, const tn_tensor *boxes) {

@@ -5,12 +5,12 @@
 
 #include <string.h>
 
-// One row and column more than the border, as the last ones are interpolated with.
+// One extra row and column beyond the border: interpolation reads them.
 static int64_t bordered_side(int64_t m) {
     return m + 3;
 }
 
-// Floats of the bordered mask, up to whole cache lines.
+// Floats of the bordered mask, rounded up to whole cache lines.
 static int64_t bordered_floats(int64_t m) {
     return (bordered_side(m) * bordered_side(m) + 15) / 16 * 16;
 }
@@ -19,7 +19,7 @@ size_t kn_mask_paste_bytes(int64_t m, int64_t width) {
     return (size_t)bordered_floats(m) * sizeof(float) + (size_t)width * sizeof(kn_mask_sample);
 }
 
-// The mask in its border of zeros.
+// Copies the mask into a border of zeros.
 static void add_border(const float *mask, int64_t m, float *to) {
     int64_t side = bordered_side(m);
     memset(to, 0, (size_t)(side * side) * sizeof *to);
@@ -37,7 +37,7 @@ void kn_mask_paste_one(double threshold, const float *mask, int64_t m, const flo
     kn_mask_sample *column = (kn_mask_sample *)(bordered + bordered_floats(m));
     int64_t side = bordered_side(m);
     bool small = kn_mask_small(place);
-    float over = (float)threshold; // compared in float32, as PyTorch compares a tensor
+    float over = (float)threshold; // compared in float32, as PyTorch does
     memset(y, 0, (size_t)(height * width));
     add_border(mask, m, bordered);
     for (int64_t x = x0; x < x1; x++) column[x] = kn_mask_sample_of(x - place.x, place.w, m, small);

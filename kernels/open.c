@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-// Contexts, and the choice of a level for this processor.
+// Opens contexts and chooses the level for this processor.
 #include "kernels/table.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define SCRATCH_BYTES ((size_t)1 << 30) // address space for each worker; pages are made when used
+#define SCRATCH_BYTES                                                                              \
+    ((size_t)1 << 30) // address space per worker; pages are committed on first use
 
 typedef struct level {
     const kn_table *(*table)(void);
-    bool (*runs)(void); // NULL: on any processor
+    bool (*runs)(void); // NULL: runs on any processor
 } level;
 
-// What the processor has and the system saves for it, asked once per context.
+// Features that the processor has and whose registers the system saves; queried once per context.
 static bool runs_avx2(void) {
 #if defined(__x86_64__)
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
@@ -30,7 +31,7 @@ static bool runs_avx512(void) {
 #endif
 }
 
-// Lowest first; the best one that runs is the default.
+// Lowest first; the default is the last one that runs.
 static const level levels[] = {
     {kn_ref_table, NULL},
     {kn_portable_table, NULL},
@@ -53,7 +54,7 @@ const char *kn_level_at(int i) {
     return NULL;
 }
 
-// Names of a processor's extensions that come with a level and have no table of their own.
+// Processor extensions that belong to a level and have no table of their own.
 static const char *level_of_extension(const char *name) {
 #if defined(__x86_64__)
     if (strcmp(name, "avx512vnni") == 0 && __builtin_cpu_supports("avx512vnni")) return "avx512";
@@ -161,8 +162,8 @@ static bool multiplies_pairs(const kn_ctx *cx) {
 tn_status kn_set_products(kn_ctx *cx, tn_dtype type, tn_error *err) {
     TN_CHECK(type == TN_F32 || type == TN_BF16, "%s: %s", __func__, tn_dtype_name(type));
     if (type == TN_BF16 && cx->table->float64)
-        return tn_fail(err, TN_EDEVICE,
-                       "products in bfloat16: not at level %s, which rounds nothing", kn_level(cx));
+        return tn_fail(err, TN_EDEVICE, "level %s does not support bfloat16 products",
+                       kn_level(cx));
     cx->bf16 = type == TN_F32         ? KN_BF16_OFF
                : multiplies_pairs(cx) ? KN_BF16_PAIRS
                                       : KN_BF16_ROUNDED;
@@ -185,7 +186,7 @@ void *kn_scratch(kn_ctx *cx, int worker, size_t bytes) {
     TN_CHECK(worker >= 0 && worker < kn_threads(cx), "worker %d of %d", worker, kn_threads(cx));
     tn_arena *arena = &cx->scratch[worker];
     void *block = tn_arena_alloc(arena, bytes);
-    TN_CHECK(block, "scratch of worker %d: %zu bytes asked for, %zu of %zu in use", worker, bytes,
+    TN_CHECK(block, "scratch of worker %d: %zu bytes requested, %zu of %zu in use", worker, bytes,
              arena->used, arena->capacity);
     return block;
 }

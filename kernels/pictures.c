@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Pictures: arguments checked, then the table's function.
+// Pictures: checks the arguments, then calls the table's function.
 #include "kernels/check.h"
 
 void kn_check_pool(const kn_ctx *cx, const char *op, const kn_pool2d *cfg, const tn_tensor *x,
@@ -7,7 +7,7 @@ void kn_check_pool(const kn_ctx *cx, const char *op, const kn_pool2d *cfg, const
     tn_dtype dtype = kn_check_real(cx, op, "x", x);
     kn_check_type(op, "y", y, dtype);
     kn_check_rank(op, "x", x, 4);
-    // A pad smaller than the window means that no window is empty.
+    // Pads smaller than the window: no window is empty.
     TN_CHECK(cfg->kh >= 1 && cfg->kw >= 1 && cfg->stride_h >= 1 && cfg->stride_w >= 1 &&
                  cfg->pad_top >= 0 && cfg->pad_left >= 0 && cfg->pad_bottom >= 0 &&
                  cfg->pad_right >= 0 && cfg->pad_top < cfg->kh && cfg->pad_bottom < cfg->kh &&

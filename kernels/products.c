@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Weights and products: arguments checked, then the table's function.
+// Weights and products: checks the arguments, then calls the table's function.
 #include "kernels/check.h"
 
 static tn_status pack(kn_ctx *cx, const char *op, tn_arena *arena, const tn_tensor *w,
@@ -18,7 +18,7 @@ static tn_status pack(kn_ctx *cx, const char *op, tn_arena *arena, const tn_tens
     return TN_OK;
 }
 
-// [K,C] or [K,C,kh,kw], for use as it is or as its adjoint.
+// Shape of a weight [K,C] or [K,C,kh,kw].
 static kn_weight shape_of(const kn_ctx *cx, const char *op, const tn_tensor *w) {
     kn_check_real(cx, op, "w", w);
     TN_CHECK(w->rank == 2 || w->rank == 4, "%s: w is %s, expected [K,C] or [K,C,kh,kw]", op,

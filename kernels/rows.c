@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Rows and elements: arguments checked, then the table's function.
+// Rows and elements: checks the arguments, then calls the table's function.
 #include "kernels/check.h"
 
-// x and y of one real type and shape, y may be x.
+// x and y have the same real type and shape; y may be x.
 static tn_dtype check_pair(const kn_ctx *cx, const char *op, const tn_tensor *x,
                            const tn_tensor *y) {
     tn_dtype dtype = kn_check_real(cx, op, "x", x);
@@ -52,7 +52,7 @@ void kn_act_fwd(kn_ctx *cx, kn_act act, const tn_tensor *x, tn_tensor *y) {
     if (tn_count(y)) cx->table->act_fwd(cx, act, x, y);
 }
 
-// b without its leading ones is the end of a's shape.
+// b's shape, without leading ones, must be the end of a's shape.
 static bool repeats_over(const tn_tensor *a, const tn_tensor *b) {
     int ones = 0;
     while (ones < b->rank && b->dim[ones] == 1) ones++;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Losses and the optimizer: arguments checked, then the table's function.
+// Losses and the optimizer: checks the arguments, then calls the table's function.
 #include "kernels/check.h"
 
-// target: NULL, or of x's type and shape. dx is its own memory.
+// target: NULL, or of x's type and shape. dx must not overlap the inputs.
 static tn_dtype check_loss(const kn_ctx *cx, const char *op, const tn_tensor *x,
                            const tn_tensor *target, const tn_tensor *dx) {
     tn_dtype dtype = kn_check_real(cx, op, "x", x);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Training, pictures: arguments checked as the forward's are, then the table's function.
+// Training, pictures: checks the arguments as the forward pass does, then calls the table's
+// function.
 #include "kernels/check.h"
 
 void kn_max_pool2d_bwd(kn_ctx *cx, const kn_pool2d *cfg, const tn_tensor *x, const tn_tensor *dy,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Training, products: arguments checked, then the table's function.
+// Training, products: checks the arguments, then calls the table's function.
 #include "kernels/check.h"
 
 static void check_adjoint(const kn_ctx *cx, const char *op, const tn_tensor *dy,
@@ -29,7 +29,7 @@ void kn_linear_bwd_x(kn_ctx *cx, const tn_tensor *dy, const kn_weight *adjoint, 
     if (tn_count(dx)) cx->table->linear_bwd_x(cx, dy, adjoint, beta, dx);
 }
 
-// x and y, or their gradients, are what a convolution of this size reads and writes.
+// x and y, or their gradients, must have the input and output shape of this convolution.
 static void check_conv(const char *op, const kn_conv *cfg, const tn_tensor *x, const tn_tensor *y,
                        int64_t kh, int64_t kw) {
     kn_check_rank(op, "x or dx", x, 4);
@@ -117,7 +117,7 @@ void kn_attention_bwd(kn_ctx *cx, const kn_attention *cfg, const tn_tensor *q, c
     kn_check_type(__func__, "dy", dy, q->dtype);
     kn_check_same(__func__, "y", y, "dy", dy);
     for (int i = 0; i < 3; i++) {
-        TN_CHECK(out[i], "%s: dq, dk and dv are all wanted", __func__);
+        TN_CHECK(out[i], "%s: dq, dk and dv are all required", __func__);
         kn_check_type(__func__, "a gradient", out[i], q->dtype);
         kn_check_same(__func__, "an input", like[i], "its gradient", out[i]);
         for (int j = 0; j < 5; j++) kn_check_apart(__func__, "an input", in[j], out[i]);

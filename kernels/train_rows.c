@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// Training, rows and elements: arguments checked, then the table's function.
+// Training, rows and elements: checks the arguments, then calls the table's function.
 #include "kernels/check.h"
 
-// What is compared with x in type and shape: another input or a gradient.
+// Another input or a gradient of the same type and shape as x.
 static void check_like(const char *op, const tn_tensor *x, const char *name, const tn_tensor *t) {
     kn_check_type(op, name, t, x->dtype);
     kn_check_same(op, "x", x, name, t);
 }
 
-// A gradient of x's shape that lies apart from x and dy; NULL is fine.
+// A gradient of x's shape that overlaps neither x nor dy; may be NULL.
 static void check_dx(const char *op, const tn_tensor *x, const tn_tensor *dy, const tn_tensor *dx) {
     if (!dx) return;
     check_like(op, x, "dx", dx);
@@ -16,7 +16,7 @@ static void check_dx(const char *op, const tn_tensor *x, const tn_tensor *dy, co
     kn_check_apart(op, "dy", dy, dx);
 }
 
-// The same for one that may be dy itself where it is written.
+// The same for a gradient that may be dy itself when beta is 0.
 static void check_dx_over(const char *op, const char *name, const tn_tensor *x, const tn_tensor *dy,
                           double beta, const tn_tensor *dx) {
     check_like(op, x, "dy", dy);

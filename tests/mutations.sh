@@ -37,7 +37,7 @@ mutation "NMS: divisions saved where one is needed" kernels/cpu/nms.inc 's/vf_ge
     test_ops_detection
 mutation "order: equal scores by falling index" kernels/rules.h \
     's/return a_index < b_index;/return a_index > b_index;/' test_ops_detection
-mutation "top k: last place left out" kernels/cpu/boxes.c 's/i < wanted; i++) tn_i32/i < wanted - 1; i++) tn_i32/' \
+mutation "top k: last position left out" kernels/cpu/boxes.c 's/i < wanted; i++) tn_i32/i < wanted - 1; i++) tn_i32/' \
     test_ops_detection
 mutation "box decode: sizes not cut" kernels/cpu/boxes.c 's/exp(dw > d->clip ? d->clip : dw)/exp(dw)/' \
     test_ops_detection
@@ -58,20 +58,20 @@ mutation "attention: sees one token too many" kernels/cpu/attention.inc \
     's/i0 + i + 1 < a->keys ? i0 + i + 1 : a->keys/i0 + i + 2 < a->keys ? i0 + i + 2 : a->keys/' test_ops_products
 mutation "gradient of weights: the last part of the rows left out" kernels/cpu/gemm_tn.inc \
     's/part < g->parts; part++/part < g->parts - 1 + (g->parts == 1); part++/' test_bwd_products
-mutation "gradient of a convolution: taps not turned" kernels/cpu/products.inc \
+mutation "gradient of a convolution: taps not reversed" kernels/cpu/products.inc \
     's/w->adjoint ? taps - 1 - tap : tap/tap/' test_bwd_products
 mutation "gradient of a convolution in ref: between two strides" kernels/ref/bwd_products.c \
     's/place % stride == 0 \&\& //' test_bwd_products
 mutation "gradient of weights: tiles of one chunk only" kernels/cpu/winograd_bwd.inc \
     's/bool add = g->first + from > 0/bool add = from > 0/' test_bwd_products
-mutation "bfloat16: halves are cut off, not rounded" kernels/cpu/bf16.inc \
+mutation "bfloat16: truncated, not rounded" kernels/cpu/bf16.inc \
     's/bits + 0x7fffu + (bits >> 16 \& 1)/bits/' test_bf16
 mutation "bfloat16: gradients of weights in float32" kernels/cpu/gemm_tn.inc \
     's/bf16_rows(bf16, block, rows, count);//' test_bf16
 mutation "gradient of attention: y dy not subtracted" kernels/cpu/attention_bwd.inc \
     's/(vf_load(change + j) - mean)/vf_load(change + j)/' test_bwd_attention
 mutation "layer norm: no eps" kernels/cpu/rows.inc 's/variance + r->number/variance/' test_ops_rows
-mutation "softmax: maximum not subtracted" kernels/cpu/rows.inc 's/scale, row_largest(x, r->n, scale))/scale, 0)/' \
+mutation "softmax: maximum not subtracted" kernels/cpu/rows.inc 's/scale, row_max(x, r->n, scale))/scale, 0)/' \
     test_ops_rows
 mutation "QuickGELU: 1.7 for 1.702" kernels/cpu/math.inc 's/1\.702f/1.7f/' test_ops_rows
 mutation "GELU in ref: the tanh approximation" kernels/ref/products.c \

@@ -172,10 +172,10 @@ static const struct {
     {'a', "{\"images\":[{\"id\":1,\"height\":2147483648}]}", "expected a size of 0..2147483647"},
     {'a', "{\"images\":[{\"id\":1,\"height\":\"10\"}]}", "expected an integer"},
     {'a', "{\"images\":[{\"id\":1,\"file_name\":3}]}", "'3', expected a string"},
-    {'a', "{\"images\":[{\"id\":1},{\"id\":2},{\"id\":1}]}", "image id 1 is there twice"},
+    {'a', "{\"images\":[{\"id\":1},{\"id\":2},{\"id\":1}]}", "image id 1 appears twice"},
     {'a', "{\"images\":[],\"images\":[]}", "expected \"images\" only once"},
     {'a', "{\"images\":[],\"categories\":[{\"name\":\"cat\"}]}", "a category with \"id\""},
-    {'a', "{\"images\":[],\"categories\":[{\"id\":3},{\"id\":3}]}", "category id 3 is there twice"},
+    {'a', "{\"images\":[],\"categories\":[{\"id\":3},{\"id\":3}]}", "category id 3 appears twice"},
     {'a', "{\"images\":[],\"categories\":[{\"id\":3,\"name\":[]}]}", "expected a string"},
     {'a', IMAGE "{\"id\":1,\"category_id\":1}]}", "an annotation with \"image_id\""},
     {'a', IMAGE "{\"id\":1,\"image_id\":1}]}", "an annotation with \"category_id\""},
@@ -255,8 +255,8 @@ static const struct {
     {'r', "[{\"image_id\":\"\",\"category_id\":1}]", "expected an id, a number or a text"},
     {'r', "[{\"image_id\":\"a\\u0000b\",\"category_id\":1}]", "expected an id"},
     {'r', "[{\"image_id\":[1],\"category_id\":1}]", "expected an integer"},
-    {'a', "{\"images\":[{\"id\":\"a\"},{\"id\":\"a\"}]}", "image id a is there twice"},
-    {'a', "{\"images\":[{\"id\":\"5\"},{\"id\":5}]}", "image id 5 is there twice"},
+    {'a', "{\"images\":[{\"id\":\"a\"},{\"id\":\"a\"}]}", "image id a appears twice"},
+    {'a', "{\"images\":[{\"id\":\"5\"},{\"id\":5}]}", "image id 5 appears twice"},
     {'r', "[{\"image_id\":1,\"category_id\":1,\"score\":1,\"segmentation\":null}]", "\"bbox\" or"},
     {'r', "", "the end of the file, expected an array"},
     {'r', "null", "'n', expected an array"},
@@ -431,8 +431,7 @@ static void annotations_of_one_id_are_kept_and_counted(void **state) {
     assert_int_equal(c->repeated_ids, 3);
     assert_int_equal(c->repeated, 2);
     io_coco_notes(c, text, sizeof text);
-    assert_non_null(
-        strstr(text, "annotations with the id of an earlier one: 3, the first 7; all are kept"));
+    assert_non_null(strstr(text, "annotations with a duplicate id: 3, the first 7; all are kept"));
     io_coco_notes(c, text, 20); // cut, not overrun
     assert_int_equal(strlen(text), 19);
     io_coco_close(c);

@@ -342,7 +342,7 @@ static void broken_scores_are_refused(void **state) {
         {"[]", "scores.json: top level: expected an object"},
         {"{\"version\":2}", "scores.json: version"},
         {GOOD("[]", "[]", ""), "scores.json: category_ids: expected at least one"},
-        {GOOD("[3,1,9,3]", "[1,0,0,1]", ""), "category_ids: 3 is there twice"},
+        {GOOD("[3,1,9,3]", "[1,0,0,1]", ""), "category_ids: 3 is listed twice"},
         {GOOD("[3,1,9,\"7\"]", "[1,0,0,1]", ""), "category_ids[3]"},
         {GOOD("[3,1,9,7]", "[1,0,0]", ""), "base: 3 flags, expected 4"},
         {GOOD("[3,1,9,7]", "[1,0,0,2]", ""), "base[3]"},

@@ -9,19 +9,19 @@ typedef struct reader {
     io_scan scan;
     io_coco_tables *to;
     bool results, shapes, lvis;
-    const char *image_text; // of the last object: neighbours often have the same
+    const char *image_text; // of the last object: consecutive objects often share it
 } reader;
 
-// Room in a column, or the error.
+// Space in a column, or the error.
 static void *take(reader *r, io_column *column, size_t n) {
-    void *place = io_column_add(column, n);
-    if (!place)
+    void *slot = io_column_add(column, n);
+    if (!slot)
         io_scan_fail(&r->scan, TN_ENOMEM, "out of memory after %zu bytes",
                      (size_t)(r->scan.at - r->scan.start));
-    return place;
+    return slot;
 }
 
-// A string of the file, decoded, with a 0 behind its end. NULL for null and after an error.
+// A decoded, zero-terminated string. NULL for null and after an error.
 static const char *read_text(reader *r, size_t *length) {
     io_scan *s = &r->scan;
     if (io_scan_peek(s) == 'n') {
@@ -33,20 +33,20 @@ static const char *read_text(reader *r, size_t *length) {
     io_scan_string(s, &raw, &escapes);
     if (s->status != TN_OK) return NULL;
     io_column *column = &r->to->text;
-    char *place = take(r, column, raw.length + 1);
-    if (!place) return NULL;
+    char *slot = take(r, column, raw.length + 1);
+    if (!slot) return NULL;
     size_t n = raw.length;
     if (escapes)
-        n = io_scan_decode(raw, place);
+        n = io_scan_decode(raw, slot);
     else
-        memcpy(place, raw.text, n);
-    place[n] = 0;
+        memcpy(slot, raw.text, n);
+    slot[n] = 0;
     column->count -= raw.length - n;
     if (length) *length = n;
-    return place;
+    return slot;
 }
 
-// text may be NULL when it is not kept.
+// text may be NULL: it is then not kept.
 static int64_t read_id(reader *r, const char **text) {
     io_scan *s = &r->scan;
     int64_t number = 0;
@@ -92,8 +92,8 @@ static void read_polygon(reader *r, io_coco_polygon *out) {
     size_t first = numbers->count;
     io_scan_enter(s, '[');
     while (io_scan_item(s)) {
-        double *place = take(r, numbers, 1);
-        if (place) io_scan_number(s, place);
+        double *slot = take(r, numbers, 1);
+        if (slot) io_scan_number(s, slot);
     }
     size_t count = numbers->count - first;
     if (count == 0 || count % 2) io_scan_expected(s, from, "a polygon of pairs of coordinates");
@@ -106,8 +106,8 @@ static void read_polygons(reader *r, io_coco_shape *out) {
     size_t first = polygons->count;
     io_scan_enter(s, '[');
     while (io_scan_item(s)) {
-        io_coco_polygon *place = take(r, polygons, 1);
-        if (place) read_polygon(r, place);
+        io_coco_polygon *slot = take(r, polygons, 1);
+        if (slot) read_polygon(r, slot);
     }
     *out = (io_coco_shape){.kind = IO_COCO_POLYGONS, .count = polygons->count - first};
     out->polygons = io_column_at(polygons, first);
@@ -124,12 +124,12 @@ static void read_counts(reader *r, io_coco_shape *out) {
     size_t first = counts->count;
     io_scan_enter(s, '[');
     while (io_scan_item(s)) {
-        uint32_t *place = take(r, counts, 1);
+        uint32_t *slot = take(r, counts, 1);
         const uint8_t *from = (io_scan_peek(s), s->at);
         int64_t value = 0;
         io_scan_integer(s, &value);
         if (value < 0 || value > UINT32_MAX) io_scan_expected(s, from, "a run of 0..4294967295");
-        if (place) *place = (uint32_t)value;
+        if (slot) *slot = (uint32_t)value;
     }
     out->kind = IO_COCO_COUNTS;
     out->count = counts->count - first;
@@ -173,7 +173,7 @@ static void read_shape(reader *r, io_coco_shape *out) {
         io_scan_expected(&r->scan, r->scan.at, "polygons or run lengths");
 }
 
-// False for null and for a list without numbers, which some tools write where there is no box.
+// False for null and for an empty list, which some tools write if there is no box.
 static bool read_box(io_scan *s, double box[4]) {
     if (io_scan_peek(s) == 'n') {
         io_scan_skip(s);
@@ -249,7 +249,7 @@ static void read_object(reader *r) {
     int seen = read_members(r, &o);
     bool no_area = !r->results && !o.has_area;
     if (no_area && !r->shapes && seen & SHAPE && s->status == TN_OK) {
-        s->at = from; // again, with the segmentation, which gives the area
+        s->at = from; // again, with the segmentation, to compute the area
         r->shapes = true;
         seen = read_members(r, &o);
         r->shapes = false;
@@ -261,8 +261,8 @@ static void read_object(reader *r) {
         io_scan_expected(s, from, "%s with %s", r->results ? "a result" : "an annotation", lacks);
         return;
     }
-    io_coco_object *place = take(r, &r->to->objects, 1);
-    if (place) *place = o;
+    io_coco_object *slot = take(r, &r->to->objects, 1);
+    if (slot) *slot = o;
 }
 
 static const int64_t *read_ids(reader *r, size_t *count) {
@@ -271,8 +271,8 @@ static const int64_t *read_ids(reader *r, size_t *count) {
     size_t first = ids->count;
     io_scan_enter(s, '[');
     while (io_scan_item(s)) {
-        int64_t *place = take(r, ids, 1);
-        if (place) *place = read_id(r, NULL);
+        int64_t *slot = take(r, ids, 1);
+        if (slot) *slot = read_id(r, NULL);
     }
     *count = ids->count - first;
     return io_column_at(ids, first);
@@ -315,8 +315,8 @@ static void read_image(reader *r) {
         }
     }
     if (!id) io_scan_expected(s, from, "an image with \"id\"");
-    io_coco_image *place = s->status == TN_OK ? take(r, &r->to->images, 1) : NULL;
-    if (place) *place = image;
+    io_coco_image *slot = s->status == TN_OK ? take(r, &r->to->images, 1) : NULL;
+    if (slot) *slot = image;
 }
 
 static void read_category(reader *r) {
@@ -340,8 +340,8 @@ static void read_category(reader *r) {
         }
     }
     if (!id) io_scan_expected(s, from, "a category with \"id\"");
-    io_coco_category *place = s->status == TN_OK ? take(r, &r->to->categories, 1) : NULL;
-    if (place) *place = category;
+    io_coco_category *slot = s->status == TN_OK ? take(r, &r->to->categories, 1) : NULL;
+    if (slot) *slot = category;
 }
 
 static void read_list(reader *r, void (*read)(reader *r)) {
@@ -380,43 +380,43 @@ static void read_annotations(reader *r) {
 }
 
 static int by_id(const void *a, const void *b) {
-    const io_coco_place *x = a, *y = b;
+    const io_coco_id_entry *x = a, *y = b;
     return x->id < y->id ? -1 : x->id > y->id;
 }
 
 // element begins with its id and the id's text.
-static void twice(io_scan *s, const char *what, const void *element) {
+static void fail_duplicate(io_scan *s, const char *what, const void *element) {
     int64_t id;
     const char *text;
-    char room[24];
+    char buffer[24];
     memcpy(&id, element, sizeof id);
     memcpy(&text, (const char *)element + sizeof id, sizeof text);
-    io_scan_fail(s, TN_EFORMAT, "%s id %s is there twice, expected once", what,
-                 io_coco_show_id(id, text, room));
+    io_scan_fail(s, TN_EFORMAT, "%s id %s appears twice, expected once", what,
+                 io_coco_show_id(id, text, buffer));
 }
 
 // stride: between elements that begin with their id.
-static io_coco_place *sorted(io_scan *s, const void *first, size_t count, size_t stride,
-                             const char *what) {
-    io_coco_place *places = tn_alloc_zero(count ? count : 1, sizeof *places);
-    if (!places) {
+static io_coco_id_entry *sorted(io_scan *s, const void *first, size_t count, size_t stride,
+                                const char *what) {
+    io_coco_id_entry *entries = tn_alloc_zero(count ? count : 1, sizeof *entries);
+    if (!entries) {
         io_scan_fail(s, TN_ENOMEM, "out of memory for %zu ids", count);
         return NULL;
     }
     for (size_t i = 0; i < count; i++) {
-        memcpy(&places[i].id, (const char *)first + i * stride, sizeof places[i].id);
-        places[i].index = (int64_t)i;
+        memcpy(&entries[i].id, (const char *)first + i * stride, sizeof entries[i].id);
+        entries[i].index = (int64_t)i;
     }
-    qsort(places, count, sizeof *places, by_id);
+    qsort(entries, count, sizeof *entries, by_id);
     for (size_t i = 1; i < count; i++)
-        if (places[i].id == places[i - 1].id)
-            twice(s, what, (const char *)first + places[i].index * (int64_t)stride);
-    return places;
+        if (entries[i].id == entries[i - 1].id)
+            fail_duplicate(s, what, (const char *)first + entries[i].index * (int64_t)stride);
+    return entries;
 }
 
 static tn_status open_tables(io_coco_tables *t, size_t bytes, bool results, unsigned want,
                              tn_error *err) {
-    // The fewest characters that an element can have in the file, and the comma behind it.
+    // The minimum number of characters of an element in the file, with its comma.
     size_t entries = results ? 0 : bytes / 9, objects = bytes / 24;
     TN_TRY(io_column_open(&t->images, sizeof(io_coco_image), entries, err));
     TN_TRY(io_column_open(&t->categories, sizeof(io_coco_category), entries, err));
@@ -424,7 +424,7 @@ static tn_status open_tables(io_coco_tables *t, size_t bytes, bool results, unsi
     // Ids of annotations without an area are read twice.
     TN_TRY(io_column_open(&t->text, 1, results ? bytes : 2 * bytes, err));
     if (want & IO_COCO_LVIS) TN_TRY(io_column_open(&t->ids, sizeof(int64_t), bytes / 2, err));
-    // Without IO_COCO_SHAPES, of annotations that have no area.
+    // Without IO_COCO_SHAPES: for annotations that have no area.
     if (results && !(want & IO_COCO_SHAPES)) return TN_OK;
     TN_TRY(io_column_open(&t->polygons, sizeof(io_coco_polygon), bytes / 6 + 1, err));
     TN_TRY(io_column_open(&t->numbers, sizeof(double), bytes / 2, err));
@@ -482,7 +482,7 @@ static tn_status open_file(const char *path, bool results, unsigned want, io_coc
                            tn_error *err) {
     io_map file;
     TN_TRY(io_map_open(path, &file, err));
-    // An empty file maps to nothing; the scanner wants a place to point at.
+    // An empty file maps to nothing; the scanner needs a valid pointer.
     const void *bytes = file.bytes ? (const void *)file.bytes : "";
     tn_status status = io_coco_read(bytes, file.count, path, results, want, out, err);
     io_map_close(&file);

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What annotations need beyond what their file says: numbers for ids that are text, areas that the
-// file leaves out, and notes about both.
+// Completes what was read: numbers for text ids, missing areas, and notes about both.
 #include "io/coco/coco_rle.h"
 #include "io/coco/coco_table.h"
 
@@ -37,10 +36,10 @@ int64_t io_coco_text_number(const char *text, size_t length) {
     return INT64_MIN + (int64_t)((hash ^ hash >> 33) >> 2);
 }
 
-const char *io_coco_show_id(int64_t number, const char *text, char room[24]) {
+const char *io_coco_show_id(int64_t number, const char *text, char buffer[24]) {
     if (text) return text;
-    snprintf(room, 24, "%" PRId64, number);
-    return room;
+    snprintf(buffer, 24, "%" PRId64, number);
+    return buffer;
 }
 
 tn_status io_coco_image_path(const io_coco_image *image, const char *folder, char *path,
@@ -55,16 +54,16 @@ tn_status io_coco_image_path(const io_coco_image *image, const char *folder, cha
     return tn_fail(err, TN_EINVAL, "%s: the path is too long", folder);
 }
 
-// Open addressing: 0 is an empty place, so an id of 0 is counted apart.
+// Open addressing: 0 marks an empty slot, so id 0 is counted separately.
 static tn_status count_repeated(io_coco *coco, tn_error *err) {
-    size_t room = 16, zeros = 0;
-    while (room < 2 * coco->object_count) room *= 2;
-    int64_t *set = tn_alloc_zero(room, sizeof *set);
+    size_t capacity = 16, zeros = 0;
+    while (capacity < 2 * coco->object_count) capacity *= 2;
+    int64_t *set = tn_alloc_zero(capacity, sizeof *set);
     if (!set) return tn_fail(err, TN_ENOMEM, "out of memory for %zu ids", coco->object_count);
     for (size_t i = 0; i < coco->object_count; i++) {
         int64_t id = coco->objects[i].id;
-        size_t at = (size_t)((uint64_t)id * 0x9e3779b97f4a7c15 >> 20) & (room - 1);
-        while (set[at] && set[at] != id) at = (at + 1) & (room - 1);
+        size_t at = (size_t)((uint64_t)id * 0x9e3779b97f4a7c15 >> 20) & (capacity - 1);
+        while (set[at] && set[at] != id) at = (at + 1) & (capacity - 1);
         bool again = id ? set[at] == id : zeros++ > 0;
         set[at] = id ? id : set[at];
         if (again && !coco->repeated_ids++) coco->repeated = i;
@@ -75,7 +74,7 @@ static tn_status count_repeated(io_coco *coco, tn_error *err) {
 
 // ---- areas -------------------------------------------------------------------------------------
 
-// False where there is no mask that can be drawn.
+// False if there is no mask that can be drawn.
 static bool area_of_mask(const io_coco *coco, const io_coco_object *o, tn_arena *scratch,
                          double *area) {
     const io_coco_shape *shape = &o->shape;
@@ -133,12 +132,12 @@ const char *io_coco_notes(const io_coco *c, char *text, size_t bytes) {
                               "(%zu) or the box (%zu)",
                               areas, c->areas_of_masks, c->areas_of_boxes);
     if (c->repeated_ids && at < bytes) {
-        char room[24];
+        char buffer[24];
         const io_coco_object *o = &c->objects[c->repeated];
         snprintf(text + at, bytes - at,
-                 "%sannotations with the id of an earlier one: %zu, the first %s; all are kept "
-                 "(pycocotools takes the last one of an id in place of each)",
-                 at ? "\n" : "", c->repeated_ids, io_coco_show_id(o->id, o->id_text, room));
+                 "%sannotations with a duplicate id: %zu, the first %s; all are kept "
+                 "(pycocotools uses the last annotation with an id for all of them)",
+                 at ? "\n" : "", c->repeated_ids, io_coco_show_id(o->id, o->id_text, buffer));
     }
     return text;
 }

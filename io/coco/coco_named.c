@@ -8,24 +8,24 @@
 #include <math.h>
 #include <stdlib.h>
 
-typedef struct place {
+typedef struct id_entry {
     int64_t id, index;
     bool seen;
-} place;
+} id_entry;
 
 typedef struct reader {
     io_scan scan;
     const io_coco *coco;
-    place *by_id;
+    id_entry *by_id;
     int64_t *named;
 } reader;
 
 static int by_id(const void *a, const void *b) {
-    const place *x = a, *y = b;
+    const id_entry *x = a, *y = b;
     return x->id < y->id ? -1 : x->id > y->id;
 }
 
-// null leaves *found as it was.
+// null leaves *found unchanged.
 static void read_id(io_scan *s, int64_t *out, bool *found) {
     if (io_scan_peek(s) == 'n') {
         io_scan_skip(s);
@@ -51,8 +51,8 @@ static void read_entry(reader *r) {
     }
     if (!has_annotation) io_scan_expected(s, from, "an entry with \"annotation_id\"");
     if (s->status != TN_OK) return;
-    place wanted = {.id = annotation};
-    place *at = bsearch(&wanted, r->by_id, r->coco->object_count, sizeof *at, by_id);
+    id_entry wanted = {.id = annotation};
+    id_entry *at = bsearch(&wanted, r->by_id, r->coco->object_count, sizeof *at, by_id);
     int64_t index = has_category ? io_coco_find_category(r->coco, category) : IO_COCO_UNNAMED;
     if (!at)
         io_scan_expected(s, from, "an annotation of the data set, not %" PRId64, annotation);
@@ -69,7 +69,7 @@ static tn_status read_all(reader *r) {
     size_t count = r->coco->object_count;
     for (size_t i = 0; i < count; i++) {
         r->named[i] = IO_COCO_UNNAMED;
-        r->by_id[i] = (place){.id = r->coco->objects[i].id, .index = (int64_t)i};
+        r->by_id[i] = (id_entry){.id = r->coco->objects[i].id, .index = (int64_t)i};
     }
     qsort(r->by_id, count, sizeof *r->by_id, by_id);
     io_scan_enter(&r->scan, '[');

@@ -49,7 +49,7 @@ static void count_parts(const io_coco *coco, io_coco_split *split) {
     }
 }
 
-// Of two categories of one name the first counts.
+// If two categories share a name, the first counts.
 static int64_t category_called(const io_coco *coco, const char *name) {
     for (size_t i = 0; i < coco->category_count; i++)
         if (coco->categories[i].name && !strcmp(coco->categories[i].name, name)) return (int64_t)i;
@@ -82,8 +82,8 @@ static tn_status mark_line(const char *path, size_t line, const char *name, cons
         return tn_fail(err, TN_EFORMAT, "%s: line %zu: the data set has no category '%.200s'", path,
                        line, name);
     if (split->part[at] != IO_PART_NONE)
-        return tn_fail(err, TN_EFORMAT, "%s: line %zu: '%.200s' is there twice%s", path, line, name,
-                       split->part[at] == part ? "" : ", as base and as novel");
+        return tn_fail(err, TN_EFORMAT, "%s: line %zu: '%.200s' is listed twice%s", path, line,
+                       name, split->part[at] == part ? "" : ", in base and in novel");
     split->part[at] = part;
     return TN_OK;
 }

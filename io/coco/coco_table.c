@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "io/coco/coco_table.h"
 
-#define STEP ((size_t)1 << 18) // bytes that a column grows by, a multiple of TN_ALIGN
+#define STEP ((size_t)1 << 18) // growth of a column in bytes, a multiple of TN_ALIGN
 
-tn_status io_column_open(io_column *column, size_t size, size_t most, tn_error *err) {
+tn_status io_column_open(io_column *column, size_t size, size_t max, tn_error *err) {
     *column = (io_column){.size = size};
     size_t bytes;
-    if (!tn_mul_size(most, size, &bytes) || !tn_add_size(bytes, 2 * STEP, &bytes))
-        return tn_fail(err, TN_ENOMEM, "out of memory for %zu entries", most);
+    if (!tn_mul_size(max, size, &bytes) || !tn_add_size(bytes, 2 * STEP, &bytes))
+        return tn_fail(err, TN_ENOMEM, "out of memory for %zu entries", max);
     return tn_arena_init(&column->arena, bytes, err);
 }
 
@@ -18,12 +18,13 @@ void io_column_close(io_column *column) {
 void *io_column_grow(io_column *column, size_t n) {
     size_t bytes = n * column->size; // n is at most the file's length
     bytes = bytes < STEP ? STEP : (bytes + TN_ALIGN) / TN_ALIGN * TN_ALIGN;
-    if (!tn_arena_alloc(&column->arena, bytes)) return NULL; // it follows what is there
-    column->room = column->arena.used / column->size;
+    if (!tn_arena_alloc(&column->arena, bytes))
+        return NULL; // contiguous with the previous allocation
+    column->capacity = column->arena.used / column->size;
     return column->arena.base;
 }
 
-static int64_t find(const io_coco_place *by_id, size_t count, int64_t id) {
+static int64_t find(const io_coco_id_entry *by_id, size_t count, int64_t id) {
     size_t low = 0, high = count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;

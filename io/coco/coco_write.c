@@ -25,7 +25,7 @@ static tn_status write_float(io_coco_writer *writer, float value, tn_error *err)
     return io_write(&writer->file, text, length, err);
 }
 
-// JSON's string: quotes, backslashes and control characters are escaped.
+// A JSON string: quotes, backslashes and control characters are escaped.
 static tn_status write_string(io_coco_writer *writer, const char *text, tn_error *err) {
     TN_TRY(io_write(&writer->file, "\"", 1, err));
     while (*text) {

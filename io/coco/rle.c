@@ -22,12 +22,12 @@ static bool differ(uint8_t a, uint8_t b) {
     return !a != !b;
 }
 
-// Where a row differs from the one above it; words that are equal are stepped over. The row above
-// the first is the last one moved right by a column: runs go on from column to column.
+// Finds where a row differs from the one above it, skipping words that are equal. The row above the
+// first is the last row shifted right by one column: runs continue from column to column.
 typedef struct changes {
     const uint8_t *mask;
     int64_t h, w;
-    uint32_t *next; // for each column, where its next position goes
+    uint32_t *next; // per column, index of its next position
     uint32_t *at;   // positions, NULL while only counting
 } changes;
 
@@ -86,7 +86,7 @@ tn_status io_rle_encode(const tn_tensor *mask, tn_arena *arena, io_rle *out, tn_
     if (!empty) walk(&c);
     c.at[total] = (uint32_t)(c.h * c.w);
     uint32_t *counts = (uint32_t *)(void *)(arena->base + start), before = 0;
-    for (size_t i = 0; i <= total; i++) { // forward, so the two may overlap
+    for (size_t i = 0; i <= total; i++) { // forwards, so the two may overlap
         uint32_t at = c.at[i];
         counts[i] = at - before;
         before = at;
@@ -98,7 +98,7 @@ tn_status io_rle_encode(const tn_tensor *mask, tn_arena *arena, io_rle *out, tn_
 
 void io_rle_decode(const io_rle *rle, tn_tensor *mask) {
     TN_CHECK(mask->rank == 2 && mask->dim[0] == rle->h && mask->dim[1] == rle->w,
-             "a mask of %ux%u into another size", rle->h, rle->w);
+             "cannot decode a mask of %ux%u into another size", rle->h, rle->w);
     uint8_t *to = tn_u8(mask);
     memset(to, 0, tn_bytes(mask));
     uint64_t at = 0;
@@ -133,7 +133,7 @@ tn_status io_rle_to_text(const io_rle *rle, tn_arena *arena, char **text, size_t
     return TN_OK;
 }
 
-// One number of the text; *at is moved behind it.
+// One number of the text; advances *at past it.
 static tn_status read_number(const char *text, size_t length, size_t *at, int64_t *out,
                              tn_error *err) {
     int64_t value = 0;
@@ -218,20 +218,20 @@ tn_status io_rle_from_counts(const uint32_t *counts, size_t count, uint32_t h, u
     return TN_OK;
 }
 
-// Two masks walked together, stretch by stretch of equal values.
+// Two masks walked in parallel, one segment of equal values at a time.
 typedef struct pair {
     const io_rle *a, *b;
-    size_t next_a, next_b; // runs taken so far
+    size_t next_a, next_b; // index of the next run
     uint32_t left_a, left_b;
 } pair;
 
-static void fill(pair *p) { // over runs of length 0
+static void fill(pair *p) { // skips runs of length 0
     while (!p->left_a && p->next_a < p->a->count) p->left_a = p->a->counts[p->next_a++];
     while (!p->left_b && p->next_b < p->b->count) p->left_b = p->b->counts[p->next_b++];
 }
 
-// False at the end. The values during the stretch are those of the runs that were taken last.
-static bool stretch(pair *p, uint32_t *length, bool *in_a, bool *in_b) {
+// False at the end. The values in the segment are those of the runs taken last.
+static bool next_segment(pair *p, uint32_t *length, bool *in_a, bool *in_b) {
     fill(p);
     uint32_t n = p->left_a < p->left_b ? p->left_a : p->left_b;
     *length = n;
@@ -247,7 +247,7 @@ static size_t merge_two(const io_rle *a, const io_rle *b, bool intersect, uint32
     uint32_t length, run = 0;
     bool in_a, in_b, inside = false;
     size_t n = 0;
-    while (stretch(&p, &length, &in_a, &in_b)) {
+    while (next_segment(&p, &length, &in_a, &in_b)) {
         bool now = intersect ? in_a && in_b : in_a || in_b;
         if (now != inside) {
             to[n++] = run;
@@ -260,22 +260,22 @@ static size_t merge_two(const io_rle *a, const io_rle *b, bool intersect, uint32
     return n;
 }
 
-// The result grows by at most the runs of both, and one; it goes from one half of the scratch to
-// the other.
+// The result has at most the runs of both, plus one; results alternate between the two halves of
+// the scratch.
 static tn_status merge(const io_rle *masks, size_t n, bool intersect, tn_arena *arena, io_rle *out,
                        tn_error *err) {
-    size_t start = tn_arena_mark(arena), room = masks[0].count;
-    for (size_t i = 1; i < n; i++) room += masks[i].count + 1;
+    size_t start = tn_arena_mark(arena), capacity = masks[0].count;
+    for (size_t i = 1; i < n; i++) capacity += masks[i].count + 1;
     uint32_t *half[2];
-    half[0] = tn_arena_alloc(arena, room * sizeof(uint32_t));
-    half[1] = half[0] ? tn_arena_alloc(arena, room * sizeof(uint32_t)) : NULL;
+    half[0] = tn_arena_alloc(arena, capacity * sizeof(uint32_t));
+    half[1] = half[0] ? tn_arena_alloc(arena, capacity * sizeof(uint32_t)) : NULL;
     if (!half[1]) {
         tn_arena_reset(arena, start);
         return no_memory(err);
     }
     io_rle sum = masks[0];
     for (size_t i = 1; i < n; i++) {
-        uint32_t *to = half[(n - 1 - i) % 2]; // the last one ends in front
+        uint32_t *to = half[(n - 1 - i) % 2]; // the last result goes to the front half
         sum.count = merge_two(&sum, &masks[i], intersect, to);
         sum.counts = to;
     }
@@ -310,7 +310,7 @@ void io_rle_box(const io_rle *rle, uint32_t box[4]) {
         at = first + n;
         if (!n) continue;
         uint32_t x0 = first / rle->h, y0 = first % rle->h, x1 = x0, y1 = y0 + n - 1;
-        if (n > rle->h - y0) { // over the foot of a column
+        if (n > rle->h - y0) { // continues past the bottom of a column
             x1 = (at - 1) / rle->h;
             y0 = 0, y1 = rle->h - 1;
         }
@@ -337,10 +337,10 @@ double io_box_iou(const double a[4], const double b[4], bool crowd) {
     return common / (crowd ? area_a : area_a + b[2] * b[3] - common);
 }
 
-// The stretch of ones that a mask is at.
+// The current run of ones of a mask.
 typedef struct ones {
     const io_rle *rle;
-    size_t run; // odd
+    size_t run; // odd: runs of ones
     uint32_t start, end;
 } ones;
 

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ABOVE_ONE 1e-3f // that a float32 softmax may reach
+#define ABOVE_ONE 1e-3f // tolerance for a float32 softmax
 
 static tn_status path_of(char path[4200], const char *folder, const char *name, tn_error *err) {
     if ((size_t)snprintf(path, 4200, "%s/%s", folder, name) < 4200) return TN_OK;
@@ -29,7 +29,7 @@ static tn_status check_ids(const io_json *list, const io_scores_head *head, tn_e
     tn_status status = TN_OK;
     for (size_t i = 1; i < head->classes && status == TN_OK; i++)
         if (sorted[i] == sorted[i - 1])
-            status = io_json_fail(list, err, "%lld is there twice", (long long)sorted[i]);
+            status = io_json_fail(list, err, "%lld is listed twice", (long long)sorted[i]);
     tn_free(sorted);
     return status;
 }
@@ -41,7 +41,7 @@ static tn_status read_lists(const io_json *root, io_scores_head *head, tn_error 
     head->classes = io_json_count(&ids);
     if (!head->classes) return io_json_fail(&ids, err, "expected at least one");
     if (io_json_count(&base) != head->classes)
-        return io_json_fail(&base, err, "%zu flags, expected %zu, one a category",
+        return io_json_fail(&base, err, "%zu flags, expected %zu, one per category",
                             io_json_count(&base), head->classes);
     head->category_ids = tn_alloc_zero(head->classes, sizeof *head->category_ids);
     head->base = tn_alloc_zero(head->classes, 1);
@@ -66,7 +66,7 @@ static tn_status read_share(const io_json *root, const char *key, double *out, t
     return io_json_fail(&value, err, "%g, expected 0 to 1", *out);
 }
 
-// What earlier folders do not have is 1.
+// Folders from earlier versions lack it: the default is 1.
 static tn_status read_later_share(const io_json *root, const char *key, double *out,
                                   tn_error *err) {
     *out = 1;

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Sorting, selection, boxes, rows of tables: work of whole numbers and few bytes, one source for
-// all levels.
+// Sorting, selection, boxes, table rows: integer work and few bytes, one source for all levels.
 #include "kernels/cpu/cpu.h"
 
 #include <math.h>
@@ -9,8 +8,8 @@
 #define DIGIT 11 // bits; three passes sort 32 bits
 #define DIGITS (1 << DIGIT)
 
-void kn_cpu_sort(uint64_t *keys, uint64_t *room, int64_t count) {
-    uint64_t *from = keys, *to = room;
+void kn_cpu_sort(uint64_t *keys, uint64_t *scratch, int64_t count) {
+    uint64_t *from = keys, *to = scratch;
     for (int shift = 32; shift < 64; shift += DIGIT) {
         int64_t start[DIGITS] = {0}, sum = 0;
         for (int64_t i = 0; i < count; i++) start[from[i] >> shift & (DIGITS - 1)]++;
@@ -24,25 +23,25 @@ void kn_cpu_sort(uint64_t *keys, uint64_t *room, int64_t count) {
         from = to;
         to = swap;
     }
-    memcpy(keys, from, (size_t)count * sizeof *keys); // three passes end in room
+    memcpy(keys, from, (size_t)count * sizeof *keys); // an odd number of passes ends in scratch
 }
 
-// Values are counted by the first bits of their rank; only those that can be among the k first are
-// gathered and sorted.
+// Values are counted by the leading bits of their rank; only candidates for the best k are gathered
+// and sorted.
 void kn_cpu_topk(kn_ctx *cx, const tn_tensor *x, tn_tensor *index) {
     int64_t count = x->dim[0], wanted = index->dim[0], below[DIGITS] = {0}, taken = 0, seen = 0;
     const float *value = tn_f32(x);
     for (int64_t i = 0; i < count; i++) below[kn_cpu_rank(value[i]) >> (32 - DIGIT)]++;
-    uint32_t last = 0; // the digit in which the k-th value lies
+    uint32_t last = 0; // the digit that holds the k-th value
     while (seen + below[last] < wanted) seen += below[last++];
-    int64_t most = seen + below[last];
-    uint64_t *keys = kn_scratch(cx, 0, (size_t)most * sizeof *keys);
-    uint64_t *room = kn_scratch(cx, 0, (size_t)most * sizeof *room);
+    int64_t candidates = seen + below[last];
+    uint64_t *keys = kn_scratch(cx, 0, (size_t)candidates * sizeof *keys);
+    uint64_t *scratch = kn_scratch(cx, 0, (size_t)candidates * sizeof *scratch);
     for (int64_t i = 0; i < count; i++) {
         uint32_t rank = kn_cpu_rank(value[i]);
         if (rank >> (32 - DIGIT) <= last) keys[taken++] = (uint64_t)rank << 32 | (uint64_t)i;
     }
-    kn_cpu_sort(keys, room, taken);
+    kn_cpu_sort(keys, scratch, taken);
     for (int64_t i = 0; i < wanted; i++) tn_i32(index)[i] = (int32_t)(uint32_t)keys[i];
     kn_scratch_reset(cx, 0);
 }
@@ -55,7 +54,7 @@ typedef struct decode_job {
     int64_t types;
 } decode_job;
 
-// In double, so that levels agree to the last bit.
+// In double, so that all levels agree bit for bit.
 static void decode_range(void *job, int64_t from, int64_t to, int worker) {
     const decode_job *d = job;
     for (int64_t i = from; i < to; i++) {
@@ -93,7 +92,7 @@ typedef struct gather_job {
     const float *table;
     const int32_t *ids;
     float *y;
-    size_t bytes; // of a row
+    size_t bytes; // per row
 } gather_job;
 
 static void gather_range(void *job, int64_t from, int64_t to, int worker) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Bytes to floats through a table, and masks into pictures.
+// Bytes to floats through a table, and pasting of masks.
 #include "kernels/cpu/cpu.h"
 #include "kernels/mask_paste.h"
 #include "kernels/rules.h"
@@ -21,7 +21,7 @@ static void normalize_range(void *job, int64_t from, int64_t to, int worker) {
     (void)worker;
 }
 
-// A byte has 256 values: each is normalised once, with the roundings of torchvision.
+// A byte has 256 values: each is normalised once, with torchvision's rounding.
 void kn_cpu_normalize_u8_fwd(kn_ctx *cx, const float *mean, const float *std, const tn_tensor *x,
                              tn_tensor *y) {
     int64_t channels = tn_last(x);
@@ -41,13 +41,13 @@ typedef struct paste_job {
     const float *masks, *boxes;
     uint8_t *y;
     int64_t m, height, width;
-    void **room;
+    void **scratch;
 } paste_job;
 
 static void paste_task(void *job, int64_t r, int worker) {
     const paste_job *p = job;
     kn_mask_paste_one(p->threshold, p->masks + r * p->m * p->m, p->m, p->boxes + 4 * r, p->height,
-                      p->width, p->room[worker], p->y + r * p->height * p->width);
+                      p->width, p->scratch[worker], p->y + r * p->height * p->width);
 }
 
 void kn_cpu_mask_paste_fwd(kn_ctx *cx, double threshold, const tn_tensor *masks,
@@ -57,7 +57,7 @@ void kn_cpu_mask_paste_fwd(kn_ctx *cx, double threshold, const tn_tensor *masks,
     p.m = masks->dim[1];
     p.height = y->dim[1];
     p.width = y->dim[2];
-    p.room = kn_cpu_worker_scratch(cx, kn_mask_paste_bytes(p.m, p.width));
+    p.scratch = kn_cpu_worker_scratch(cx, kn_mask_paste_bytes(p.m, p.width));
     tn_pool_run(kn_pool(cx), y->dim[0], paste_task, &p);
     kn_cpu_worker_scratch_end(cx);
 }

@@ -7,7 +7,7 @@
 #define LEVEL_NAME "avx2"
 #define LEVEL_TABLE kn_avx2_table
 #include "kernels/cpu/level.inc"
-#else // another family of processors
+#else // not x86
 #include "kernels/table.h"
 
 const kn_table *kn_avx2_table(void) {

@@ -7,7 +7,7 @@
 #define LEVEL_NAME "avx512"
 #define LEVEL_TABLE kn_avx512_table
 #include "kernels/cpu/level.inc"
-#else // another family of processors
+#else // not x86
 #include "kernels/table.h"
 
 const kn_table *kn_avx512_table(void) {

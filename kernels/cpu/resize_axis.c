@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Taps of resizing, computed once for each axis.
+// Taps of a resize, computed once per axis.
 #include "kernels/cpu/cpu.h"
 #include "kernels/rules.h"
 
@@ -23,8 +23,8 @@ static void plain_taps(const kn_resize *cfg, double a, float centre, int64_t in,
     for (int64_t t = 0; t < 2 * radius; t++) {
         int64_t at = low + t;
         double distance = (double)(centre - (float)at);
-        axis->weight[o * axis->most + t] = (float)filter_weight(cfg->filter, a, distance);
-        axis->index[o * axis->most + t] = (int32_t)(at < 0 ? 0 : at >= in ? in - 1 : at);
+        axis->weight[o * axis->max_taps + t] = (float)filter_weight(cfg->filter, a, distance);
+        axis->index[o * axis->max_taps + t] = (int32_t)(at < 0 ? 0 : at >= in ? in - 1 : at);
     }
 }
 
@@ -43,8 +43,8 @@ static void wide_taps(const kn_resize *cfg, double a, float step, int64_t in, in
     axis->count[o] = (int32_t)(high - low);
     for (int64_t i = low; i < high; i++) {
         double w = filter_weight(cfg->filter, a, (double)(((float)i - centre + 0.5f) / widen));
-        axis->index[o * axis->most + i - low] = (int32_t)i;
-        axis->weight[o * axis->most + i - low] = (float)(total != 0 ? w / total : w);
+        axis->index[o * axis->max_taps + i - low] = (int32_t)i;
+        axis->weight[o * axis->max_taps + i - low] = (float)(total != 0 ? w / total : w);
     }
 }
 
@@ -53,7 +53,7 @@ static void set_range(kn_cpu_axis *axis, int64_t outs) {
     axis->end = 0;
     for (int64_t o = 0; o < outs; o++)
         for (int64_t t = 0; t < axis->count[o]; t++) {
-            int64_t at = axis->index[o * axis->most + t];
+            int64_t at = axis->index[o * axis->max_taps + t];
             if (at < axis->first) axis->first = at;
             if (at >= axis->end) axis->end = at + 1;
         }
@@ -64,17 +64,18 @@ kn_cpu_axis kn_cpu_axis_of(kn_ctx *cx, const kn_resize *cfg, double scale, int64
                            bool fused) {
     float step = scale > 0 ? (float)scale : (float)in / (float)outs;
     double a = cfg->cubic_a != 0 ? cfg->cubic_a : cfg->antialias ? -0.5 : -0.75;
-    kn_cpu_axis axis = {.most = cfg->antialias ? (int64_t)ceil(4 * fmax((double)step, 1)) + 2 : 4};
-    if (axis.most > in + 4) axis.most = in + 4;
-    size_t entries = (size_t)(outs * axis.most);
+    kn_cpu_axis axis = {.max_taps =
+                            cfg->antialias ? (int64_t)ceil(4 * fmax((double)step, 1)) + 2 : 4};
+    if (axis.max_taps > in + 4) axis.max_taps = in + 4;
+    size_t entries = (size_t)(outs * axis.max_taps);
     axis.count = kn_scratch(cx, 0, (size_t)outs * sizeof *axis.count);
     axis.index = kn_scratch(cx, 0, entries * sizeof *axis.index);
     axis.weight = kn_scratch(cx, 0, entries * sizeof *axis.weight);
     for (int64_t o = 0; o < outs; o++) {
         if (cfg->filter == KN_NEAREST) {
             axis.count[o] = 1;
-            axis.index[o * axis.most] = (int32_t)kn_nearest_index(o, in, outs, scale);
-            axis.weight[o * axis.most] = 1;
+            axis.index[o * axis.max_taps] = (int32_t)kn_nearest_index(o, in, outs, scale);
+            axis.weight[o * axis.max_taps] = 1;
         } else if (cfg->antialias) {
             wide_taps(cfg, a, step, in, o, &axis);
         } else {
@@ -85,34 +86,35 @@ kn_cpu_axis kn_cpu_axis_of(kn_ctx *cx, const kn_resize *cfg, double scale, int64
     return axis;
 }
 
-kn_cpu_axis kn_cpu_axis_turned(kn_ctx *cx, const kn_cpu_axis *axis, int64_t in, int64_t outs) {
-    kn_cpu_axis turned = {.count = kn_scratch(cx, 0, (size_t)in * sizeof *turned.count)};
-    memset(turned.count, 0, (size_t)in * sizeof *turned.count);
+kn_cpu_axis kn_cpu_axis_transposed(kn_ctx *cx, const kn_cpu_axis *axis, int64_t in, int64_t outs) {
+    kn_cpu_axis transposed = {.count = kn_scratch(cx, 0, (size_t)in * sizeof *transposed.count)};
+    memset(transposed.count, 0, (size_t)in * sizeof *transposed.count);
     for (int64_t o = 0; o < outs; o++)
         for (int64_t t = 0; t < axis->count[o]; t++) {
-            int32_t count = ++turned.count[axis->index[o * axis->most + t]];
-            if (count > turned.most) turned.most = count;
+            int32_t count = ++transposed.count[axis->index[o * axis->max_taps + t]];
+            if (count > transposed.max_taps) transposed.max_taps = count;
         }
-    size_t entries = (size_t)(in * turned.most);
-    turned.index = kn_scratch(cx, 0, entries * sizeof *turned.index);
-    turned.weight = kn_scratch(cx, 0, entries * sizeof *turned.weight);
-    memset(turned.count, 0, (size_t)in * sizeof *turned.count);
+    size_t entries = (size_t)(in * transposed.max_taps);
+    transposed.index = kn_scratch(cx, 0, entries * sizeof *transposed.index);
+    transposed.weight = kn_scratch(cx, 0, entries * sizeof *transposed.weight);
+    memset(transposed.count, 0, (size_t)in * sizeof *transposed.count);
     for (int64_t o = 0; o < outs; o++)
         for (int64_t t = 0; t < axis->count[o]; t++) {
-            int64_t i = axis->index[o * axis->most + t];
-            int64_t at = i * turned.most + turned.count[i]++;
-            turned.index[at] = (int32_t)o;
-            turned.weight[at] = axis->weight[o * axis->most + t];
+            int64_t i = axis->index[o * axis->max_taps + t];
+            int64_t at = i * transposed.max_taps + transposed.count[i]++;
+            transposed.index[at] = (int32_t)o;
+            transposed.weight[at] = axis->weight[o * axis->max_taps + t];
         }
-    set_range(&turned, in);
-    return turned;
+    set_range(&transposed, in);
+    return transposed;
 }
 
 bool kn_cpu_axis_u8_changes(int64_t in, int64_t outs, double from, double to) {
     return in != outs || (float)from != 0 || (float)to != (float)outs;
 }
 
-// Weights of samples [first, first+count) around a centre, in double, then in whole numbers.
+// Weights of samples [first, first+count) around a centre, computed in double, then rounded to
+// integers.
 static void whole_weights(kn_filter filter, double centre, double widen, int64_t first,
                           int64_t count, int32_t *weight) {
     double total = 0;
@@ -126,16 +128,16 @@ static void whole_weights(kn_filter filter, double centre, double widen, int64_t
     }
 }
 
-// Pillow keeps the box, and the difference of its edges, in float32; the rest is double.
+// Pillow keeps the box, and the difference of its edges, in float32; everything else is double.
 kn_cpu_axis_u8 kn_cpu_axis_u8_of(kn_ctx *cx, kn_filter filter, double from, double to, int64_t in,
                                  int64_t outs, int64_t begin, int64_t count) {
     double step = (double)((float)to - (float)from) / (double)outs;
     double widen = step > 1 ? step : 1, support = (filter == KN_BILINEAR ? 1 : 2) * widen;
-    kn_cpu_axis_u8 axis = {.most = (int64_t)ceil(2 * support) + 2};
-    if (axis.most > in) axis.most = in;
+    kn_cpu_axis_u8 axis = {.max_taps = (int64_t)ceil(2 * support) + 2};
+    if (axis.max_taps > in) axis.max_taps = in;
     axis.first = kn_scratch(cx, 0, (size_t)count * sizeof *axis.first);
     axis.count = kn_scratch(cx, 0, (size_t)count * sizeof *axis.count);
-    axis.weight = kn_scratch(cx, 0, (size_t)(count * axis.most) * sizeof *axis.weight);
+    axis.weight = kn_scratch(cx, 0, (size_t)(count * axis.max_taps) * sizeof *axis.weight);
     for (int64_t o = 0; o < count; o++) {
         double centre = (float)from + ((double)(begin + o) + 0.5) * step;
         int64_t first = (int64_t)(centre - support + 0.5), end = (int64_t)(centre + support + 0.5);
@@ -143,7 +145,7 @@ kn_cpu_axis_u8 kn_cpu_axis_u8_of(kn_ctx *cx, kn_filter filter, double from, doub
         if (end > in) end = in;
         axis.first[o] = (int32_t)first;
         axis.count[o] = (int32_t)(end - first);
-        whole_weights(filter, centre, widen, first, end - first, axis.weight + o * axis.most);
+        whole_weights(filter, centre, widen, first, end - first, axis.weight + o * axis.max_taps);
     }
     return axis;
 }

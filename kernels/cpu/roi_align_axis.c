@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // RoIAlign's samples along one axis. The samples of a bin form a grid and each is interpolated
 // linearly along both axes, so the mean over the bin is a sum over rows times a sum over columns of
-// the map: each axis is described by itself, and rows that several samples share appear once.
+// the map. Each axis is computed separately, and a row shared by several samples appears once.
 #include "kernels/cpu/cpu.h"
 
 #include <math.h>
@@ -11,7 +11,7 @@ typedef struct side {
     int64_t samples;
 } side;
 
-// In float32 like torchvision's kernel.
+// In float32, like torchvision's kernel.
 static side side_of(const kn_roi_align *cfg, float from, float to, double scale, int64_t bins) {
     float offset = cfg->aligned ? 0.5f : 0;
     float start = from * (float)scale - offset, end = to * (float)scale - offset;
@@ -25,14 +25,14 @@ static side side_of(const kn_roi_align *cfg, float from, float to, double scale,
     return s;
 }
 
-int64_t kn_cpu_bins_most(const kn_roi_align *cfg, float from, float to, double scale, int64_t bins,
-                         int64_t extent) {
+int64_t kn_cpu_bins_max_taps(const kn_roi_align *cfg, float from, float to, double scale,
+                             int64_t bins, int64_t extent) {
     int64_t samples = side_of(cfg, from, to, scale, bins).samples;
     return samples < extent ? 2 * samples : 2 * extent;
 }
 
-// Samples come in ascending order (descending where the region is turned inside out), so a row that
-// was there before is one of the last two.
+// Samples come in ascending order (descending where the region is inverted), so a row seen before
+// is one of the last two.
 static void add_tap(int32_t *index, float *weight, int32_t *count, int64_t at, float w) {
     for (int back = 1; back <= 2 && back <= *count; back++) {
         if (index[*count - back] == at) {
@@ -64,8 +64,8 @@ void kn_cpu_bins_fill(const kn_roi_align *cfg, float from, float to, double scal
         out->count[b] = 0;
         for (int64_t i = 0; i < s.samples; i++) {
             float at = s.start + (float)b * s.bin + ((float)i + 0.5f) * s.bin / (float)s.samples;
-            add_sample(at, share, extent, out->index + b * out->most, out->weight + b * out->most,
-                       &out->count[b]);
+            add_sample(at, share, extent, out->index + b * out->max_taps,
+                       out->weight + b * out->max_taps, &out->count[b]);
         }
     }
 }

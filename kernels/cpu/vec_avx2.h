@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The vectors of the AVX2 + FMA level; see vec_avx512.h for what each function means.
+// The vectors of the AVX2 + FMA level; vec_avx512.h documents each function.
 #pragma once
 
 #include <immintrin.h>
@@ -67,7 +67,7 @@ static inline vf vf_abs(vf a) {
 static inline vf vf_sqrt(vf a) {
     return _mm256_sqrt_ps(a);
 }
-// Two factors, so that results below the normal range come out right.
+// Two factors, so that subnormal results are correct.
 static inline vf vf_ldexp(vf x, vf n) {
     __m256i whole = _mm256_cvtps_epi32(n);
     __m256i half = _mm256_srai_epi32(whole, 1);
@@ -85,7 +85,7 @@ static inline float vf_sum(vf v) {
     s = _mm_add_ps(s, _mm_movehl_ps(s, s));
     return _mm_cvtss_f32(_mm_add_ss(s, _mm_movehdup_ps(s)));
 }
-static inline float vf_top(vf v) {
+static inline float vf_max_lane(vf v) {
     __m128 s = _mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
     s = _mm_max_ps(s, _mm_movehl_ps(s, s));
     return _mm_cvtss_f32(_mm_max_ss(s, _mm_movehdup_ps(s)));

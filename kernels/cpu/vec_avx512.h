@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The vectors of the AVX-512 level (F, BW, VL, DQ). vec_avx2.h and vec_portable.h define the same
 // names, so that each kernel is written once, in an .inc file, and compiled for each level. + - * /
-// and comparisons of whole vectors are the compiler's own operators.
+// and comparisons of whole vectors use the compiler's operators.
 #pragma once
 
 #include <immintrin.h>
@@ -11,9 +11,9 @@
 #define VW 16 // floats in a vector
 #define MR 14 // rows and vectors of the register tile: 28 of 32 registers accumulate
 #define NV 2
-// Steps of K that a block of A holds. More of them store C less often; but a panel of B, NV VW
-// wide, has to stay in the first-level cache.
-#define KC 96 // hardly slower than 256, and shorter sums round less
+// Steps of K per block of A. With more steps C is stored less often, but a panel of B, NV VW wide,
+// must stay in the first-level cache.
+#define KC 96 // about as fast as 256, and shorter sums round less
 
 typedef __m512 vf;
 typedef __m512i vi;
@@ -28,7 +28,7 @@ static inline vf vf_load(const float *p) {
 static inline void vf_store(float *p, vf v) {
     _mm512_storeu_ps(p, v);
 }
-// The first n < VW floats; the rest read as zero and are not touched when storing.
+// The first n < VW floats; the rest read as zero and are not written.
 static inline vf vf_load_n(const float *p, int64_t n) {
     return _mm512_maskz_loadu_ps(vm_first(n), p);
 }
@@ -45,7 +45,7 @@ static inline vf vf_fma(vf a, vf b, vf c) {
 static inline vf vf_fnma(vf a, vf b, vf c) {
     return _mm512_fnmadd_ps(a, b, c);
 }
-// The second operand where either is NaN.
+// The second operand if either is NaN.
 static inline vf vf_max(vf a, vf b) {
     return _mm512_max_ps(a, b);
 }
@@ -73,24 +73,24 @@ static inline vf vf_abs(vf a) {
 static inline vf vf_sqrt(vf a) {
     return _mm512_sqrt_ps(a);
 }
-// x * 2^n for whole n in [-252, 254]
+// x * 2^n for integer n in [-252, 254]
 static inline vf vf_ldexp(vf x, vf n) {
     return _mm512_scalef_ps(x, n);
 }
-static inline vf vf_round(vf x) { // to the nearest whole number, |x| < 2^22
+static inline vf vf_round(vf x) { // to the nearest integer, |x| < 2^22
     return _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
 }
 static inline float vf_sum(vf v) {
     return _mm512_reduce_add_ps(v);
 }
-static inline float vf_top(vf v) {
+static inline float vf_max_lane(vf v) {
     return _mm512_reduce_max_ps(v);
 }
 // VW bytes as floats
 static inline vf vf_load_u8(const uint8_t *p) {
     return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)p)));
 }
-// Rows become columns.
+// Transposes in place.
 static inline void vf_transpose(vf r[VW]) {
     __m512d t[16];
     for (int i = 0; i < 16; i += 4) {
@@ -117,13 +117,13 @@ static inline void vf_transpose(vf r[VW]) {
         r[c + 12] = _mm512_shuffle_f32x4(a, b, 0xdd);
     }
 }
-// Two products at a time (AVX512_BF16, which not every processor of this level has: functions that
-// say VEC_PAIRS run where it does). A lane holds two bfloat16, the first in its lower half.
+// Two products at a time (AVX512_BF16). Not every processor of this level has it: functions marked
+// VEC_PAIRS must run only where it does. A lane holds two bfloat16, the first in its lower half.
 #define VEC_PAIRS __attribute__((target("avx512bf16")))
 VEC_PAIRS static inline vf vf_dot_pairs(vf a, vf b, vf c) {
     return _mm512_dpbf16_ps(c, (__m512bh)a, (__m512bh)b);
 }
-// 32 floats, one after the other.
+// 32 floats, in order.
 VEC_PAIRS static inline vf vf_as_pairs(vf first, vf second) {
     return (vf)_mm512_cvtne2ps_pbh(second, first);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The vectors of the portable level: four floats in the compilers' own vector type, which becomes
-// SSE2, NEON or plain code. See vec_avx512.h for what each function means.
+// The vectors of the portable level: four floats in the compilers' vector extension, which becomes
+// SSE2, NEON or scalar code. vec_avx512.h documents each function.
 #pragma once
 
 #include <math.h>
@@ -11,7 +11,7 @@
 #define VW 4
 #define MR 4
 #define NV 2
-#define KC 256 // its products are not fused: longer sums round too much
+#define KC 256 // products are not fused here: longer sums would round too much
 
 typedef float vf __attribute__((vector_size(16)));
 typedef int32_t vi __attribute__((vector_size(16)));
@@ -75,7 +75,7 @@ static inline vf vf_ldexp(vf x, vf n) {
     vi rest = whole - half;
     return x * (vf)((half + 127) << 23) * (vf)((rest + 127) << 23);
 }
-// Adding 1.5 * 2^23 leaves no room for a fraction.
+// Adding 1.5 * 2^23 drops the fraction bits.
 static inline vf vf_round(vf x) {
     vf magic = vf_set(12582912.0f);
     return (x + magic) - magic;
@@ -83,7 +83,7 @@ static inline vf vf_round(vf x) {
 static inline float vf_sum(vf v) {
     return (v[0] + v[2]) + (v[1] + v[3]);
 }
-static inline float vf_top(vf v) {
+static inline float vf_max_lane(vf v) {
     float a = v[0] > v[1] ? v[0] : v[1], b = v[2] > v[3] ? v[2] : v[3];
     return a > b ? a : b;
 }

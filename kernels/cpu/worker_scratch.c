@@ -13,20 +13,20 @@ void kn_cpu_worker_scratch_end(kn_ctx *cx) {
 }
 
 typedef struct ranges {
-    int64_t count, piece;
+    int64_t count, chunk;
     kn_cpu_range run;
     void *job;
 } ranges;
 
 static void range_task(void *job, int64_t task, int worker) {
     const ranges *r = job;
-    int64_t from = task * r->piece, to = from + r->piece;
+    int64_t from = task * r->chunk, to = from + r->chunk;
     r->run(r->job, from, to < r->count ? to : r->count, worker);
 }
 
-void kn_cpu_ranges(kn_ctx *cx, int64_t count, int64_t piece, kn_cpu_range run, void *job) {
+void kn_cpu_ranges(kn_ctx *cx, int64_t count, int64_t chunk, kn_cpu_range run, void *job) {
     if (count <= 0) return;
-    if (piece < 1) piece = 1;
-    ranges r = {count, piece, run, job};
-    tn_pool_run(kn_pool(cx), (count + piece - 1) / piece, range_task, &r);
+    if (chunk < 1) chunk = 1;
+    ranges r = {count, chunk, run, job};
+    tn_pool_run(kn_pool(cx), (count + chunk - 1) / chunk, range_task, &r);
 }
