@@ -108,7 +108,7 @@ static void the_same_bits_in_any_batch(void **state) {
         same(cache, (int[]){2, 0, 3}, 3);
         same(cache, (int[]){3}, 1);
         counts_are(cache, 4, 4, 0);
-        assert_null(tr_cache_trouble(cache));
+        assert_null(tr_cache_error(cache));
         tr_cache_close(cache);
         close_model();
         // Another process, with more threads: the first batch is always computed.
@@ -199,9 +199,9 @@ static void what_is_damaged_is_computed_again(void **state) {
         do_damage(entry_of(folder), (damage)kind);
         same(cache, (int[]){0}, 1);
         counts_are(cache, 1, 2, 1);
-        const char *trouble = tr_cache_trouble(cache);
+        const char *trouble = tr_cache_error(cache);
         if (!trouble || !strstr(trouble, folder)) fail_msg("damage %d: %s", kind, trouble);
-        assert_null(tr_cache_trouble(cache));
+        assert_null(tr_cache_error(cache));
         same(cache, (int[]){0}, 1); // written anew; nothing can be written over a folder
         counts_are(cache, 1 + (kind != FOLDER), 2 + (kind == FOLDER), 1 + (kind == FOLDER));
         tr_cache_close(cache);

@@ -275,7 +275,7 @@ static void more_and_fewer_tensors(void **state) {
         assert_int_equal(tr_checkpoint_load(folder, &r.checkpoint, &at, &note, &err), TN_EFORMAT);
         assert_non_null(
             strstr(err.text, count == 2 ? "no tensor 'buffer/mean'" : "4 tensors, expected 3"));
-        assert_non_null(strstr(err.text, "and the one before"));
+        assert_non_null(strstr(err.text, "and the previous one"));
     }
 }
 
@@ -291,7 +291,7 @@ static void another_setting_is_the_users_business(void **state) {
     fill(&r, 9), fill(&before, 9);
     r.checkpoint.settings = others;
     assert_int_equal(tr_checkpoint_load(folder, &r.checkpoint, &at, &note, &err), TN_EINVAL);
-    assert_non_null(strstr(err.text, "a run with lr 0.0001, this one has 0.0003"));
+    assert_non_null(strstr(err.text, "a run with lr 0.0001, but this run has 0.0003"));
     assert_true(same(&r, &before));
 }
 

@@ -99,7 +99,7 @@ static void follow_muon(tn_dtype dtype, const char *level, int threads, double t
         tr_flat flat = {.spans = &span, .span_count = 1};
         tn_tensor *const t[4] = {&flat.value, &flat.grad, &flat.m, &flat.v};
         for (int i = 0; i < 4; i++) *t[i] = tn_view(memory[i], dtype, TN_DIMS(count));
-        flat.room = tn_view(memory[4], dtype, TN_DIMS(tr_muon_room(rows, columns)));
+        flat.scratch = tn_view(memory[4], dtype, TN_DIMS(tr_muon_scratch(rows, columns)));
         snprintf(name, sizeof name, "value%d", k);
         tn_convert(golden(file, name), TN_F64, memory[0], dtype, (size_t)count);
         tr_optimizer cfg = tr_optimizer_default();

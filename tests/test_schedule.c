@@ -29,7 +29,7 @@ static void equals_pytorch(void **state) {
 
 static void ends_at_the_least(void **state) {
     (void)state;
-    const tr_schedule s = {.lr = 1, .least = 0.25, .start = 0.5, .warmup = 3, .steps = 10};
+    const tr_schedule s = {.lr = 1, .final = 0.25, .start = 0.5, .warmup = 3, .steps = 10};
     assert_true(tr_schedule_rate(&s, 0) == 0.5);
     assert_true(tr_schedule_rate(&s, 3) == 1);
     assert_true(tr_schedule_rate(&s, 10) == 0.25);
@@ -53,8 +53,8 @@ static void refuses_what_cannot_be(void **state) {
         {{.lr = 0, .start = 1, .steps = 2}, "learning rate of 0"},
         {{.lr = NAN, .start = 1, .steps = 2}, "learning rate of"},
         {{.lr = INFINITY, .start = 1, .steps = 2}, "learning rate of inf"},
-        {{.lr = 1, .least = 2, .start = 1, .steps = 2}, "last learning rate of 2"},
-        {{.lr = 1, .least = -1, .start = 1, .steps = 2}, "last learning rate of -1"},
+        {{.lr = 1, .final = 2, .start = 1, .steps = 2}, "last learning rate of 2"},
+        {{.lr = 1, .final = -1, .start = 1, .steps = 2}, "last learning rate of -1"},
         {{.lr = 1, .start = 0, .steps = 2}, "from 0"},
         {{.lr = 1, .start = 1.5, .steps = 2}, "from 1.5"},
     };

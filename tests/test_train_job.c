@@ -183,7 +183,7 @@ static void stopped_and_resumed_it_ends_in_the_same_bits(void **state) {
     assert_memory_equal(want, is, sizeof want);
     // A run is not overwritten, and says where it stands.
     assert_int_equal(tr_train_run(&o, &watcher, &err), TN_EINVAL);
-    assert_non_null(strstr(err.text, "holds a run already"));
+    assert_non_null(strstr(err.text, "already holds a run"));
 }
 
 // Names of files that are absolute are found whatever the folder is; annotations without areas are

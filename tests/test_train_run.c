@@ -294,7 +294,7 @@ static void a_run_is_not_overwritten(void **state) {
     run.resume = true;
     run.settings = others;
     assert_int_equal(go(&t, &run, &err), TN_EINVAL);
-    assert_non_null(strstr(err.text, "batch 3, this one has 4"));
+    assert_non_null(strstr(err.text, "batch 3, but this run has 4"));
     run.settings = settings; // and a run that is done is done
     t.updates = 0;
     ASSERT_OK(go(&t, &run, &err), err);

@@ -5,7 +5,7 @@
 
 #include <math.h>
 
-#define MOST 16384 // pixels a side of the network's input
+#define MAX_SIDE 16384 // pixels per side of the network's input
 
 tr_augment tr_augment_default(int64_t size) {
     return (tr_augment){.fit = TR_FIT_JITTER,
@@ -17,26 +17,26 @@ tr_augment tr_augment_default(int64_t size) {
 }
 
 tn_status tr_augment_check(const tr_augment *how, tn_error *err) {
-    if (how->size < 1 || how->size > MOST)
+    if (how->size < 1 || how->size > MAX_SIDE)
         return tn_fail(err, TN_EINVAL, "pictures of %lld pixels a side, expected 1..%d",
-                       (long long)how->size, MOST);
+                       (long long)how->size, MAX_SIDE);
     if (!(how->scale[0] > 0 && how->scale[0] <= how->scale[1] && how->scale[1] <= 16))
         return tn_fail(err, TN_EINVAL, "scale jitter of %g to %g, expected 0 < first <= last <= 16",
                        how->scale[0], how->scale[1]);
     if (!(how->flip >= 0 && how->flip <= 1))
         return tn_fail(err, TN_EINVAL, "a flip probability of %g, expected 0..1", how->flip);
     if (how->fit != TR_FIT_SHORT_EDGE) return TN_OK;
-    if (how->longest < how->size || how->longest > MOST)
+    if (how->longest < how->size || how->longest > MAX_SIDE)
         return tn_fail(err, TN_EINVAL, "a longest side of %lld pixels, expected %lld..%d",
-                       (long long)how->longest, (long long)how->size, MOST);
-    if (how->multiple < 1 || how->multiple > MOST)
+                       (long long)how->longest, (long long)how->size, MAX_SIDE);
+    if (how->multiple < 1 || how->multiple > MAX_SIDE)
         return tn_fail(err, TN_EINVAL, "padding to a multiple of %lld, expected 1..%d",
-                       (long long)how->multiple, MOST);
+                       (long long)how->multiple, MAX_SIDE);
     return TN_OK;
 }
 
 static int64_t scaled(int64_t side, double factor) {
-    int64_t n = (int64_t)nearbyint((double)side * factor); // half to even, as Python's round
+    int64_t n = (int64_t)nearbyint((double)side * factor); // rounds half to even, as Python does
     return n < 1 ? 1 : n;
 }
 
@@ -54,7 +54,7 @@ static double factor_of(const tr_augment *how, double h, double w, double jitter
 tr_frame tr_frame_draw(const tr_augment *how, int64_t height, int64_t width, tn_rng *rng) {
     TN_CHECK(height > 0 && width > 0, "picture of %lld x %lld", (long long)height,
              (long long)width);
-    // All four are drawn, so that one setting does not change what another draws.
+    // All four are always drawn, so that one setting does not change the others' random numbers.
     double jitter = tn_rng_uniform(rng, how->scale[0], how->scale[1]);
     bool flip = tn_rng_unit(rng) < how->flip;
     double down = tn_rng_unit(rng), right = tn_rng_unit(rng);
@@ -101,8 +101,8 @@ bool tr_frame_box(const tr_frame *frame, const double box[4], float out[4]) {
     double b[4];
     move_box(frame, box, b);
     for (int i = 0; i < 4; i++) {
-        double most = (double)(i % 2 ? frame->net_h : frame->net_w);
-        out[i] = (float)fmin(fmax(b[i], 0), most);
+        double max = (double)(i % 2 ? frame->net_h : frame->net_w);
+        out[i] = (float)fmin(fmax(b[i], 0), max);
     }
     return out[2] > out[0] && out[3] > out[1];
 }
@@ -131,7 +131,7 @@ static tn_status draw_polygons(const tr_frame *f, const io_coco_shape *shape, tn
     return io_rle_merge(part, n, false, arena, out, err);
 }
 
-// Mask pixel i of the input shows the pixel of the picture that its centre lies in.
+// Pixel of the picture under the centre of mask pixel i.
 static int64_t source_of(int64_t i, int64_t from, int64_t to) {
     int64_t at = (2 * i + 1) * from / (2 * to);
     return at < from ? at : from - 1;

@@ -17,13 +17,13 @@ struct tr_cache {
     int64_t limit;
     uint8_t identity[IO_SHA256];
     tr_cache_counts counts;
-    tn_tensor shape[MD_FVLM_MAPS]; // of one picture, once one was computed; no data
+    tn_tensor shape[MD_FVLM_MAPS]; // of one picture, known after the first computation; no data
     bool known;
     tn_error trouble, told;
 };
 
-// The pictures of a batch.
-typedef struct look_up {
+// The lookup of a batch's pictures.
+typedef struct lookup {
     tr_cache *cache;
     nn_ctx *cx;
     const tn_tensor *x;
@@ -31,7 +31,7 @@ typedef struct look_up {
     char (*key)[IO_SHA256_HEX]; // [n]
     bool *found;                // [n]
     md_fvlm_features *out;
-} look_up;
+} lookup;
 
 static const char *path_of(const tr_cache *c, const char *key, char out[PATH_MAX]) {
     snprintf(out, PATH_MAX, "%s/%s" ENDING, c->folder, key);
@@ -45,7 +45,7 @@ static const char *name_of(int map, char out[16]) {
 
 // ---- keys --------------------------------------------------------------------------------------
 
-static void key_of(const look_up *l, int64_t i) {
+static void key_of(const lookup *l, int64_t i) {
     io_sha256 hash;
     uint8_t digest[IO_SHA256];
     tn_tensor picture = tn_slice(l->x, i, 1);
@@ -57,7 +57,7 @@ static void key_of(const look_up *l, int64_t i) {
     io_sha256_text(digest, l->key[i]);
 }
 
-// Of the maps of one picture, wherever they lie.
+// Digest of the maps of one picture.
 static void digest_of(const tr_cache *c, const void *const map[MD_FVLM_MAPS],
                       char out[IO_SHA256_HEX]) {
     io_sha256 hash;
@@ -71,8 +71,8 @@ static void digest_of(const tr_cache *c, const void *const map[MD_FVLM_MAPS],
 
 // ---- reading -----------------------------------------------------------------------------------
 
-// Into the batch's maps, if all is as it was written.
-static tn_status take(look_up *l, int64_t i, const io_weights *file, tn_error *err) {
+// Copies into the batch's maps if the file is valid.
+static tn_status take(lookup *l, int64_t i, const io_weights *file, tn_error *err) {
     const tr_cache *c = l->cache;
     const void *map[MD_FVLM_MAPS] = {NULL};
     char name[16], digest[IO_SHA256_HEX];
@@ -96,7 +96,7 @@ static tn_status take(look_up *l, int64_t i, const io_weights *file, tn_error *e
     return TN_OK;
 }
 
-static void find(look_up *l, int64_t i) {
+static void find(lookup *l, int64_t i) {
     char path[PATH_MAX];
     io_weights *file;
     tr_cache *c = l->cache;
@@ -111,7 +111,7 @@ static void find(look_up *l, int64_t i) {
     c->counts.damaged += status != TN_OK;
 }
 
-static tn_status new_maps(look_up *l) {
+static tn_status new_maps(lookup *l) {
     for (int m = 0; m < MD_FVLM_MAPS; m++) {
         const tn_tensor *s = &l->cache->shape[m];
         if (!s->rank) continue;
@@ -133,8 +133,8 @@ static void learn_shapes(tr_cache *c, const md_fvlm_features *all) {
     c->known = true;
 }
 
-// Pictures that were not found, together, and each to its place.
-static tn_status compute_some(look_up *l, const md_fvlm *model, int64_t missing) {
+// Computes the missing pictures in one batch and copies each into its position.
+static tn_status compute_some(lookup *l, const md_fvlm *model, int64_t missing) {
     tn_tensor x;
     md_fvlm_features some;
     TN_TRY(tn_new(l->cx->step, &x, TN_F32,
@@ -156,13 +156,13 @@ static tn_status compute_some(look_up *l, const md_fvlm *model, int64_t missing)
 
 // ---- writing -----------------------------------------------------------------------------------
 
-// 0: no such file.
+// 0 if the file does not exist.
 static int64_t size_of(const char *path) {
     struct stat about;
     return stat(path, &about) == 0 && S_ISREG(about.st_mode) ? about.st_size : 0;
 }
 
-static void put(look_up *l, int64_t i) {
+static void write_entry(lookup *l, int64_t i) {
     tr_cache *c = l->cache;
     char path[PATH_MAX], digest[IO_SHA256_HEX], name[MD_FVLM_MAPS][16];
     const void *map[MD_FVLM_MAPS] = {NULL};
@@ -186,12 +186,12 @@ static void put(look_up *l, int64_t i) {
     if (io_safetensors_write(path, item, count, &meta, 1, IO_AS_STORED, &c->trouble) == TN_OK)
         c->counts.bytes += bytes;
     else
-        c->counts.full = true; // the disk, or no permission: said once
+        c->counts.full = true; // disk full or no permission: reported once
 }
 
-// ---- all of it ---------------------------------------------------------------------------------
+// ---- the cache ---------------------------------------------------------------------------------
 
-static tn_status run(look_up *l, const md_fvlm *model) {
+static tn_status run(lookup *l, const md_fvlm *model) {
     tr_cache *c = l->cache;
     int64_t missing = l->n;
     for (int64_t i = 0; i < l->n; i++) key_of(l, i);
@@ -206,14 +206,14 @@ static tn_status run(look_up *l, const md_fvlm *model) {
     if (!c->known) learn_shapes(c, l->out);
     if (missing && missing < l->n) TN_TRY(compute_some(l, model, missing));
     for (int64_t i = 0; i < l->n; i++)
-        if (!l->found[i]) put(l, i);
+        if (!l->found[i]) write_entry(l, i);
     return TN_OK;
 }
 
 tn_status tr_cache_features(tr_cache *cache, nn_ctx *cx, const md_fvlm *model, const tn_tensor *x,
                             md_fvlm_features *out) {
     size_t n = (size_t)x->dim[0];
-    look_up l = {.cache = cache, .cx = cx, .x = x, .n = x->dim[0], .out = out};
+    lookup l = {.cache = cache, .cx = cx, .x = x, .n = x->dim[0], .out = out};
     *out = (md_fvlm_features){.picture = *x};
     l.key = tn_arena_alloc(cx->step, n * sizeof *l.key);
     l.found = tn_arena_alloc(cx->step, n * sizeof *l.found);
@@ -226,7 +226,7 @@ tr_cache_counts tr_cache_tally(const tr_cache *cache) {
     return cache->counts;
 }
 
-const char *tr_cache_trouble(tr_cache *cache) {
+const char *tr_cache_error(tr_cache *cache) {
     if (!cache->trouble.text[0]) return NULL;
     cache->told = cache->trouble;
     cache->trouble = (tn_error){0};
@@ -235,7 +235,7 @@ const char *tr_cache_trouble(tr_cache *cache) {
 
 // ---- opening -----------------------------------------------------------------------------------
 
-// What is there from earlier runs.
+// Counts the entries of earlier runs.
 static tn_status count_bytes(tr_cache *c, tn_error *err) {
     DIR *folder = opendir(c->folder);
     if (!folder) return tn_fail(err, TN_EIO, "%s: cannot read the cache's folder", c->folder);

@@ -13,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-// ---- what is common to both ways ---------------------------------------------------------------
+// ---- shared ------------------------------------------------------------------------------------
 
 const char *tr_checkpoint_path(const char *folder, bool previous, char *out, size_t bytes) {
     snprintf(out, bytes, "%s/checkpoint%s.safetensors", folder, previous ? ".previous" : "");
@@ -99,17 +99,17 @@ static tn_status collect(saving *s, const tr_checkpoint *run, tn_error *err) {
     return TN_OK;
 }
 
-// The old one gets a second name before the new one takes its place: there is no moment without.
-// File systems without hard links have such a moment; loading then finds the previous one.
-static tn_status change_places(const char *fresh, const char *newest, const char *previous,
-                               tn_error *err) {
+// The old checkpoint gets a second name before the new one replaces it, so that there is always
+// one. File systems without hard links have a gap; loading then finds the previous one.
+static tn_status replace_newest(const char *fresh, const char *newest, const char *previous,
+                                tn_error *err) {
     if (access(newest, F_OK) == 0) {
         char spare[PATH_MAX + 32];
         snprintf(spare, sizeof spare, "%s.link", previous);
         unlink(spare);
         bool kept = link(newest, spare) == 0 && rename(spare, previous) == 0;
         if (!kept && rename(newest, previous) != 0)
-            return tn_fail(err, TN_EIO, "%s: cannot keep the checkpoint before: %s", previous,
+            return tn_fail(err, TN_EIO, "%s: cannot keep the previous checkpoint: %s", previous,
                            strerror(errno));
     }
     if (rename(fresh, newest) != 0)
@@ -128,19 +128,19 @@ static tn_status write_checkpoint(saving *s, const tr_checkpoint *run, const tr_
     s->meta_count = TR_META;
     for (size_t i = 0; i < run->setting_count; i++) {
         int length = snprintf(s->keys[i], TR_KEY, TR_SETTING "%s", run->settings[i].key);
-        TN_CHECK(length < TR_KEY, "setting '%s' is too long a name", run->settings[i].key);
+        TN_CHECK(length < TR_KEY, "the name of setting '%s' is too long", run->settings[i].key);
         s->meta[s->meta_count++] = (io_text_pair){s->keys[i], run->settings[i].value};
     }
     tr_checkpoint_digest(s->sorted, run->part_count, s->meta, s->meta_count, digest);
     s->meta[s->meta_count++] = (io_text_pair){"digest", digest};
     if (snprintf(fresh, sizeof fresh, "%s/checkpoint.new.safetensors", s->folder) >=
         (int)sizeof fresh)
-        return tn_fail(err, TN_EINVAL, "%s: too long a path", s->folder);
+        return tn_fail(err, TN_EINVAL, "%s: the path is too long", s->folder);
     TN_TRY(io_safetensors_write(fresh, s->tensors, run->part_count, s->meta, s->meta_count,
                                 IO_AS_STORED, err));
     tr_checkpoint_path(s->folder, false, newest, sizeof newest);
     tr_checkpoint_path(s->folder, true, previous, sizeof previous);
-    tn_status status = change_places(fresh, newest, previous, err);
+    tn_status status = replace_newest(fresh, newest, previous, err);
     if (status != TN_OK) unlink(fresh);
     return status;
 }

@@ -15,7 +15,7 @@ typedef struct reading {
     io_weights *file;
     tr_state state;
     const io_tensor **found;  // of each part
-    const io_tensor **sorted; // all of the file, by name
+    const io_tensor **sorted; // all tensors of the file, by name
     io_text_pair *meta;
     char (*keys)[TR_KEY];
     tn_error *err;
@@ -28,16 +28,16 @@ static tn_status text_of(reading *r, const char *key, const char **out) {
                    r->path, key);
 }
 
-static tn_status number_of(reading *r, const char *key, uint64_t most, uint64_t *out) {
+static tn_status number_of(reading *r, const char *key, uint64_t max, uint64_t *out) {
     const char *text;
     TN_TRY(text_of(r, key, &text));
     char *end;
     errno = 0;
     unsigned long long value = strtoull(text, &end, 10);
-    if (text[0] < '0' || text[0] > '9' || *end || errno || value > most)
+    if (text[0] < '0' || text[0] > '9' || *end || errno || value > max)
         return tn_fail(r->err, TN_EFORMAT,
                        "%s: %s: expected a number from 0 to %llu, found '%.40s'", r->path, key,
-                       (unsigned long long)most, text);
+                       (unsigned long long)max, text);
     *out = value;
     return TN_OK;
 }
@@ -57,8 +57,8 @@ static tn_status read_state(reading *r) {
     return TN_OK;
 }
 
-// Whether it is the same run, before anything is said of tensors: other settings often mean other
-// tensors, and the setting is what the user can change.
+// Checks that it is the same run, before its tensors: other settings often mean other tensors, and
+// the setting is what the user can change.
 static tn_status check_settings(reading *r) {
     uint64_t count;
     TN_TRY(number_of(r, "settings", INT32_MAX, &count));
@@ -71,8 +71,8 @@ static tn_status check_settings(reading *r) {
                            r->path, want->key, want->value);
         if (strcmp(is, want->value))
             return tn_fail(r->err, TN_EINVAL,
-                           "%s: is of a run with %s %.200s, this one has %.200s: to go on, give "
-                           "what was given before",
+                           "%s: belongs to a run with %s %.200s, but this run has %.200s; to "
+                           "resume, use the same setting as before",
                            r->path, want->key, is, want->value);
     }
     if (count != r->run->setting_count)
@@ -174,6 +174,6 @@ tn_status tr_checkpoint_load(const char *folder, const tr_checkpoint *run, tr_st
         *err = (tn_error){0};
         return TN_OK;
     }
-    first = *err; // of two reasons the newer file's counts, and the other is told as well
-    return tn_fail(err, status, "%.480s; and the one before: %.480s", first.text, second.text);
+    first = *err; // the newer file's status is returned; the text gives both reasons
+    return tn_fail(err, status, "%.480s; and the previous one: %.480s", first.text, second.text);
 }

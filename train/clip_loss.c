@@ -15,14 +15,14 @@ typedef struct scores {
     const int32_t *row_name, *column_name;
 } scores;
 
-// One row (or column) of scores: count elements, `step` apart from `at` on.
+// One row (or column) of scores: count elements from `at`, `step` apart.
 typedef struct line {
     int64_t at, step, count;
     int32_t name;
     const int32_t *names; // of the elements
 } line;
 
-// -log of the share that the right ones have in the softmax; its gradient times factor is added.
+// -log of the softmax probability of the correct elements; adds its gradient times factor.
 static double learn_line(scores *m, const line *l, double factor) {
     double top = -INFINITY, all = 0, right = 0;
     for (int64_t i = 0; i < l->count; i++) top = fmax(top, nn_real(&m->s, l->at + i * l->step));
@@ -52,7 +52,7 @@ static line line_of(const scores *m, bool column, int64_t i) {
     return (line){i * columns, 1, columns, m->row_name[i], m->column_name};
 }
 
-// The mean over all rows, or columns, that have a right one, times factor.
+// The mean over all rows, or columns, that have a correct element, times factor.
 static double learn_side(scores *m, bool column, double factor) {
     int64_t lines = m->s.dim[column ? 1 : 0], counted = 0;
     double sum = 0;
@@ -67,7 +67,7 @@ static double learn_side(scores *m, bool column, double factor) {
     return counted ? factor / (double)counted * sum : 0;
 }
 
-// The scale's logarithm gets the sum of gradients times scores.
+// The scale's logarithm receives the sum of gradients times scores.
 static void learn_scale(nn_param *scale, const tn_tensor *score, const tn_tensor *grad) {
     double sum = 0;
     for (int64_t i = 0; i < tn_count(score); i++) sum += nn_real(score, i) * nn_real(grad, i);
@@ -95,7 +95,7 @@ static tn_status learn_batch(nn_ctx *cx, const tr_clip_pairs *p, nn_param *scale
     return TN_OK;
 }
 
-// Pictures against the bank; adds to the gradient of pictures.
+// Pictures against the bank; adds to the pictures' gradient.
 static tn_status learn_bank(nn_ctx *cx, const tr_clip_pairs *p, nn_param *scale, double factor,
                             tn_tensor *dpictures, double loss[TR_CLIP_TERMS]) {
     int64_t n = p->pictures.dim[0], rows = p->bank.dim[0], counted = 0;

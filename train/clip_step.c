@@ -66,7 +66,7 @@ tn_status tr_clip_learn(tr_clip *task, const tr_clip_batch *batch, double share,
     double sum = 0;
     for (int i = 0; i < TR_CLIP_TERMS; i++) sum += measure->loss[i];
     if (isfinite(sum)) return nn_tape_backward(&cx);
-    find_suspect(task, batch, &pairs); // the run stops and tells: gradients of this are of no use
+    find_suspect(task, batch, &pairs); // the run stops and reports: these gradients are useless
     return TN_OK;
 }
 
@@ -81,7 +81,7 @@ tn_status tr_clip_keep(tn_arena *arena, uint64_t seed, int64_t first, int64_t n,
     for (int64_t i = 0; i < n; i++) {
         tn_rng rng = tr_rng(seed, TR_STREAM_PATCHES, first + i);
         for (int64_t k = 0; k < cells; k++) cell[k] = (int32_t)k;
-        for (int64_t k = 0; k < kept; k++) { // the beginning of a random order
+        for (int64_t k = 0; k < kept; k++) { // the first elements of a random permutation
             int64_t other = k + tn_rng_below(&rng, cells - k);
             *to++ = cell[other];
             cell[other] = cell[k];

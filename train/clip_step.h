@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// The training step of a CLIP: both towers forward, the loss, and back.
+// CLIP's training step: both towers forward, the loss, and backward.
 #pragma once
 
 #include "models/clip/clip_train.h"
 #include "train/clip_loss.h"
 #include "train/losses.h"
 
-// One batch. Texts are those of the batch, each once or more often.
+// One batch. Texts are the batch's; each may occur several times.
 typedef struct tr_clip_batch {
     tn_tensor pixels;        // float32 [N,S,S,3] in 0..1; is normalised in place
-    tn_tensor keep;          // int32 [N,K] (md_vit_fwd); data NULL: all patches
+    tn_tensor keep;          // int32 [N,K] (md_vit_fwd); NULL data: all patches
     tn_tensor picture_names; // int32 [N]
     tn_tensor ids, place;    // int32 [M,L], [M]
     tn_tensor text_names;    // int32 [M]
@@ -19,21 +19,21 @@ typedef struct tr_clip {
     const md_clip *model; // made with params
     kn_ctx *kn;
     nn_tape *tape;
-    tn_arena *step;   // the batch lies in it, before what a step makes
-    tn_tensor bank;   // [T,D] unit rows; data NULL: none
-    char suspect[64]; // what was first seen not to be finite; "" for nothing
+    tn_arena *step;   // holds the batch, then the step's results
+    tn_tensor bank;   // [T,D] unit rows; NULL data: none
+    char suspect[64]; // where a non-finite value was first found; "": nowhere
 } tr_clip;
 
-// Losses of the batch, times share * N (share: 1 / pictures of the whole update), are added to
+// Adds the batch's losses, times share * N (share: 1 / pictures of the whole update), to
 // measure->loss in the order of tr_clip_term, and their gradients to the parameters. TN_ENOMEM.
 tn_status tr_clip_learn(tr_clip *task, const tr_clip_batch *batch, double share,
                         tr_measure *measure, tn_error *err);
 
-// K of `cells` patches for each of n pictures, each choice equally likely: int32 [n,K] from arena.
-// Picture i's depends on (seed, first + i) alone. TN_ENOMEM.
+// Draws K of `cells` patches for each of n pictures, uniformly: int32 [n,K] from arena. Picture i's
+// choice depends on (seed, first + i) only. TN_ENOMEM.
 tn_status tr_clip_keep(tn_arena *arena, uint64_t seed, int64_t first, int64_t n, int64_t cells,
                        int64_t kept, tn_tensor *keep, tn_error *err);
-// Pixels in 0..1 become what the towers are given, in place.
+// Normalises pixels in 0..1 as the towers expect, in place.
 void tr_clip_normalise(const tr_clip *task, const tn_tensor *x);
-// The scale is not let grow over 100.
+// Limits the scale to 100.
 void tr_clip_limit_scale(const tr_clip *task);

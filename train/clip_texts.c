@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#define FIRST_SHARE 0.4 // of texts in the first template
+#define FIRST_SHARE 0.4 // share of texts that use the first template
 
 static tn_status add(tr_clip_texts *t, const md_bpe *bpe, int64_t row, const char *text,
                      md_tokens *tokens, tn_error *err) {
@@ -37,7 +37,7 @@ tn_status tr_clip_texts_make(const md_bpe *bpe, const char *const *name, int64_t
                              const char *const *template_text, int64_t templates,
                              const char *const *empty, int64_t empties, int64_t context,
                              tr_clip_texts *t, tn_error *err) {
-    TN_CHECK(names >= 1 && templates >= 1 && empties >= 1 && context >= 2, "texts of nothing");
+    TN_CHECK(names >= 1 && templates >= 1 && empties >= 1 && context >= 2, "no texts");
     *t = (tr_clip_texts){names, templates, empties, context, NULL, NULL};
     size_t rows = (size_t)(names * templates + empties);
     md_tokens tokens = {0};
@@ -57,7 +57,7 @@ void tr_clip_texts_free(tr_clip_texts *t) {
     *t = (tr_clip_texts){0};
 }
 
-// Which text a picture is given.
+// Chooses the text of a picture.
 static int64_t choose(const tr_clip_texts *t, uint64_t seed, int64_t position, int32_t name) {
     tn_rng rng = tr_rng(seed, TR_STREAM_TEXTS, position);
     if (name < 0) return t->templates * t->names + tn_rng_below(&rng, t->empties);
@@ -87,7 +87,7 @@ tn_status tr_clip_texts_draw(const tr_clip_texts *t, tn_arena *arena, uint64_t s
     for (int64_t i = 0; i < rows; i++) {
         int64_t text = tn_i32(&chosen)[i], inside = text / t->names;
         memcpy(tn_i32(&batch->ids) + i * longest, t->ids + text * t->context,
-               (size_t)longest * sizeof(int32_t)); // behind the end: zeros
+               (size_t)longest * sizeof(int32_t)); // zeros after the end
         tn_i32(&batch->place)[i] = t->length[text] - 1;
         tn_i32(&batch->text_names)[i] =
             (int32_t)(inside < t->templates ? text % t->names : t->names);

@@ -43,8 +43,8 @@ const char *tr_counts_text(const int64_t counts[TR_COUNTS], char *text, size_t b
 
 // ---- one object -------------------------------------------------------------------------------
 
-static double clamp(double x, double most) {
-    return x < 0 ? 0 : x > most ? most : x;
+static double clamp(double x, double max) {
+    return x < 0 ? 0 : x > max ? max : x;
 }
 
 bool tr_object_box(const io_coco_object *object, int64_t w, int64_t h, double box[4]) {
@@ -80,19 +80,19 @@ tr_count tr_object_mask_state(const io_coco_object *object, int64_t w, int64_t h
     return status != TN_OK ? TR_BAD_MASK : empty ? TR_NO_MASK : TR_OBJECTS_USED;
 }
 
-// ---- all of them ------------------------------------------------------------------------------
+// ---- all objects -------------------------------------------------------------------------------
 
 typedef struct sorter {
     tr_dataset *data;
     const tr_dataset_options *options;
-    int32_t *label;   // [categories] -1: not trained on
-    int32_t *picture; // [objects] index of the picture, or -1 for what is left out
+    int32_t *label;   // [categories] -1: not trained
+    int32_t *picture; // [objects] index of the picture, or -1 if dropped
     size_t *seen;     // [images] annotations
     size_t *used;     // [images]
     tn_arena scratch;
 } sorter;
 
-// Why an object is left out; TR_OBJECTS_USED when it is not.
+// Why an object is dropped; TR_OBJECTS_USED if it is not.
 static tr_count judge(sorter *s, const io_coco_object *o, int64_t image) {
     const io_coco *coco = s->data->coco;
     if (image < 0) return TR_UNKNOWN_PICTURE;
@@ -103,7 +103,7 @@ static tr_count judge(sorter *s, const io_coco_object *o, int64_t image) {
     if (!o->has_box) return TR_NO_BOX;
     for (int i = 0; i < 4; i++)
         if (!isfinite(o->box[i])) return TR_NO_BOX;
-    // Without a size in the file it is judged again when the picture is there.
+    // Without a size in the file the object is checked again when the picture is read.
     int64_t w = coco->images[image].w, h = coco->images[image].h;
     bool known = w > 0 && h > 0;
     double box[4];
@@ -134,7 +134,7 @@ static tr_count judge_picture(const sorter *s, size_t i) {
     return s->seen[i] ? TR_PICTURES_UNUSABLE : TR_PICTURES_EMPTY;
 }
 
-// Objects picture by picture, those of one picture in the file's order.
+// Groups objects by picture, keeping the file's order within each.
 static tn_status sort_objects(sorter *s, tn_error *err) {
     tr_dataset *d = s->data;
     const io_coco *coco = d->coco;
@@ -245,6 +245,7 @@ char *tr_dataset_path(const tr_dataset *data, size_t picture) {
     size_t bytes = strlen(data->folder) + strlen(image->file) + 2;
     tn_error none;
     char *path = tn_alloc(bytes);
-    if (path) io_coco_image_path(image, data->folder, path, bytes, &none); // bytes are enough
+    if (path)
+        io_coco_image_path(image, data->folder, path, bytes, &none); // bytes are always enough
     return path;
 }

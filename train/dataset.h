@@ -1,28 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
-// COCO annotations as a list of pictures with the objects to learn from. What cannot be learned
-// from is left out as torchvision's and detectron2's loaders leave it out, and counted.
+// COCO annotations as a list of pictures with the objects to train on. Unusable objects are dropped
+// as in torchvision's and detectron2's loaders, and counted.
 #pragma once
 
 #include "io/coco/coco.h"
 
-// What was there and what became of it. Pictures: used, or one of those after it; objects likewise
-// (the first reason that holds, in this order).
+// Counts. Each picture is used or has one of the reasons listed after; objects likewise (the first
+// reason that holds, in this order).
 typedef enum tr_count {
     TR_PICTURES,
     TR_PICTURES_USED,
     TR_PICTURES_EMPTY,    // without any annotation
-    TR_PICTURES_UNUSABLE, // all of its annotations were left out
+    TR_PICTURES_UNUSABLE, // all of its annotations were dropped
     TR_PICTURES_UNNAMED,  // without "file_name"
     TR_OBJECTS,
     TR_OBJECTS_USED,
-    TR_UNKNOWN_PICTURE,  // an image_id that no picture has
+    TR_UNKNOWN_PICTURE,  // the image_id is not in the file
     TR_CROWDS,           // "iscrowd"
-    TR_UNKNOWN_CATEGORY, // a category_id that no category has
-    TR_OTHER_NAMES,      // a category that is not trained on
-    TR_NO_BOX,           // no "bbox", or one that is not finite
-    TR_NO_AREA,          // a box of no width or no height inside of the picture
-    TR_NO_MASK,          // no segmentation, or only polygons of less than three points
-    TR_BAD_MASK,         // run lengths that are not of this picture; points far outside of it
+    TR_UNKNOWN_CATEGORY, // the category_id is not in the file
+    TR_OTHER_NAMES,      // a category that is not trained
+    TR_NO_BOX,           // no "bbox", or a non-finite one
+    TR_NO_AREA,          // a box without width or height inside the picture
+    TR_NO_MASK,          // no segmentation, or only polygons of fewer than three points
+    TR_BAD_MASK,         // run lengths for another size; points far outside the picture
     TR_COUNTS
 } tr_count;
 const char *tr_count_name(tr_count which); // "pictures", "pictures_used", …: keys of the log
@@ -40,11 +40,11 @@ typedef struct tr_picture {
 
 typedef struct tr_dataset {
     io_coco *coco;
-    char *folder; // of the pictures
+    char *folder; // folder of the pictures
     tr_picture *pictures;
     tr_object *objects;
     size_t count, object_count;
-    const char **names; // [name_count] what is trained on, in the file's order
+    const char **names; // [name_count] trained categories, in the file's order
     size_t name_count;
     int64_t counts[TR_COUNTS];
 } tr_dataset;
@@ -52,26 +52,26 @@ typedef struct tr_dataset {
 typedef struct tr_dataset_options {
     const char *annotations; // instance annotations, COCO JSON
     const char *pictures;    // the folder that "file_name" is relative to
-    const char *base; // NULL: all names; "coco-ovd": its 48; else a file of names, one a line
-    bool boxes_only;  // segmentations are not read, and not needed
-    bool keep_empty;  // keep pictures without usable objects: nothing but background
+    const char *base; // NULL: all names; "coco-ovd": its 48; else a file of names, one per line
+    bool boxes_only;  // segmentations are not read and not required
+    bool keep_empty;  // keep pictures without usable objects, as background
 } tr_dataset_options;
 
-// TN_EIO, TN_EFORMAT (also when nothing is left to learn from: the text has the counts that say
-// why), TN_ENOMEM. Pictures are not opened here.
+// TN_EIO, TN_EFORMAT (also if no object is left; the text gives the counts), TN_ENOMEM. Does not
+// open pictures.
 tn_status tr_dataset_open(const tr_dataset_options *options, tr_dataset **out, tn_error *err);
-void tr_dataset_close(tr_dataset *data); // NULL is fine
+void tr_dataset_close(tr_dataset *data); // NULL is allowed
 
-// "FOLDER/file_name", or "file_name" alone where it is an absolute path; from tn_alloc; NULL when
-// memory is out.
+// "FOLDER/file_name", or "file_name" if that is an absolute path; from tn_alloc; NULL if out of
+// memory.
 char *tr_dataset_path(const tr_dataset *data, size_t picture);
-// "pictures 5, pictures_used 3, …" without what is 0; returns text.
+// "pictures 5, pictures_used 3, …" without zero counts; returns text.
 const char *tr_counts_text(const int64_t counts[TR_COUNTS], char *text, size_t bytes);
 
-// The box of an object inside a picture of w x h pixels as x1 y1 x2 y2; false when nothing is left.
+// The box of an object, clipped to a picture of w x h pixels, as x1 y1 x2 y2; false if it is empty.
 bool tr_object_box(const io_coco_object *object, int64_t w, int64_t h, double box[4]);
-// Polygons of three points and more; points of other polygons do not count.
+// Polygons of at least three points; other polygons are ignored.
 bool tr_polygon_usable(const io_coco_polygon *polygon);
-// TR_OBJECTS_USED, TR_NO_MASK or TR_BAD_MASK. Uses scratch, and gives it back.
+// TR_OBJECTS_USED, TR_NO_MASK or TR_BAD_MASK. Uses scratch and frees it.
 tr_count tr_object_mask_state(const io_coco_object *object, int64_t w, int64_t h,
                               tn_arena *scratch);

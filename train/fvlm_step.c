@@ -13,7 +13,7 @@ typedef struct pass {
     tr_fvlm *task;
     const tr_batch *batch;
     int64_t n;         // pictures
-    nn_ctx frozen, cx; // the same memory, without and with the tape
+    nn_ctx frozen, cx; // the same arena, without and with the tape
     md_fvlm_features features;
     tn_tensor level[MD_FVLM_LEVELS], logits[MD_FVLM_LEVELS], deltas[MD_FVLM_LEVELS];
     tn_tensor box_deltas, embedding, cosines, masks;
@@ -22,7 +22,7 @@ typedef struct pass {
     tr_measure *measure;
 } pass;
 
-// ---- what is not finite ------------------------------------------------------------------------
+// ---- non-finite values -------------------------------------------------------------------------
 
 static bool is_finite(const tn_tensor *t) {
     int64_t count = t->data ? tn_count(t) : 0;
@@ -44,7 +44,7 @@ static bool suspect(pass *p, const tn_tensor *t, int count, const char *name) {
     return false;
 }
 
-// In the order in which one follows from the other, so that the first is the culprit.
+// In order of computation, so that the first one found is the cause.
 static void find_suspect(pass *p) {
     bool found = suspect(p, &p->batch->x, 1, "the pictures") ||
                  suspect(p, p->features.map, MD_FVLM_MAPS, "the frozen features, map") ||
@@ -89,7 +89,7 @@ static tn_status look(pass *p) {
     return md_fvlm_rpn(&p->cx, model, p->level, p->logits, p->deltas);
 }
 
-// Random numbers of a picture: the same whatever batch it is in.
+// Random numbers of a picture: independent of its batch.
 static tn_rng numbers(const pass *p, int64_t i, tr_stream stream) {
     return tr_rng(p->task->seed, stream, p->batch->samples[i].position);
 }
@@ -133,9 +133,10 @@ static tn_status learn_proposals(pass *p) {
     return TN_OK;
 }
 
-#define MOVED 128 // of the best proposals
+#define REFINED_PROPOSALS 128 // number of best proposals
 
-// Of picture i. Nothing is taken back to the picture as it was read, so its own size is left out.
+// Frame of picture i. Results are not mapped back to the original picture, so its own size is not
+// needed.
 static md_frame frame_of(const pass *p, int64_t i) {
     const tr_frame *frame = &p->batch->samples[i].frame;
     int64_t side = md_fvlm_settings(p->task->model)->picture_size;
@@ -145,17 +146,17 @@ static md_frame frame_of(const pass *p, int64_t i) {
                       .pad_width = side};
 }
 
-// With more rounds than one, boxes that the head has moved are its regions too.
-static tn_status with_moved(pass *p, int64_t i, tn_tensor *boxes) {
+// With several refinement rounds, boxes refined by the head are regions too.
+static tn_status add_refined_boxes(pass *p, int64_t i, tn_tensor *boxes) {
     md_frame frame = frame_of(p, i);
-    int64_t count = boxes->dim[0], moved = count < MOVED ? count : MOVED;
+    int64_t count = boxes->dim[0], refined = count < REFINED_PROPOSALS ? count : REFINED_PROPOSALS;
     tn_tensor all, image;
     if (md_fvlm_settings(p->task->model)->box_rounds < 2 || !count) return TN_OK;
-    TN_TRY(tn_new(p->cx.step, &all, TN_F32, TN_DIMS(count + moved, 4), p->cx.err));
-    TN_TRY(tn_new(p->cx.step, &image, TN_I32, TN_DIMS(moved), p->cx.err));
+    TN_TRY(tn_new(p->cx.step, &all, TN_F32, TN_DIMS(count + refined, 4), p->cx.err));
+    TN_TRY(tn_new(p->cx.step, &image, TN_I32, TN_DIMS(refined), p->cx.err));
     memcpy(all.data, boxes->data, tn_bytes(boxes));
-    for (int64_t r = 0; r < moved; r++) tn_i32(&image)[r] = (int32_t)i;
-    tn_tensor from = tn_slice(boxes, 0, moved), to = tn_slice(&all, count, moved);
+    for (int64_t r = 0; r < refined; r++) tn_i32(&image)[r] = (int32_t)i;
+    tn_tensor from = tn_slice(boxes, 0, refined), to = tn_slice(&all, count, refined);
     TN_TRY(md_fvlm_refine_boxes(&p->frozen, p->task->model, p->level, &from, &image, &frame, &to,
                                 NULL));
     *boxes = all;
@@ -171,7 +172,7 @@ static tn_status choose_regions(pass *p) {
         tn_rng rng = numbers(p, i, TR_STREAM_REGIONS);
         TN_TRY(md_fvlm_propose(&p->frozen, p->task->model, p->logits, p->deltas, i,
                                &p->task->limits, &frame, &boxes, &scores));
-        TN_TRY(with_moved(p, i, &boxes));
+        TN_TRY(add_refined_boxes(p, i, &boxes));
         TN_TRY(md_roi_targets_make(kn_pool(p->task->kn), p->cx.step, &p->task->regions, &boxes,
                                    truth, (int32_t)p->task->names, &rng, NULL, p->task->text.dtype,
                                    to, p->cx.err));
@@ -184,7 +185,7 @@ static tn_status choose_regions(pass *p) {
 
 // ---- regions -----------------------------------------------------------------------------------
 
-// All pictures' boxes in one list: rois of regions, or of masks.
+// Joins all pictures' boxes into one list: rois of regions, or of masks.
 static tn_status join(pass *p, bool masks, tn_tensor *boxes, tn_tensor *image) {
     int64_t count = 0;
     for (int64_t i = 0; i < p->n; i++) {
@@ -269,7 +270,7 @@ static tn_status learn(pass *p, bool given, bool looked_at) {
     p->measure->pictures += p->n;
     if (are_finite(p->measure))
         return looked_at ? nn_tape_backward(&p->cx) : nn_tape_backward_in_place(&p->cx);
-    find_suspect(p); // the run stops and tells: gradients of this are of no use
+    find_suspect(p); // the run stops and reports: these gradients are useless
     return TN_OK;
 }
 
@@ -295,9 +296,9 @@ static tn_status learn_part(tr_fvlm *task, const tr_batch *batch, const tr_choic
     return TN_OK;
 }
 
-// Only a batch norm looks over pictures. Without one each goes through by itself, in the memory of
-// one, and its maps stay in the processor's caches.
-static int64_t together(const tr_fvlm *task, const tr_batch *batch, bool whole) {
+// Only batch norm needs several pictures at once. Otherwise each is processed alone: this takes the
+// memory of one, and its maps stay in the processor's caches.
+static int64_t group_size(const tr_fvlm *task, const tr_batch *batch, bool whole) {
     bool apart = md_fvlm_settings(task->model)->pyramid_norm != MD_NORM_BATCH && !whole;
     return apart ? 1 : batch->count;
 }
@@ -305,7 +306,7 @@ static int64_t together(const tr_fvlm *task, const tr_batch *batch, bool whole) 
 tn_status tr_fvlm_learn(tr_fvlm *task, const tr_batch *batch, const tr_choices *given, double share,
                         tr_measure *measure, tr_fvlm_seen *seen, tn_error *err) {
     TN_CHECK(batch->count <= TR_BATCH, "%lld pictures in a batch", (long long)batch->count);
-    int64_t count = together(task, batch, given || seen);
+    int64_t count = group_size(task, batch, given || seen);
     task->suspect[0] = 0;
     for (int64_t first = 0; first < batch->count && are_finite(measure); first += count) {
         tr_batch part = *batch;

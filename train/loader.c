@@ -9,8 +9,8 @@
 #include <string.h>
 #include <time.h>
 
-// A place for a sample that is being made, waits to be handed out, or is in the batch. Places are
-// taken in the order of positions, so the one that is waited for always has one.
+// A slot for a sample that is being made, is ready, or is in the batch. Slots are taken in the
+// order of positions, so the next position to return always has one.
 typedef enum slot_state { SLOT_FREE, SLOT_BUSY, SLOT_READY, SLOT_HELD } slot_state;
 
 typedef struct slot {
@@ -24,7 +24,7 @@ typedef struct slot {
     tn_error err;
 } slot;
 
-// What a thread needs of its own.
+// The state of one thread.
 typedef struct reader {
     tr_loader *loader;
     kn_ctx *kn;
@@ -37,23 +37,23 @@ struct tr_loader {
     tr_loader_options options;
     float value[256][3]; // normalised
     tr_order order;      // under lock
-    int64_t taken, next; // positions: given to readers, to be handed out; taken under lock
+    int64_t taken, next; // positions: given to readers, next to return; taken under lock
     slot *slots;
     int slot_count;
-    reader *readers; // workers of them, or one for the caller
+    reader *readers; // one per worker, or one for the caller
     int reader_count;
     tr_sample *samples;
     tn_arena batch; // x
-    bool *named;    // [pictures] files that were reported
+    bool *reported; // [pictures] files already reported
     tr_loader_counts tally;
-    int64_t in_vain; // unreadable samples in a row
-    bool quit;       // under lock
-    bool synced;     // lock and changed are there
+    int64_t failed_in_a_row; // consecutive unreadable samples
+    bool quit;               // under lock
+    bool synced;             // lock and changed are initialised
     pthread_mutex_t lock;
     pthread_cond_t changed;
 };
 
-// Under lock: a free place for the next position, or NULL.
+// Under lock: a free slot for the next position, or NULL.
 static slot *take(tr_loader *l) {
     for (int i = 0; i < l->slot_count; i++) {
         slot *s = &l->slots[i];
@@ -113,7 +113,7 @@ static slot *find(tr_loader *l, int64_t position) {
     return NULL;
 }
 
-// The slot of the next position, made. NULL: cancelled.
+// The finished slot of the next position. NULL: cancelled.
 static slot *await(tr_loader *l) {
     if (!l->options.workers) {
         slot *mine = cancelled(l) ? NULL : take(l);
@@ -134,10 +134,10 @@ static void set_state(tr_loader *l, slot *s, slot_state state) {
     pthread_mutex_unlock(&l->lock);
 }
 
-// Counts a file that cannot be used, and says so once.
+// Counts an unusable file and reports it once.
 static void report(tr_loader *l, const slot *s) {
-    if (l->named[s->picture]) return;
-    l->named[s->picture] = true;
+    if (l->reported[s->picture]) return;
+    l->reported[s->picture] = true;
     l->tally.missing += s->status == TN_EIO;
     l->tally.other_size += s->status == TN_EINVAL;
     l->tally.broken += s->status == TN_EFORMAT || s->status == TN_EUNSUPPORTED;
@@ -146,7 +146,7 @@ static void report(tr_loader *l, const slot *s) {
     tn_free(path);
 }
 
-// The next sample that could be read.
+// The next readable sample.
 static tn_status next_sample(tr_loader *l, slot **out, tn_error *err) {
     for (;;) {
         slot *s = await(l);
@@ -155,13 +155,13 @@ static tn_status next_sample(tr_loader *l, slot **out, tn_error *err) {
         tn_status status = s->status;
         if (status == TN_OK) {
             set_state(l, s, SLOT_HELD);
-            l->in_vain = 0;
+            l->failed_in_a_row = 0;
             *out = s;
             return TN_OK;
         }
         if (status != TN_ENOMEM) report(l, s);
-        // So many in a row hold a whole epoch, wherever they begin.
-        bool all = ++l->in_vain >= 2 * l->order.count - 1;
+        // This many in a row include a whole epoch, wherever they begin.
+        bool all = ++l->failed_in_a_row >= 2 * l->order.count - 1;
         if (status == TN_ENOMEM)
             tn_fail(err, status, "%s", s->err.text);
         else if (all)
@@ -215,7 +215,7 @@ tr_loader_counts tr_loader_tally(const tr_loader *loader) {
     return loader->tally;
 }
 
-// ---- making and ending ------------------------------------------------------------------------
+// ---- opening and closing -----------------------------------------------------------------------
 
 static tn_status check(const tr_loader_options *o, tn_error *err) {
     TN_TRY(tr_augment_check(&o->augment, err));
@@ -236,7 +236,7 @@ static tn_status check(const tr_loader_options *o, tn_error *err) {
     return TN_OK;
 }
 
-// A byte has 256 values, so they are looked up; the steps are those of kn_normalize_u8_fwd.
+// A byte has 256 values, so they are looked up; computed as in kn_normalize_u8_fwd.
 static void fill_values(tr_loader *l) {
     for (int i = 0; i < 256; i++)
         for (int c = 0; c < 3; c++)
@@ -251,21 +251,21 @@ static tn_status open_sync(tr_loader *l, tn_error *err) {
     l->synced = locked && pthread_cond_init(&l->changed, &attributes) == 0;
     if (locked && !l->synced) pthread_mutex_destroy(&l->lock);
     pthread_condattr_destroy(&attributes);
-    return l->synced ? TN_OK : tn_fail(err, TN_ENOMEM, "no room for a lock");
+    return l->synced ? TN_OK : tn_fail(err, TN_ENOMEM, "cannot create a lock");
 }
 
 static tn_status open_parts(tr_loader *l, tn_error *err) {
     const tr_loader_options *o = &l->options;
     TN_TRY(open_sync(l, err));
     TN_TRY(tr_order_init(&l->order, o->seed, (int64_t)o->data->count, err));
-    // A batch that is in use, one that is ready, and what the workers are at.
+    // The batch in use, one that is ready, and one sample per worker.
     int slots = (int)o->batch + (o->workers ? (int)o->batch + o->workers : 0);
     int readers = o->workers ? o->workers : 1;
     l->slots = tn_alloc_zero((size_t)slots, sizeof *l->slots);
     l->readers = tn_alloc_zero((size_t)readers, sizeof *l->readers);
     l->samples = tn_alloc_zero((size_t)o->batch, sizeof *l->samples);
-    l->named = tn_alloc_zero(o->data->count, sizeof *l->named);
-    if (!l->slots || !l->readers || !l->samples || !l->named)
+    l->reported = tn_alloc_zero(o->data->count, sizeof *l->reported);
+    if (!l->slots || !l->readers || !l->samples || !l->reported)
         return tn_fail(err, TN_ENOMEM, "out of memory for batches of %lld", (long long)o->batch);
     TN_TRY(tn_arena_init_large(&l->batch, err));
     for (; l->slot_count < slots; l->slot_count++)
@@ -284,7 +284,7 @@ static tn_status open_parts(tr_loader *l, tn_error *err) {
     return TN_OK;
 }
 
-// Signals are the main thread's: a worker that took Ctrl-C would leave it asleep.
+// Workers block signals: a worker that received Ctrl-C would leave the main thread asleep.
 static tn_status start_workers(tr_loader *l, tn_error *err) {
     sigset_t all, before;
     sigfillset(&all);
@@ -295,7 +295,7 @@ static tn_status start_workers(tr_loader *l, tn_error *err) {
         good = r->started = pthread_create(&r->thread, NULL, work, r) == 0;
     }
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return good ? TN_OK : tn_fail(err, TN_ENOMEM, "no room for %d workers", l->options.workers);
+    return good ? TN_OK : tn_fail(err, TN_ENOMEM, "cannot start %d workers", l->options.workers);
 }
 
 tn_status tr_loader_open(const tr_loader_options *options, tr_loader **out, tn_error *err) {
@@ -331,7 +331,7 @@ void tr_loader_close(tr_loader *l) {
     for (int i = 0; i < l->slot_count; i++) tn_arena_deinit(&l->slots[i].arena);
     tn_arena_deinit(&l->batch);
     tr_order_deinit(&l->order);
-    tn_free(l->slots), tn_free(l->readers), tn_free(l->samples), tn_free(l->named);
+    tn_free(l->slots), tn_free(l->readers), tn_free(l->samples), tn_free(l->reported);
     if (l->synced) pthread_cond_destroy(&l->changed), pthread_mutex_destroy(&l->lock);
     tn_free(l);
 }

@@ -10,20 +10,20 @@
 #include <string.h>
 #include <unistd.h>
 
-#define NAME 80 // bytes of one name, with its end
+#define NAME 80 // bytes of one name, including its zero
 #define MAX_LOG_BYTES (1u << 30)
 
 typedef struct curve {
     char name[NAME];
     double *step, *value;
-    size_t count, room;
+    size_t count, capacity;
 } curve;
 
 struct tr_log {
     char *path;
     FILE *file;
     curve *curves;
-    size_t curve_count, curve_room;
+    size_t curve_count, curve_capacity;
 };
 
 // ---- curves ------------------------------------------------------------------------------------
@@ -39,24 +39,25 @@ static tn_status no_memory(const tr_log *log, tn_error *err) {
 }
 
 static tn_status grow(curve *c) {
-    size_t room = c->room ? 2 * c->room : 256, bytes = c->room * sizeof(double);
-    double *step = tn_realloc(c->step, bytes, room * sizeof(double));
+    size_t capacity = c->capacity ? 2 * c->capacity : 256, bytes = c->capacity * sizeof(double);
+    double *step = tn_realloc(c->step, bytes, capacity * sizeof(double));
     if (!step) return TN_ENOMEM;
     c->step = step;
-    double *value = tn_realloc(c->value, bytes, room * sizeof(double));
+    double *value = tn_realloc(c->value, bytes, capacity * sizeof(double));
     if (!value) return TN_ENOMEM;
     c->value = value;
-    c->room = room;
+    c->capacity = capacity;
     return TN_OK;
 }
 
 // NULL: out of memory.
 static curve *add_curve(tr_log *log, const char *name) {
-    if (log->curve_count == log->curve_room) {
-        size_t room = log->curve_room ? 2 * log->curve_room : 64, size = sizeof *log->curves;
-        curve *more = tn_realloc(log->curves, log->curve_room * size, room * size);
+    if (log->curve_count == log->curve_capacity) {
+        size_t capacity = log->curve_capacity ? 2 * log->curve_capacity : 64,
+               size = sizeof *log->curves;
+        curve *more = tn_realloc(log->curves, log->curve_capacity * size, capacity * size);
         if (!more) return NULL;
-        log->curves = more, log->curve_room = room;
+        log->curves = more, log->curve_capacity = capacity;
     }
     curve *c = &log->curves[log->curve_count++];
     *c = (curve){0};
@@ -64,12 +65,12 @@ static curve *add_curve(tr_log *log, const char *name) {
     return c;
 }
 
-// A longer name is in the file all the same, without a curve.
+// A longer name is written to the file, but has no curve.
 static tn_status keep(tr_log *log, const char *name, int64_t step, double value, tn_error *err) {
     if (strlen(name) >= NAME) return TN_OK;
     curve *c = find(log, name);
     if (!c) c = add_curve(log, name);
-    if (!c || (c->count == c->room && grow(c) != TN_OK)) return no_memory(log, err);
+    if (!c || (c->count == c->capacity && grow(c) != TN_OK)) return no_memory(log, err);
     c->step[c->count] = (double)step;
     c->value[c->count++] = value;
     return TN_OK;
@@ -85,9 +86,9 @@ int64_t tr_log_last_step(const tr_log *log, const char *name) {
     return c && c->count ? (int64_t)c->step[c->count - 1] : -1;
 }
 
-// ---- reading what is there ---------------------------------------------------------------------
+// ---- reading an existing log -------------------------------------------------------------------
 
-// Numbers of one line become points; *later is set when it is of a step that is to come.
+// Adds the numbers of one line to the curves; sets *later if its step is after `step`.
 static tn_status take_line(tr_log *log, const char *line, size_t length, int64_t step, bool *later,
                            tn_error *err) {
     io_json document, member;
@@ -106,13 +107,13 @@ static tn_status take_line(tr_log *log, const char *line, size_t length, int64_t
     return status;
 }
 
-// Everything up to the given step: *keep_bytes of the text stay.
+// Reads lines up to the given step: *keep_bytes of the text are kept.
 static tn_status take_lines(tr_log *log, const char *text, size_t count, int64_t step,
                             size_t *keep_bytes, tn_error *err) {
     size_t from = 0;
     for (long number = 1; from < count; number++) {
         const char *end = memchr(text + from, '\n', count - from);
-        if (!end) break; // cut off while it was written
+        if (!end) break; // incomplete last line
         size_t length = (size_t)(end - text) - from;
         bool later = false;
         tn_status status = take_line(log, text + from, length, step, &later, err);

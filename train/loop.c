@@ -17,8 +17,8 @@ typedef struct runner {
     tr_state state;
     int64_t saved; // step of the newest checkpoint; -1: none yet
     tr_log *log;
-    tr_value *values; // room for a line of the log
-    double start;     // of this process's part of the run
+    tr_value *values; // buffer for a line of the log
+    double start;     // of this process
     int64_t start_step;
     tn_error *err;
 } runner;
@@ -53,7 +53,7 @@ static const char *in_folder(const runner *r, const char *name, char out[PATH_MA
     return out;
 }
 
-// ---- what is not a number ----------------------------------------------------------------------
+// ---- non-finite values -------------------------------------------------------------------------
 
 static tn_status not_a_number(runner *r, int64_t step, const char *what) {
     char path[PATH_MAX], good[PATH_MAX + 64];
@@ -93,13 +93,13 @@ static tn_status begin(runner *r) {
         TN_TRY(tr_log_add(r->log, 0, r->loop->facts, r->loop->fact_count, r->err));
     if (!broken.text[0]) return TN_OK;
     char text[1200];
-    snprintf(text, sizeof text, "%s; going on from the checkpoint before it, of step %lld",
+    snprintf(text, sizeof text, "%s; resuming from the previous checkpoint, of step %lld",
              broken.text, (long long)r->state.step);
     return note(r, "checkpoint", text);
 }
 
-// The model is written with the averaged weights, where there are any; packed weights are in step
-// with the values again when it returns.
+// The model is written with the averaged weights, if any; on return packed weights match the values
+// again.
 static tn_status with_average(runner *r, tn_status (*call)(runner *r)) {
     if (!r->trained.average.data) return call(r);
     tr_trained_swap_average(&r->trained);
@@ -116,10 +116,10 @@ static tn_status keep_model(runner *r) {
 
 static tn_status save(runner *r) {
     if (r->saved == r->state.step) return TN_OK;
-    const char *spoilt = tr_trained_bad_part(&r->trained, r->task->kn);
-    if (spoilt) {
+    const char *bad = tr_trained_bad_part(&r->trained, r->task->kn);
+    if (bad) {
         char text[NN_NAME + 64];
-        snprintf(text, sizeof text, "the checkpoint's '%s'", spoilt);
+        snprintf(text, sizeof text, "the checkpoint's '%s'", bad);
         return not_a_number(r, r->state.step, text);
     }
     TN_TRY(tr_checkpoint_save(r->loop->folder, &r->trained.checkpoint, &r->state, r->err));
@@ -146,7 +146,8 @@ static tn_status tell_left_out(runner *r) {
     return TN_OK;
 }
 
-// Gradients of all parts of the update; false in *whole when it was stopped in between.
+// Accumulates the gradients of all parts of the update; *whole is false if it was stopped in
+// between.
 static tn_status gather(runner *r, int64_t *position, tr_measure *m, bool *whole) {
     const tr_loop *loop = r->loop;
     double share = 1.0 / (double)(loop->batch * loop->accumulate);
@@ -271,14 +272,14 @@ static bool validation_due(const runner *r) {
     return r->watcher->validate && due(r->state.step, r->loop->validate_every, last);
 }
 
-// The log has figures of this step.
+// Whether the log has figures of this step.
 static bool validated(const runner *r) {
     for (size_t i = 0; i < r->loop->figure_count; i++)
         if (tr_log_last_step(r->log, r->loop->figures[i]) == r->state.step) return true;
     return false;
 }
 
-// The checkpoint comes first: what follows can take long, or fail.
+// Saves the checkpoint first: what follows may take long, or fail.
 static tn_status between(runner *r) {
     const tr_loop *loop = r->loop;
     bool last = r->state.step >= loop->schedule.steps, validate = validation_due(r);
@@ -288,12 +289,12 @@ static tn_status between(runner *r) {
     return TN_OK;
 }
 
-// loss, lr, norm and so on, besides the names that the task and its modules have.
+// loss, lr, norm and so on, besides those of the task and its modules
 #define OTHER_VALUES 8
 
 static tn_status new_values(runner *r) {
-    size_t room = OTHER_VALUES + (size_t)(r->task->losses + r->task->tallies);
-    r->values = tn_alloc_zero(room + r->trained.module_count, sizeof *r->values);
+    size_t figures = OTHER_VALUES + (size_t)(r->task->losses + r->task->tallies);
+    r->values = tn_alloc_zero(figures + r->trained.module_count, sizeof *r->values);
     return r->values ? TN_OK : tn_fail(r->err, TN_ENOMEM, "out of memory for a line of the log");
 }
 
@@ -301,19 +302,19 @@ static tn_status stop(runner *r) {
     TN_TRY(save(r));
     TN_TRY(draw(r));
     return tn_fail(r->err, TN_ECANCELLED,
-                   "stopped after step %lld of %lld; saved in %s: --resume goes on",
+                   "stopped after step %lld of %lld; saved in %s: use --resume to continue",
                    (long long)r->state.step, (long long)r->loop->schedule.steps, r->loop->folder);
 }
 
-// A validation that was stopped, or failed, before the run was resumed.
-static tn_status make_up(runner *r) {
+// Repeats a validation that was interrupted, or failed, before the run was resumed.
+static tn_status repeat_validation(runner *r) {
     if (r->saved < 1 || !r->loop->figure_count || !validation_due(r) || validated(r)) return TN_OK;
     TN_TRY(with_average(r, measure));
     return draw(r);
 }
 
 static tn_status loop_from_here(runner *r) {
-    tn_status status = make_up(r);
+    tn_status status = repeat_validation(r);
     while (status == TN_OK && r->state.step < r->loop->schedule.steps) {
         bool whole;
         TN_TRY(update(r, &whole));
@@ -338,7 +339,7 @@ static tn_status go(runner *r) {
 tn_status tr_loop_check_folder(const char *folder, bool resume, tn_error *err) {
     if (resume || !tr_checkpoint_exists(folder)) return TN_OK;
     return tn_fail(err, TN_EINVAL,
-                   "%s: holds a run already: go on with it (--resume), or give another folder",
+                   "%s: already holds a run: use --resume to continue it, or another folder",
                    folder);
 }
 

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// A training run: updates, checkpoints, log and charts, whatever is being trained. What that is,
-// a tr_task knows; who watches it, a tr_watcher.
-//
-// In the run's folder: the two checkpoints, log.jsonl, and what the watcher's `keep` and `chart`
-// write.
+// The training loop: updates, checkpoints, log and charts. It does not know what is trained: a
+// tr_task does. A tr_watcher observes it.
+// The run's folder holds the two checkpoints, log.jsonl, and the files written by the watcher's
+// `keep` and `chart`.
 #pragma once
 
 #include "train/log.h"
@@ -11,79 +10,78 @@
 #include "train/schedule.h"
 #include "train/state.h"
 
-#define TR_VALUES 64 // figures of one validation at most
+#define TR_VALUES 64 // maximum figures per validation
 
 typedef struct tr_task {
     void *self;
     kn_ctx *kn;
     nn_params *params;
     // Adds the gradients of the next `pictures` pictures at *position of the data, each times
-    // share, and moves *position behind them. step, from 0, with the position is what randomness
-    // depends on.
+    // share, and advances *position past them. All randomness depends on step (from 0) and
+    // position.
     tn_status (*gradients)(void *self, int64_t step, int64_t *position, int64_t pictures,
                            double share, tr_measure *measure, tn_error *err);
-    const char *const *loss_name;  // [losses] what the losses in a tr_measure are called
-    int losses;                    // 1 … TR_MAX_LOSSES; their sum is what is learned
-    const char *const *tally_name; // [tallies] likewise what is counted; may be NULL
+    const char *const *loss_name;  // [losses] names of the losses in a tr_measure
+    int losses;                    // 1 … TR_MAX_LOSSES; their sum is minimised
+    const char *const *tally_name; // [tallies] names of the tallies; may be NULL
     int tallies;
-    // All that follows may be NULL.
-    // What went wrong first, in words, after a loss that is not finite; NULL: nothing to say.
+    // The following may be NULL. After a non-finite loss: where the first non-finite value was
+    // found; NULL: unknown.
     const char *(*suspect)(void *self);
-    // A picture that was left out since the last call, in words; NULL: no more. It goes to the log
-    // and to the watcher.
+    // Describes a picture skipped since the last call; NULL: no more. Passed to the log and the
+    // watcher.
     const char *(*left_out)(void *self);
-    // Called after every update, before kernels are given the values: enforces what must always
-    // hold of them.
+    // Called after every update, before weights are packed: enforces constraints on the values.
     void (*constrain)(void *self);
 } tr_task;
 
 typedef struct tr_update {
-    int64_t step, steps; // updates done, of how many
+    int64_t step, steps; // updates done, of total
     tr_measure measure;
     const char *const *loss_name; // [losses] of measure.loss
     int losses;
-    double loss, rate, norm; // weighted sum of losses; learning rate used; of gradients, unclipped
+    double loss, rate, norm; // weighted sum of losses; learning rate; gradient norm before clipping
     double pictures_per_second, seconds_left;
-    int64_t memory; // bytes of the process
+    int64_t memory; // bytes used by the process
 } tr_update;
 
 typedef struct tr_watcher {
     void *user;
-    bool (*stop)(void *user); // asked after every part of an update
+    bool (*stop)(void *user); // called after every part of an update
     void (*see)(void *user, const tr_update *update);
-    void (*note)(void *user, const char *event, const char *text); // for people: warnings
-    // Writes the model as it is now, next to a checkpoint of this step.
+    void (*note)(void *user, const char *event, const char *text); // warnings for the user
+    // Writes the current model; called beside the checkpoint of this step.
     tn_status (*keep)(void *user, int64_t step, tn_error *err);
-    // Measures the model as it is now: fills at most TR_VALUES figures; charts show those whose
-    // names are in `figures`. TN_ECANCELLED stops the run as `stop` does; any other failure is a
-    // note, and training goes on. A run that is resumed at a step whose validation is missing in
-    // the log begins with it, where there are `figures`.
+    // Evaluates the current model: fills at most TR_VALUES figures; charts show those named in
+    // `figures`. TN_ECANCELLED stops the run as `stop` does; any other failure is a note, and
+    // training continues. If `figures` is not empty, a run resumed at a step whose validation is
+    // missing in the log validates first.
     tn_status (*validate)(void *user, int64_t step, tr_value *out, size_t *count, tn_error *err);
-    // Draws losses.png, and figures.png of what validation measured, in the run's folder.
+    // Draws losses.png, and figures.png with the validation's figures, in the run's folder.
     tn_status (*chart)(void *user, const tr_log *log, const tr_chart *chart, tn_error *err);
 } tr_watcher; // each may be NULL
 
 typedef struct tr_loop {
-    const char *folder; // is there
+    const char *folder; // must exist
     tr_schedule schedule;
     tr_optimizer optimizer;
-    int64_t batch, accumulate;                      // pictures of a part, parts of an update
-    int64_t save_every, validate_every, plot_every; // updates; 0: never, but at the end
+    int64_t batch, accumulate;                      // pictures per part, parts per update
+    int64_t save_every, validate_every, plot_every; // in updates; 0: only at the end
     uint64_t seed;
     bool resume;
-    const io_text_pair *settings; // what has to be equal when it goes on
+    const io_text_pair *settings; // must be equal when the run is resumed
     size_t setting_count;
-    const char *const *figures; // to be charted
+    const char *const *figures; // figures to chart
     size_t figure_count;
-    const tr_value *facts; // the first line of a new run's log: what there is to learn from
+    const tr_value *facts; // the first line of a new run's log: the training data
     size_t fact_count;
 } tr_loop;
 
-// TN_EINVAL: the folder holds a run, and `resume` is false.
+// TN_EINVAL: the folder holds a run and `resume` is false.
 tn_status tr_loop_check_folder(const char *folder, bool resume, tn_error *err);
-// Runs to the last step. TN_ECANCELLED: stopped by the watcher, after saving; the text says where.
-// TN_EINVAL: the folder holds a run and resume was not asked for, or one with other settings.
-// TN_EFORMAT: a loss or a gradient is not a number: the text names step, module and the last good
-// checkpoint. Others as the callbacks and files give them.
+// Runs to the last step. TN_ECANCELLED: stopped by the watcher, after saving; the text names the
+// step. TN_EINVAL: the folder holds a run and resume is false, or the run has other settings.
+// TN_EFORMAT: a loss or gradient is not finite: the text names step, module and the last good
+// checkpoint. Other errors come from callbacks and files.
 tn_status tr_loop_run(const tr_loop *loop, const tr_task *task, const tr_watcher *watcher,
                       tn_error *err);

@@ -20,7 +20,7 @@ tr_loss_options tr_loss_default(void) {
                              .weight = {1, 1, 1, 1, 1}};
 }
 
-// The same numbers in the shape of x.
+// A view of t with x's shape.
 static tn_tensor shaped(const tn_tensor *t, const tn_tensor *x) {
     return tn_reshape(t, x->rank, x->dim);
 }
@@ -89,7 +89,7 @@ tn_status tr_loss_cosine(nn_ctx *cx, const tr_loss_options *options, const md_ro
     int64_t rows = embed->dim[0];
     size_t bytes = (size_t)embed->dim[1] * tn_dtype_size(embed->dtype);
     TN_CHECK(text->dtype == embed->dtype && tn_last(text) == tn_last(embed),
-             "text of another kind");
+             "text does not match embed");
     TN_TRY(tn_new(cx->step, &target, embed->dtype, embed->rank, embed->dim, cx->err));
     TN_TRY(tn_new(cx->step, &weight, embed->dtype, TN_DIMS(rows), cx->err));
     for (int64_t r = 0; r < rows; r++) {

@@ -5,25 +5,25 @@
 
 #define ROUNDS 5
 #define LEAST_NORM 1e-7
-// x -> ax + bx^3 + cx^5 on the singular values: brings all of (0,1] near to 1.
+// x -> ax + bx^3 + cx^5 on the singular values: moves all of (0,1] close to 1.
 static const double a = 3.4445, b = -4.7750, c = 2.0315;
 
 static int64_t smaller(int64_t x, int64_t y) {
     return x < y ? x : y;
 }
 
-int64_t tr_muon_room(int64_t rows, int64_t columns) {
+int64_t tr_muon_scratch(int64_t rows, int64_t columns) {
     int64_t side = smaller(rows, columns);
     return 2 * rows * columns + 2 * side * side;
 }
 
-static tn_tensor part(const tn_tensor *room, int64_t *at, int64_t rows, int64_t columns) {
-    tn_tensor slice = tn_slice(room, *at, rows * columns);
+static tn_tensor part(const tn_tensor *scratch, int64_t *at, int64_t rows, int64_t columns) {
+    tn_tensor slice = tn_slice(scratch, *at, rows * columns);
     *at += rows * columns;
     return tn_reshape(&slice, TN_DIMS(rows, columns));
 }
 
-// The square of the smaller side's products: X X^T or, where X is tall, X^T X.
+// The Gram matrix of the smaller side: X X^T or, if X is tall, X^T X.
 static void iterate(kn_ctx *cx, tn_tensor *x, tn_tensor *spare, tn_tensor *gram, tn_tensor *next) {
     bool tall = x->dim[0] > x->dim[1];
     for (int round = 0; round < ROUNDS; round++) {
@@ -44,14 +44,14 @@ static void iterate(kn_ctx *cx, tn_tensor *x, tn_tensor *spare, tn_tensor *gram,
 }
 
 void tr_muon_step(kn_ctx *cx, const tr_muon *cfg, const tn_tensor *grad, tn_tensor *value,
-                  tn_tensor *m, const tn_tensor *room) {
+                  tn_tensor *m, const tn_tensor *scratch) {
     int64_t rows = value->dim[0], columns = value->dim[1], side = smaller(rows, columns), at = 0;
-    tn_tensor x = part(room, &at, rows, columns), spare = part(room, &at, rows, columns);
-    tn_tensor gram = part(room, &at, side, side), next = part(room, &at, side, side);
+    tn_tensor x = part(scratch, &at, rows, columns), spare = part(scratch, &at, rows, columns);
+    tn_tensor gram = part(scratch, &at, side, side), next = part(scratch, &at, side, side);
     double fresh = (1 - cfg->momentum) * cfg->grad_scale;
     kn_axpby(cx, fresh, grad, cfg->momentum, m);
     kn_axpby(cx, fresh, grad, 0, &x);
-    kn_axpby(cx, cfg->momentum, m, 1, &x); // Nesterov: a look ahead
+    kn_axpby(cx, cfg->momentum, m, 1, &x); // Nesterov's look-ahead
     double norm = sqrt(kn_sum_squares(cx, &x));
     kn_axpby(cx, 1 / fmax(norm, LEAST_NORM), &x, 0, &x);
     iterate(cx, &x, &spare, &gram, &next);

@@ -5,7 +5,7 @@
 
 #include <math.h>
 
-#define CLIP_EPS 1e-6 // PyTorch's: a norm of exactly `clip` is scaled by a hair less than 1
+#define CLIP_EPS 1e-6 // as in PyTorch: a norm of exactly `clip` is scaled by slightly less than 1
 
 tr_optimizer tr_optimizer_default(void) {
     return (tr_optimizer){
@@ -60,7 +60,7 @@ void tr_optimizer_step(kn_ctx *cx, const tr_optimizer *cfg, int64_t step, double
         grad = tn_reshape(&grad, 2, dim), value = tn_reshape(&value, 2, dim);
         m = tn_reshape(&m, 2, dim);
         tr_muon muon = {rate, adamw.decay, cfg->momentum, scale};
-        tr_muon_step(cx, &muon, &grad, &value, &m, &flat->room);
+        tr_muon_step(cx, &muon, &grad, &value, &m, &flat->scratch);
     }
     if (cfg->average > 0 && average)
         kn_axpby(cx, 1 - cfg->average, &flat->value, cfg->average, average);

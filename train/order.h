@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where a run's random numbers come from. Everything that is drawn is a function of the run's seed
-// and a position in the data, so a run that goes on needs its position and nothing else.
-//
-// Position p is sample p % count of epoch p / count; each epoch is a permutation of its own.
+// Random numbers of a run. Everything drawn is a function of the run's seed and a position in the
+// data, so a resumed run needs only its position.
+// Position p is sample p % count of epoch p / count; each epoch has its own permutation.
 #pragma once
 
 #include "tensor/rng.h"
@@ -13,16 +12,16 @@ typedef enum tr_stream {
     TR_STREAM_AUGMENT,   // at: position
     TR_STREAM_ANCHORS,   // at: position; choice of anchors
     TR_STREAM_REGIONS,   // at: position; choice of regions
-    TR_STREAM_WEIGHTS,   // at: anything; initial values
+    TR_STREAM_WEIGHTS,   // at: any number; initial values
     TR_STREAM_TEXTS,     // at: position; choice of a text
     TR_STREAM_PATCHES,   // at: position; choice of patches
-    TR_STREAM_BOXES,     // at: position; boxes that are looked at
+    TR_STREAM_BOXES,     // at: position; boxes to learn from
 } tr_stream;
 
 // at: 0 .. 2^56-1.
 tn_rng tr_rng(uint64_t seed, tr_stream stream, int64_t at);
 
-// The permutation of the epoch that was asked for last; positions may be asked for in any order.
+// Caches the permutation of the last requested epoch; positions may be requested in any order.
 typedef struct tr_order {
     uint64_t seed;
     int64_t count, epoch;

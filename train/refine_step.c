@@ -7,14 +7,14 @@
 
 #include <math.h>
 
-#define MOVED 0.125 // of a thing's side
-#define LONGEST 2.0 // length by width of a region
+#define JITTER 0.125   // relative to an object's side
+#define MAX_ASPECT 2.0 // maximum aspect ratio of a region
 
 const char *const tr_refine_term_name[TR_REFINE_TERMS] = {"cosine", "which"};
 
 // ---- learning ----------------------------------------------------------------------------------
 
-// 1 - cosine, of unit rows: its gradient is the other row, negative.
+// 1 - cosine, of unit rows: its gradient is the negative other row.
 static double learn_cosine(const tn_tensor *y, const tn_tensor *target, double each,
                            tn_tensor *dy) {
     double sum = 0;
@@ -26,8 +26,8 @@ static double learn_cosine(const tn_tensor *y, const tn_tensor *target, double e
     return each * ((double)y->dim[0] - sum);
 }
 
-// Row `at` of scores becomes its softmax.
-static void soften(tn_tensor *scores, int64_t at) {
+// Replaces row `at` of scores with its softmax.
+static void softmax_row(tn_tensor *scores, int64_t at) {
     int64_t n = scores->dim[1];
     double top = -INFINITY, sum = 0;
     for (int64_t k = 0; k < n; k++) top = fmax(top, nn_real(scores, at * n + k));
@@ -57,8 +57,8 @@ static tn_status learn_which(nn_ctx *cx, const tn_tensor *y, const tn_tensor *ta
     kn_matmul_nt_fwd(cx->kn, scale, y, target, &p);
     kn_matmul_nt_fwd(cx->kn, scale, target, target, &q);
     for (int64_t i = 0; i < n; i++) {
-        soften(&p, i);
-        soften(&q, i);
+        softmax_row(&p, i);
+        softmax_row(&q, i);
         *loss += diverge(&p, &q, i, each);
     }
     kn_matmul_nn(cx->kn, scale, &p, target, 1, dy);
@@ -90,8 +90,9 @@ static double clamp(double x, double low, double high) {
     return x < low ? low : x > high ? high : x;
 }
 
-// A box around (x, y), moved into the picture.
-static void put(double x, double y, double w, double h, double width, double height, float *box) {
+// A box around (x, y), shifted into the picture.
+static void put_box(double x, double y, double w, double h, double width, double height,
+                    float *box) {
     w = clamp(w, 1, width), h = clamp(h, 1, height);
     double left = clamp(x - w / 2, 0, width - w), top = clamp(y - h / 2, 0, height - h);
     box[0] = (float)left, box[1] = (float)top;
@@ -101,18 +102,19 @@ static void put(double x, double y, double w, double h, double width, double hei
 static void around_thing(const tr_thing *thing, double width, double height, tn_rng *rng,
                          float *box) {
     double w = thing->box[2], h = thing->box[3], side = fmax(w, h);
-    double scale = exp(tn_rng_uniform(rng, -MOVED, MOVED));
-    double x = thing->box[0] + w / 2 + side * tn_rng_uniform(rng, -MOVED, MOVED);
-    double y = thing->box[1] + h / 2 + side * tn_rng_uniform(rng, -MOVED, MOVED);
-    put(x, y, w * scale, h * scale, width, height, box);
+    double scale = exp(tn_rng_uniform(rng, -JITTER, JITTER));
+    double x = thing->box[0] + w / 2 + side * tn_rng_uniform(rng, -JITTER, JITTER);
+    double y = thing->box[1] + h / 2 + side * tn_rng_uniform(rng, -JITTER, JITTER);
+    put_box(x, y, w * scale, h * scale, width, height, box);
 }
 
 static void anywhere(double smallest, double width, double height, tn_rng *rng, float *box) {
-    double most = fmin(width, height), least = fmin(smallest, most);
-    double side = least * pow(most / least, tn_rng_unit(rng));
-    double longer = pow(LONGEST, tn_rng_uniform(rng, -0.5, 0.5));
+    double max = fmin(width, height), min = fmin(smallest, max);
+    double side = min * pow(max / min, tn_rng_unit(rng));
+    double longer = pow(MAX_ASPECT, tn_rng_uniform(rng, -0.5, 0.5));
     double w = side * longer, h = side / longer;
-    put(tn_rng_uniform(rng, 0, width), tn_rng_uniform(rng, 0, height), w, h, width, height, box);
+    put_box(tn_rng_uniform(rng, 0, width), tn_rng_uniform(rng, 0, height), w, h, width, height,
+            box);
 }
 
 void tr_refine_boxes(const tr_scene *scene, double things, double smallest, int64_t count,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// One picture with its objects, as the network is shown it.
+// One picture with its objects, as network input.
 #include "train/loader.h"
 
 #include "io/image/image.h"
@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-#define LEAST 1.0f // pixels a side: what is smaller is neither seen nor learned from
+#define MIN_SIDE 1.0f // pixels per side: smaller objects are dropped
 
 static void mirror_rows(tn_tensor *image) {
     int64_t h = image->dim[0], w = image->dim[1];
@@ -23,8 +23,8 @@ static void mirror_rows(tn_tensor *image) {
     }
 }
 
-// What the frame shows of the picture. Resized, mirrored, cropped; only the crop is computed, so
-// its place is mirrored instead.
+// Renders the frame of the picture: resized, mirrored, cropped. Only the crop is computed, so its
+// position is mirrored instead.
 static tn_status show(kn_ctx *kn, const tr_frame *f, const tn_tensor *picture, tn_arena *arena,
                       tn_tensor *image, tn_error *err) {
     TN_TRY(tn_new(arena, image, TN_U8, TN_DIMS(f->net_h, f->net_w, 3), err));
@@ -43,7 +43,7 @@ typedef struct filler {
     tr_sample *out;
 } filler;
 
-// *kept: false when the object is not in the input, or not to be used after all.
+// *kept: false if the object is outside the input or turns out to be unusable.
 static tn_status add_object(filler *f, const tr_object *object, bool *kept, tn_error *err) {
     const io_coco_object *o = object->source;
     const tr_frame *frame = f->frame;
@@ -61,22 +61,22 @@ static tn_status add_object(filler *f, const tr_object *object, bool *kept, tn_e
         uint32_t b[4];
         io_rle_box(&f->masks[at], b);
         if (!b[2]) return TN_OK;
-        if (tr_frame_cuts(frame, box)) { // what is left of the object may be smaller than the cut
+        if (tr_frame_cuts(frame, box)) { // the visible part may be smaller than the clipped box
             to[0] = (float)b[0], to[2] = (float)(b[0] + b[2]);
             to[1] = (float)b[1], to[3] = (float)(b[1] + b[3]);
         }
     }
     tn_i32(&truth->labels)[at] = object->label;
-    *kept = to[2] - to[0] >= LEAST && to[3] - to[1] >= LEAST;
+    *kept = to[2] - to[0] >= MIN_SIDE && to[3] - to[1] >= MIN_SIDE;
     return TN_OK;
 }
 
 static tn_status add_objects(filler *f, tn_error *err) {
     tr_sample *out = f->out;
     const tr_picture *picture = out->picture;
-    int64_t most = (int64_t)picture->count;
-    TN_TRY(tn_new(f->arena, &out->truth.boxes, TN_F32, TN_DIMS(most, 4), err));
-    TN_TRY(tn_new(f->arena, &out->truth.labels, TN_I32, TN_DIMS(most), err));
+    int64_t max = (int64_t)picture->count;
+    TN_TRY(tn_new(f->arena, &out->truth.boxes, TN_F32, TN_DIMS(max, 4), err));
+    TN_TRY(tn_new(f->arena, &out->truth.labels, TN_I32, TN_DIMS(max), err));
     if (f->options->masks) {
         f->masks = tn_arena_alloc(f->arena, (picture->count + 1) * sizeof *f->masks);
         if (!f->masks)
@@ -100,7 +100,7 @@ static tn_status read_picture(const tr_loader_options *options, size_t index, tn
     if (!path) return tn_fail(err, TN_ENOMEM, "out of memory for a path");
     const io_coco_image *said = options->data->pictures[index].source;
     tn_status status = io_image_read(path, 0, picture, err);
-    // Over the limit of pixels, or of memory: of this file either way.
+    // Over the limit of pixels or of memory: this file's fault in both cases.
     if (status == TN_ENOMEM) {
         status = TN_EFORMAT;
         if (err) err->status = status;

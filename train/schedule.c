@@ -8,9 +8,9 @@
 double tr_schedule_rate(const tr_schedule *s, int64_t step) {
     if (step < s->warmup)
         return s->lr * (s->start + (1 - s->start) * (double)step / (double)s->warmup);
-    if (step >= s->steps) return s->least;
+    if (step >= s->steps) return s->final;
     double turn = PI * (double)(step - s->warmup) / (double)(s->steps - s->warmup);
-    return s->least + (s->lr - s->least) * (1 + cos(turn)) / 2;
+    return s->final + (s->lr - s->final) * (1 + cos(turn)) / 2;
 }
 
 tn_status tr_schedule_check(const tr_schedule *s, tn_error *err) {
@@ -21,9 +21,9 @@ tn_status tr_schedule_check(const tr_schedule *s, tn_error *err) {
                        (long long)s->warmup, (long long)s->steps);
     if (!(s->lr > 0) || !isfinite(s->lr))
         return tn_fail(err, TN_EINVAL, "a learning rate of %g, expected a number above 0", s->lr);
-    if (!(s->least >= 0) || !(s->least <= s->lr))
+    if (!(s->final >= 0) || !(s->final <= s->lr))
         return tn_fail(err, TN_EINVAL, "a last learning rate of %g, expected 0 to %g (the highest)",
-                       s->least, s->lr);
+                       s->final, s->lr);
     if (!(s->start > 0) || !(s->start <= 1))
         return tn_fail(err, TN_EINVAL,
                        "a warm-up from %g of the learning rate, expected above 0, "

@@ -18,7 +18,7 @@ static bool is_muons(const tr_optimizer *o, const nn_param *p) {
     return !o->not_muon || !strstr(p->name, o->not_muon);
 }
 
-// What Muon updates has a span of its own. optimizer: NULL for AdamW alone.
+// Each parameter that Muon updates has its own span. optimizer: NULL for AdamW only.
 static void find_spans(tr_trained *t, const tr_optimizer *optimizer) {
     t->flat.span_count = 0;
     for (int i = 0; i < t->params->count; i++) {
@@ -112,13 +112,13 @@ tn_status tr_trained_init(tr_trained *t, nn_params *params, bool average,
 }
 
 tn_status tr_trained_use_muon(tr_trained *t, const tr_optimizer *optimizer, tn_error *err) {
-    int64_t most = 0;
+    int64_t max = 0;
     find_spans(t, optimizer);
     for (size_t i = 0; i < t->flat.span_count; i++) {
-        int64_t room = tr_muon_room(t->spans[i].rows, t->spans[i].columns);
-        if (room > most) most = room;
+        int64_t need = tr_muon_scratch(t->spans[i].rows, t->spans[i].columns);
+        if (need > max) max = need;
     }
-    return most ? tn_new_heap(&t->flat.room, t->flat.value.dtype, TN_DIMS(most), err) : TN_OK;
+    return max ? tn_new_heap(&t->flat.scratch, t->flat.value.dtype, TN_DIMS(max), err) : TN_OK;
 }
 
 void tr_trained_deinit(tr_trained *t) {
@@ -127,7 +127,7 @@ void tr_trained_deinit(tr_trained *t) {
     tn_free(t->parts);
     tn_free(t->names);
     tn_free(t->average.data);
-    tn_free(t->flat.room.data);
+    tn_free(t->flat.scratch.data);
     *t = (tr_trained){0};
 }
 

@@ -15,7 +15,7 @@ tr_loop tr_clip_job_loop(const tr_job *job, const char *const *figures, size_t f
     const tr_job_options *o = job->options;
     tr_loop loop = tr_job_loop(job);
     loop.schedule = (tr_schedule){.lr = o->lr,
-                                  .least = o->lr / 200,
+                                  .final = o->lr / 200,
                                   .start = 1e-2,
                                   .warmup = o->warmup < o->steps ? o->warmup : o->steps,
                                   .steps = o->steps};
