@@ -12,11 +12,12 @@
 extern "C" {
 #endif
 
-// Writes the picture with boxes, masks and names drawn over it as a PNG file. The file is written
-// under another name first and then renamed, so that it is whole or not there. Names may be in any
-// script that the machine has fonts for. LEXMASK_EIO, LEXMASK_ENOMEM.
-LEXMASK_API lexmask_status lexmask_result_draw(const lexmask_result *result, const char *path,
-                                               lexmask_error *err);
+// Writes the picture with boxes, masks and names drawn over it as a PNG file. lowest: detections of
+// a lower score are left out; 0: all are drawn. The file is written under another name first and
+// then renamed, so that it is whole or not there. Names may be in any script that the machine has
+// fonts for. LEXMASK_EIO, LEXMASK_ENOMEM.
+LEXMASK_API lexmask_status lexmask_result_draw(const lexmask_result *result, double lowest,
+                                               const char *path, lexmask_error *err);
 
 #ifdef __cplusplus
 }

@@ -30,8 +30,8 @@ static io_json read_json(const char *path) {
 static void detect_writes_all_that_it_is_asked_for(void **state) {
     (void)state;
     const char *json = temporary_path("r.json"), *lines = temporary_path("r.jsonl");
-    test_run run = test_lexmask(DETECT " --json %s --jsonl %s --out %s/o --masks %s/m", picture,
-                                json, lines, temporary_folder(), temporary_folder());
+    test_run run = test_lexmask(DETECT " --json %s --jsonl %s --out %s/o --masks %s/m --show 0",
+                                picture, json, lines, temporary_folder(), temporary_folder());
     ASSERT_CODE(run, 0);
     io_json results = read_json(json), objects = read_json(lines);
     size_t found = io_json_count(&results);
@@ -95,6 +95,52 @@ static void one_thread_gives_the_bits_of_many(void **state) {
         test_run_free(&run);
     }
     free(seen);
+}
+
+static int rows_of(const char *table) {
+    int rows = 0;
+    for (; (table = strchr(table, '\n')); table++) rows++;
+    return rows;
+}
+
+// Files of results hold all from --score on, which is 0.05; people see what is likely.
+static void the_table_and_drawings_begin_at_a_quarter(void **state) {
+    (void)state;
+    const char *words = DETECT " --jsonl %s/%s.jsonl --out %s/%s.drawn %s";
+    static const char *const options[][2] = {{"plain", ""},
+                                             {"quarter", "--score 0.25"},
+                                             {"low", "--show 0.05"},
+                                             {"all", "--score 0.05"}};
+    int rows[4], found[4];
+    const char *slash = strrchr(picture, '/');
+    char drawn[4][600], stem[256];
+    snprintf(stem, sizeof stem, "%.*s", (int)(strrchr(slash, '.') - slash - 1), slash + 1);
+    for (int i = 0; i < 4; i++) {
+        const char *name = options[i][0];
+        test_run run = test_lexmask(words, picture, temporary_folder(), name, temporary_folder(),
+                                    name, options[i][1]);
+        ASSERT_CODE(run, 0);
+        char path[64];
+        snprintf(path, sizeof path, "%s.jsonl", name);
+        io_json lines = read_json(temporary_path(path)), list;
+        tn_error err = {0};
+        ASSERT_OK(io_json_get(&lines, "detections", IO_JSON_ARRAY, &list, &err), err);
+        rows[i] = rows_of(run.out), found[i] = (int)io_json_count(&list);
+        snprintf(drawn[i], sizeof drawn[i], "%s/%s.drawn/%s.png", temporary_folder(), name, stem);
+        io_json_close(&lines);
+        test_run_free(&run);
+    }
+    assert_true(rows[1] > 0 && rows[1] == found[1] && found[0] > found[1]);
+    assert_int_equal(rows[0], rows[1]);
+    assert_int_equal(rows[2], found[0]);
+    assert_int_equal(rows[3], found[0]);
+    assert_int_equal(found[3], found[0]);
+    assert_true(test_same_file(drawn[0], drawn[1]) && test_same_file(drawn[2], drawn[3]));
+    assert_false(test_same_file(drawn[0], drawn[2]));
+    test_run run = test_lexmask(DETECT " --show 1", picture);
+    ASSERT_CODE(run, 0);
+    ASSERT_SAYS(run.out, "nothing found with a score of 1 or more; the best is ");
+    test_run_free(&run);
 }
 
 static int occurrences(const char *text, const char *part) {
@@ -470,6 +516,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(detect_writes_all_that_it_is_asked_for),
         cmocka_unit_test(the_demo_is_right),
+        cmocka_unit_test(the_table_and_drawings_begin_at_a_quarter),
         cmocka_unit_test(one_thread_gives_the_bits_of_many),
         cmocka_unit_test(ready_embeddings_stand_for_the_text_tower),
         cmocka_unit_test(ids_come_from_annotations),

@@ -12,13 +12,17 @@
 #include "tools/shared/wanted_names.h"
 #include "tools/stages.h"
 
+#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 static struct {
     tool_wanted_names names;
     const char *out, *json, *ids, *jsonl, *masks, *stages;
+    double show;
 } o;
+
+// Most of what has a lower score is wrong. --score is lower: evaluation wants all that is found.
+#define SHOWN_FROM 0.25
 
 static const tool_option table[] = {
     {"names", TOOL_LIST, "A,B",
@@ -41,6 +45,11 @@ static const tool_option table[] = {
      "standard output",
      &o.jsonl},
     {"masks", TOOL_TEXT, "DIR", "write one PNG per instance and a label map per picture", &o.masks},
+    {"show", TOOL_REAL, "X",
+     "lowest score in the table and in drawings; files of results have all from --score on. "
+     "Default "
+     "0.25, or what --score was set to",
+     &o.show, 0, 1},
     {"stages", TOOL_TEXT, "DIR",
      "F-VLM: write each picture with the proposals, with what each score alone would name, and "
      "with what both name together, as PNGs",
@@ -59,6 +68,12 @@ static const tool_option *options(size_t *count) {
 static const tool_option_group *const shared[] = {
     &tool_model_group, &tool_clip_group, &tool_clip_more_group, &tool_names_group,
     &tool_look_group,  &tool_find_group, &tool_compute_group,   NULL};
+
+static double lowest_shown(void) {
+    return o.show >= 0                      ? o.show
+           : tool_chosen.session.score >= 0 ? tool_chosen.session.score
+                                            : SHOWN_FROM;
+}
 
 static bool closed(void) {
     return tool_model_closed(&tool_chosen);
@@ -109,7 +124,7 @@ static int detect_one(lexmask_session *session, const tool_paths *paths, size_t 
     if (written == TN_OK && !lines_there) {
         tool_progress_hide();
         if (paths->count > 1) printf("%s\n", path);
-        tool_print_table(result);
+        tool_print_table(result, lowest_shown());
     }
     tool_detail("%s: %zu found in %.2f s", path, found, tool_seconds() - start);
     lexmask_result_free(result);
@@ -144,6 +159,7 @@ static int detect_all(lexmask_session *session, const tool_paths *paths, tool_ou
 static int run_with(const tool_paths *paths) {
     tool_model model = {0};
     tool_output_options wanted = {.out = o.out,
+                                  .lowest = lowest_shown(),
                                   .json = o.json,
                                   .ids = o.ids,
                                   .lvis = tool_names_of_lvis(),
@@ -160,7 +176,7 @@ static int run_with(const tool_paths *paths) {
     if (status == TN_OK)
         status = tool_outputs_open(&outputs, &wanted, model.model, model.names, paths, &err);
     if (status == TN_OK && o.stages)
-        status = tool_stages_open(&stages, o.stages, model.model, paths, &err);
+        status = tool_stages_open(&stages, o.stages, lowest_shown(), model.model, paths, &err);
     if (status == TN_OK) {
         code = detect_all(model.session, paths, &outputs, &stages, &good);
         bool nothing = !good && !tool_interrupted(); // leaves what was there before
@@ -174,6 +190,7 @@ static int run_with(const tool_paths *paths) {
 
 static int run(const tool_command *self, int argc, char **argv) {
     memset(&o, 0, sizeof o);
+    o.show = -1;
     tool_model_defaults();
     tool_list words = {0};
     tool_paths paths = {0};
@@ -196,7 +213,8 @@ const tool_command tool_detect = {
     .summary = "find what you name in pictures: boxes, masks, scores",
     .usage = "PICTURE|FOLDER|GLOB… --names \"A,B\" [--model DIR] [OPTIONS]",
     .details =
-        "Prints a table of name, score and box (x1 y1 x2 y2 in pixels). A broken picture is\n"
+        "Prints a table of name, score and box (x1 y1 x2 y2 in pixels), from a score of 0.25\n"
+        "on (--show). A broken picture is\n"
         "reported and skipped; the exit code is then 1. Ctrl-C ends the run; the results of\n"
         "the pictures done are written. \"novel\" marks a name that the detector was not\n"
         "trained on. An option that the chosen model does not use is an error.\n",

@@ -14,9 +14,9 @@
 
 #define PROPOSALS 100
 
-tn_status tool_stages_open(tool_stages *s, const char *folder, const lexmask_model *model,
-                           const tool_paths *pictures, tn_error *err) {
-    *s = (tool_stages){.folder = folder, .pictures = pictures};
+tn_status tool_stages_open(tool_stages *s, const char *folder, double lowest,
+                           const lexmask_model *model, const tool_paths *pictures, tn_error *err) {
+    *s = (tool_stages){.folder = folder, .lowest = lowest, .pictures = pictures};
     if (!lexmask_model_is_fvlm(model))
         return tn_fail(err, TN_EINVAL, "--stages is for an F-VLM, which has two scores");
     return io_make_folder(folder, err);
@@ -35,7 +35,7 @@ static tn_status draw(const tool_stages *s, size_t index, const char *ending,
     char path[4096];
     lexmask_error failure = {0};
     TN_TRY(path_of(s, index, ending, path, err));
-    return tool_api_status(lexmask_result_draw(result, path, &failure), &failure, err);
+    return tool_api_status(lexmask_result_draw(result, s->lowest, path, &failure), &failure, err);
 }
 
 static tn_status draw_proposals(const tool_stages *s, size_t index, const lexmask_result *result,

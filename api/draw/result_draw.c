@@ -19,11 +19,19 @@ static tn_status whole_mask(const lexmask_result *result, size_t i, int64_t heig
     return status == LEXMASK_OK ? TN_OK : tn_fail(err, (tn_status)status, "%s", failure.text);
 }
 
-static tn_status draw_items(const lexmask_result *result, io_draw_item *items, tn_tensor *masks,
-                            const char *path, tn_error *err) {
+// Detections that are drawn; they come best first.
+static size_t count_from(const lexmask_result *result, double lowest) {
+    size_t count = 0;
+    while (count < lexmask_result_count(result) &&
+           (double)lexmask_result_at(result, count)->score >= lowest)
+        count++;
+    return count;
+}
+
+static tn_status draw_items(const lexmask_result *result, size_t count, io_draw_item *items,
+                            tn_tensor *masks, const char *path, tn_error *err) {
     int width, height;
     lexmask_result_size(result, &width, &height);
-    size_t count = lexmask_result_count(result);
     int64_t fit = MAX_MASK_BYTES / ((int64_t)height * width);
     for (size_t i = 0; i < count; i++) {
         const lexmask_detection *d = lexmask_result_at(result, i);
@@ -45,11 +53,12 @@ static tn_status draw_items(const lexmask_result *result, io_draw_item *items, t
     return status;
 }
 
-static tn_status draw(const lexmask_result *result, const char *path, tn_error *err) {
-    size_t count = lexmask_result_count(result);
+static tn_status draw(const lexmask_result *result, double lowest, const char *path,
+                      tn_error *err) {
+    size_t count = count_from(result, lowest);
     io_draw_item *items = tn_alloc_zero(count, sizeof *items);
     tn_tensor *masks = tn_alloc_zero(count, sizeof *masks);
-    tn_status status = items && masks ? draw_items(result, items, masks, path, err)
+    tn_status status = items && masks ? draw_items(result, count, items, masks, path, err)
                                       : tn_fail(err, TN_ENOMEM, "out of memory for a drawing");
     for (size_t i = 0; masks && i < count; i++) tn_free(masks[i].data);
     tn_free(masks);
@@ -57,8 +66,8 @@ static tn_status draw(const lexmask_result *result, const char *path, tn_error *
     return status;
 }
 
-lexmask_status lexmask_result_draw(const lexmask_result *result, const char *path,
+lexmask_status lexmask_result_draw(const lexmask_result *result, double lowest, const char *path,
                                    lexmask_error *err) {
     tn_error failure = {0};
-    return api_status(draw(result, path, &failure), &failure, err);
+    return api_status(draw(result, lowest, path, &failure), &failure, err);
 }

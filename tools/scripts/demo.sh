@@ -4,7 +4,7 @@
 set -eu
 cd "$(dirname "$0")/../.."
 # The model that ships needs no naming.
-words=(--names-file demo/names.txt --score 0.25 --out build/demo)
+words=(--names-file demo/names.txt --out build/demo)
 for picture in demo/pictures/*; do
     echo "\$ lexmask detect $picture ${words[*]}"
     "$1" detect "$picture" "${words[@]}"

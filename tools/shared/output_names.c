@@ -3,9 +3,12 @@
 #include "tensor/alloc.h"
 #include "tools/shared/outputs.h"
 
+#include <dirent.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 tn_status tool_output_path(char *out, size_t bytes, const char *folder, const char *stem,
                            const char *ending, tn_error *err) {
@@ -28,6 +31,56 @@ tn_status tool_output_spares(const char *path, const tool_paths *pictures, tn_er
                            path);
     return TN_OK;
 }
+
+// ---- what an earlier run left -------------------------------------------------------------------
+
+// STEM_labels.png or STEM_001_name.png.
+static bool is_mask_of(const char *file, const char *stem) {
+    size_t length = strlen(stem), all = strlen(file);
+    if (strncmp(file, stem, length) != 0 || file[length] != '_') return false;
+    const char *rest = file + length + 1;
+    if (!strcmp(rest, "labels.png")) return true;
+    size_t digits = strspn(rest, "0123456789");
+    return digits >= 3 && rest[digits] == '_' && all > 4 && !strcmp(file + all - 4, ".png");
+}
+
+// A picture may be called a_001_b.png: its masks look like those of a.png.
+static bool is_mask_of_another(const char *file, const char *stem, const tool_paths *pictures) {
+    char other[512];
+    for (size_t i = 0; i < pictures->count; i++) {
+        tool_stem(pictures->path[i], other, sizeof other);
+        if (strlen(other) > strlen(stem) && is_mask_of(file, other)) return true;
+    }
+    return false;
+}
+
+static tn_status remove_mask(const char *folder, const char *file, const tool_paths *pictures,
+                             tn_error *err) {
+    char path[4096];
+    struct stat there;
+    tn_error ignored = {0};
+    TN_TRY(tool_output_path(path, sizeof path, folder, file, "", err));
+    if (lstat(path, &there) != 0 || !S_ISREG(there.st_mode)) return TN_OK;
+    if (tool_output_spares(path, pictures, &ignored) != TN_OK) return TN_OK;
+    if (unlink(path) == 0 || errno == ENOENT) return TN_OK;
+    return tn_fail(err, TN_EIO, "%s: cannot remove this mask of an earlier run: %s", path,
+                   strerror(errno));
+}
+
+tn_status tool_output_clear_masks(const char *folder, const char *stem, const tool_paths *pictures,
+                                  tn_error *err) {
+    DIR *dir = opendir(folder);
+    if (!dir)
+        return tn_fail(err, TN_EIO, "%s: cannot read the folder: %s", folder, strerror(errno));
+    tn_status status = TN_OK;
+    for (struct dirent *entry; status == TN_OK && (entry = readdir(dir));)
+        if (is_mask_of(entry->d_name, stem) && !is_mask_of_another(entry->d_name, stem, pictures))
+            status = remove_mask(folder, entry->d_name, pictures, err);
+    closedir(dir);
+    return status;
+}
+
+// ---- what must not be overwritten ---------------------------------------------------------------
 
 static int by_stem(const void *a, const void *b) {
     char x[512], y[512];

@@ -11,11 +11,18 @@
 #include <stdio.h>
 #include <string.h>
 
-void tool_print_table(const lexmask_result *result) {
+void tool_print_table(const lexmask_result *result, double lowest) {
     size_t count = lexmask_result_count(result);
-    if (!count) printf("nothing found\n");
+    const lexmask_detection *best = lexmask_result_at(result, 0);
+    if (!best)
+        printf("nothing found\n");
+    else if (best->score < lowest)
+        printf("nothing found with a score of %g or more; the best is %s with %.3f (--show X shows "
+               "from X on)\n",
+               lowest, best->name, best->score);
     for (size_t i = 0; i < count; i++) {
         const lexmask_detection *d = lexmask_result_at(result, i);
+        if (d->score < lowest) break; // the best come first
         printf("%-24s %.3f  %7.1f %7.1f %7.1f %7.1f%s\n", d->name, d->score, d->box[0], d->box[1],
                d->box[2], d->box[3], d->novel == 1 ? "  novel" : "");
     }
@@ -35,7 +42,8 @@ static tn_status write_overlay(const tool_outputs *o, const char *stem, lexmask_
     char path[4096];
     lexmask_error failure = {0};
     TN_TRY(path_in(o, path, sizeof path, o->wanted.out, stem, ".png", err));
-    TN_TRY(tool_api_status(lexmask_result_draw(result, path, &failure), &failure, err));
+    TN_TRY(tool_api_status(lexmask_result_draw(result, o->wanted.lowest, path, &failure), &failure,
+                           err));
     tool_note("%s", path);
     return TN_OK;
 }
@@ -50,12 +58,14 @@ static void file_word(const char *name, char *out, size_t bytes) {
     out[n] = 0;
 }
 
-// The label map holds 1 + the index of the best detection that covers a pixel, 0 for none.
+// The label map holds 1 + the index of the best detection that covers a pixel, 0 for none. A
+// picture's masks are a set: those of an earlier run would look like results of this one.
 static tn_status write_masks(const tool_outputs *o, const char *stem, lexmask_result *result,
                              tn_error *err) {
     int width, height;
     lexmask_result_size(result, &width, &height);
     tn_tensor mask = {0}, map = {0};
+    TN_TRY(tool_output_clear_masks(o->wanted.masks, stem, o->pictures, err));
     tn_status status = tn_new_heap(&mask, TN_U8, TN_DIMS(height, width), err);
     if (status == TN_OK) status = tn_new_heap(&map, TN_I32, TN_DIMS(height, width), err);
     if (status == TN_OK) memset(map.data, 0, tn_bytes(&map));

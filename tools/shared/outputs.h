@@ -11,6 +11,7 @@
 
 typedef struct tool_output_options {
     const char *out;    // folder for overlays
+    double lowest;      // score that is drawn; files of results hold lower ones too
     const char *json;   // COCO results
     const char *ids;    // COCO annotations that give ids
     bool lvis;          // whose categories are written as in LVIS
@@ -41,6 +42,11 @@ tn_status tool_output_path(char *out, size_t bytes, const char *folder, const ch
 // TN_EINVAL when path is one of the pictures.
 tn_status tool_output_spares(const char *path, const tool_paths *pictures, tn_error *err);
 
+// Removes the masks of the picture with this stem that an earlier run wrote into the folder:
+// regular files that are named as write_masks names them, and no masks of other pictures.
+tn_status tool_output_clear_masks(const char *folder, const char *stem, const tool_paths *pictures,
+                                  tn_error *err);
+
 // Makes folders and opens files, so that an output that cannot be written is known before the
 // work is done. TN_EINVAL when --ids lacks a name.
 tn_status tool_outputs_open(tool_outputs *outputs, const tool_output_options *wanted,
@@ -52,4 +58,5 @@ tn_status tool_outputs_add(tool_outputs *outputs, size_t index, lexmask_result *
 tn_status tool_outputs_commit(tool_outputs *outputs, tn_error *err); // files get their names
 void tool_outputs_close(tool_outputs *outputs); // what was not committed is removed
 
-void tool_print_table(const lexmask_result *result); // name, score, box; standard output
+// Name, score and box of those with a score of at least lowest, to standard output.
+void tool_print_table(const lexmask_result *result, double lowest);
