@@ -4,6 +4,7 @@
 #include "io/file.h"
 #include "io/json.h"
 #include "tests/support/program.h"
+#include "tests/support/random_clip.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -96,11 +97,48 @@ static void control_c_keeps_what_is_done(void **state) {
     test_run run =
         test_lexmask_interrupted(3, DETECT " --json %s/many.json", folder, temporary_folder());
     ASSERT_CODE(run, 130);
+    ASSERT_SAYS(run.err, "stopping after this batch; Ctrl-C again stops at once\n");
     ASSERT_SAYS(run.err, "interrupted");
     assert_true(run.seconds < 30);
     io_json results = read_json(temporary_path("many.json")); // whole, whatever it holds
     assert_true(io_json_is(&results, IO_JSON_ARRAY));
     io_json_close(&results);
+    test_run_free(&run);
+}
+
+static void a_terminal_is_shown_the_progress_within_a_picture(void **state) {
+    (void)state;
+    const char *words = "detect demo/pictures/sea.jpg --model " PAIR
+                        " --names crab --no-cache --threads 1 --clip-batch 1 %s";
+    test_run run = test_lexmask_at_terminal(words, "");
+    ASSERT_CODE(run, 0);
+    ASSERT_SAYS(run.err, "\r\033[Knaming boxes: ");
+    ASSERT_SAYS(run.err, " %, 0:0");
+    test_run_free(&run);
+    run = test_lexmask_at_terminal(words, "-q");
+    ASSERT_CODE(run, 0);
+    assert_string_equal(run.err, "");
+    test_run_free(&run);
+    run = test_lexmask(words, "");
+    ASSERT_CODE(run, 0);
+    assert_string_equal(run.err, ""); // nothing in a log, and it is not slow
+    test_run_free(&run);
+}
+
+// A CLIP of 784 tokens a crop.
+static void a_slow_picture_says_what_is_faster(void **state) {
+    (void)state;
+    tn_error err = {0};
+    const char *clip = temporary_path("slow");
+    const char *words = "detect demo/pictures/sea.jpg --detector " PAIR
+                        "/detector.safetensors --clip %s --tokenizer " RANDOM_CLIP_TOKENIZER
+                        " --names crab --no-cache --threads 1 --clip-batch 1";
+    ASSERT_OK(io_make_folder(clip, &err), err);
+    random_clip_write(clip, &(random_clip){8, 28, 384, 6});
+    test_run run = test_lexmask_interrupted(8, words, clip);
+    ASSERT_CODE(run, 130);
+    ASSERT_SAYS(run.err, "; --proposals 300 names only the best 300\n");
+    assert_int_equal(occurrences(run.err, "--proposals"), 1);
     test_run_free(&run);
 }
 
@@ -207,6 +245,39 @@ static void pictures_are_never_overwritten(void **state) {
     assert_true(test_same_file("demo/pictures/party.png", twin));
 }
 
+// A picture's masks are a set: of an earlier run nothing stays, and of nothing else anything goes.
+static void masks_of_an_earlier_run_go(void **state) {
+    (void)state;
+    static const struct {
+        const char *file;
+        bool stays;
+    } files[] = {{"a_999_gone.png", false},  {"a_1000_gone.png", false},
+                 {"a_01_two.png", true},     {"a_999_other.txt", true},
+                 {"a_notes.png", true},      {"b_001_pizza.png", true},
+                 {"aa_001_pizza.png", true}, {"a_001_b_001_pizza.png", true}};
+    tn_error err = {0};
+    const char *folder = temporary_path("masked");
+    char path[700];
+    ASSERT_OK(io_make_folder(folder, &err), err);
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        snprintf(path, sizeof path, "%s/%s", folder, files[i].file);
+        copy("README.md", path);
+    }
+    copy("demo/pictures/party.png", temporary_path("a.png"));
+    const char *other = temporary_path("a_001_b.png");
+    copy("README.md", other); // broken: its masks are left alone
+    test_run run = test_lexmask(DETECT " %s --masks %s", temporary_path("a.png"), other, folder);
+    ASSERT_CODE(run, 1);
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        snprintf(path, sizeof path, "%s/%s", folder, files[i].file);
+        if ((access(path, F_OK) == 0) != files[i].stays)
+            fail_msg("%s: expected to %s", files[i].file, files[i].stays ? "stay" : "go");
+    }
+    snprintf(path, sizeof path, "%s/a_labels.png", folder);
+    assert_int_equal(access(path, F_OK), 0);
+    test_run_free(&run);
+}
+
 // Results go to two files, neither of which is read.
 static void results_are_files_of_their_own(void **state) {
     (void)state;
@@ -253,10 +324,13 @@ int main(void) {
         cmocka_unit_test(a_broken_picture_is_skipped),
         cmocka_unit_test(a_terminal_is_shown_a_bar),
         cmocka_unit_test(control_c_keeps_what_is_done),
+        cmocka_unit_test(a_terminal_is_shown_the_progress_within_a_picture),
+        cmocka_unit_test(a_slow_picture_says_what_is_faster),
         cmocka_unit_test(a_termination_is_told_by_the_exit_code),
         cmocka_unit_test(a_closed_pipe_is_silent),
         cmocka_unit_test(quiet_keeps_the_table),
         cmocka_unit_test(pictures_are_never_overwritten),
+        cmocka_unit_test(masks_of_an_earlier_run_go),
         cmocka_unit_test(results_are_files_of_their_own),
         cmocka_unit_test(nothing_done_leaves_what_was_there),
     };

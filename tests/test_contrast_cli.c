@@ -41,6 +41,29 @@ static void detect_needs_no_model(void **state) {
     test_run_free(&run);
 }
 
+// Nothing that is not known is found by chance: the hint says why.
+static void an_unknown_name_gets_a_hint(void **state) {
+    (void)state;
+    setenv("LEXMASK_MODEL", "", 1);
+    test_run run = test_lexmask("detect demo/pictures/sea.jpg --names lobsterpot --no-cache");
+    ASSERT_CODE(run, 0);
+    ASSERT_SAYS(run.err, "using the model that comes with lexmask, which knows emoji, not photos");
+    ASSERT_SAYS(run.err, "lexmask pull maskrcnn_resnet50_fpn_v2 ViT-B/32");
+    ASSERT_SAYS(run.err, "'lobsterpot' is not among the 1377 names");
+    ASSERT_SAYS(run.out, "nothing found");
+    test_run_free(&run);
+    run = test_lexmask("detect demo/pictures/sea.jpg --names crab --no-cache --model demo/model");
+    ASSERT_CODE(run, 0);
+    assert_null(strstr(run.err, "comes with"));
+    test_run_free(&run);
+    run = test_lexmask("pull --list");
+    ASSERT_CODE(run, 0);
+    ASSERT_SAYS(run.out, "\nmaskrcnn_resnet50_fpn_v2 "); // what the line names can be pulled
+    ASSERT_SAYS(run.out, "ViT-B/32  ");
+    test_run_free(&run);
+    setenv("LEXMASK_MODEL", temporary_folder(), 1);
+}
+
 static void stages_are_drawn(void **state) {
     (void)state;
     static const char *const endings[] = {"proposals", "score1", "score2", "fused"};
@@ -276,6 +299,7 @@ static void packing_is_refused(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(detect_needs_no_model),
+        cmocka_unit_test(an_unknown_name_gets_a_hint),
         cmocka_unit_test(stages_are_drawn),
         cmocka_unit_test(a_model_that_is_not_there),
         cmocka_unit_test(a_list_that_is_not_there),

@@ -23,6 +23,10 @@ static struct {
 
 // Most of what has a lower score is wrong. --score is lower: evaluation wants all that is found.
 #define SHOWN_FROM 0.25
+#define SLOW_PICTURE 10 // seconds; longer ones are worth a hint
+#define FEW_PROPOSALS 300
+#define PHOTO_DETECTOR "maskrcnn_resnet50_fpn_v2" // as `lexmask pull` knows them
+#define PHOTO_CLIP "ViT-B/32"
 
 static const tool_option table[] = {
     {"names", TOOL_LIST, "A,B",
@@ -91,13 +95,54 @@ static const char *misuse(const tool_list *words) {
     return NULL;
 }
 
+// ---- what is said of the run
+// ---------------------------------------------------------------------
+
+// Who did not choose a model may not know what this one is for.
+static void tell_model(void) {
+    const char *own = getenv("LEXMASK_MODEL");
+    if (tool_model_given()) return;
+    if (own && *own)
+        tool_detail("using the model in %s (LEXMASK_MODEL)", own);
+    else
+        tool_note("using the model that comes with lexmask, which knows emoji, not photos. For "
+                  "photos: `lexmask pull " PHOTO_DETECTOR " " PHOTO_CLIP
+                  "`, then give --detector " PHOTO_DETECTOR " --clip " PHOTO_CLIP);
+}
+
+static tool_part naming;
+static bool slowness_told;
+
+// Of a Mask R-CNN with CLIP, which encodes up to 1000 crops per picture.
+static void tell_slowness(double seconds) {
+    if (slowness_told || seconds < SLOW_PICTURE || !(tool_model_kinds(&tool_chosen) & TOOL_CROP) ||
+        (tool_chosen.proposals && tool_chosen.proposals <= FEW_PROPOSALS))
+        return;
+    slowness_told = true;
+    tool_note("naming the boxes of a picture takes %.0f s; --proposals %d names only the best %d",
+              seconds, FEW_PROPOSALS, FEW_PROPOSALS);
+}
+
+// Called between batches of crops, first with 0.
+static int picture_progress(void *user, double done) {
+    (void)user;
+    if (done <= 0) tool_part_start(&naming);
+    tell_slowness(tool_part_to(&naming, done, "naming boxes"));
+    return tool_interrupted();
+}
+
+// ---- the run
+// -------------------------------------------------------------------------------------
+
 static tn_status open_model(tool_model *model, tn_error *err) {
     lexmask_names_options names;
     lexmask_names_options_init(&names);
     if (!closed()) TN_TRY(tool_wanted_names_read(&o.names, tool_names_of_lvis(), err));
     names.names = o.names.name.word, names.count = o.names.name.count;
     tool_chosen.each_score = o.stages != NULL;
+    tool_chosen.progress = picture_progress;
     TN_TRY(tool_model_open(model, err));
+    tell_model();
     if (!closed()) TN_TRY(tool_model_names(model, names, err));
     return tool_model_session(model, err);
 }
@@ -190,7 +235,7 @@ static int run_with(const tool_paths *paths) {
 
 static int run(const tool_command *self, int argc, char **argv) {
     memset(&o, 0, sizeof o);
-    o.show = -1;
+    o.show = -1, slowness_told = false;
     tool_model_defaults();
     tool_list words = {0};
     tool_paths paths = {0};

@@ -226,7 +226,8 @@ static lexmask_session_options session_options(const tool_model *model) {
     options.novel = fvlm ? c->novel : NULL;
     options.keep_scores = c->keep_scores, options.agnostic = fvlm && c->agnostic;
     options.each_score = fvlm && c->each_score;
-    options.progress = tool_api_cancelled, options.log = tool_api_log;
+    options.progress = c->progress ? c->progress : tool_api_cancelled;
+    options.log = tool_api_log;
     return options;
 }
 

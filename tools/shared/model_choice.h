@@ -19,6 +19,7 @@ typedef struct tool_model_choice {
         session; // options whose value is the session's are rows that point here
     bool no_cache, no_contrast;
     // Not options of the tables below: a command sets them.
+    int (*progress)(void *user, double done); // within a picture; NULL: Ctrl-C cancels, no more
     const char *novel; // F-VLM: a file of names that beta is for; not used by others
     bool keep_scores, agnostic, each_score; // F-VLM
 } tool_model_choice;

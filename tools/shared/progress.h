@@ -22,3 +22,12 @@ void tool_progress_to(tool_progress *progress, size_t done, const char *item);
 // bar; other than 0 when interrupted. user is not used.
 int tool_sentences_progress(void *user, size_t done, size_t all);
 void tool_progress_hide(void);
+
+// Progress within one item, such as a picture that takes a minute: where stderr is a terminal, a
+// line "naming boxes: 32 %, 0:40 left", before the bar if there is one.
+typedef struct tool_part {
+    double start, shown; // seconds, monotonic
+} tool_part;
+void tool_part_start(tool_part *part);
+// done: 0 … 1. Returns how long all of it will take, in seconds; 0: not known yet.
+double tool_part_to(tool_part *part, double done, const char *work);

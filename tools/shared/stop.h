@@ -5,7 +5,8 @@
 
 #include <stdbool.h>
 
-// Ctrl-C and SIGTERM set a flag once; a second one ends the program at once.
+// Ctrl-C and SIGTERM set a flag once; a second one ends the program at once. The first Ctrl-C is
+// answered at once, though the batch that runs is ended first.
 void tool_catch_signals(void);
 // Standard output could not be written because nobody reads it any more. Silent: it is no error.
 bool tool_reader_gone(void);
