@@ -24,7 +24,7 @@ static tn_status encode_texts(nn_ctx *cx, const lexmask_model *model, md_text_ba
     int64_t width = md_clip_settings(model->clip)->embed_dim;
     for (size_t i = 0; i < count;) {
         float *to = out + i * (size_t)width;
-        for (; i < count && batch->count < batch->room; i++)
+        for (; i < count && batch->count < batch->capacity; i++)
             if (!texts[i])
                 return tn_fail(cx->err, TN_EINVAL, "text %zu is NULL", i);
             else if (md_text_batch_add(batch, model->bpe, texts[i], cx->err) != TN_OK)

@@ -11,11 +11,11 @@
 // ": did you mean 'a', 'b' or 'c'?"; empty where nothing is near.
 static tn_status nearest(const md_names *known, const char *name, char *out, size_t bytes,
                          tn_error *err) {
-    int64_t near[MD_NEAR];
+    int64_t near[MD_MAX_SIMILAR];
     int count;
     size_t used = 0;
     *out = 0;
-    TN_TRY(md_names_near(known, name, near, &count, err));
+    TN_TRY(md_names_similar(known, name, near, &count, err));
     for (int i = 0; i < count && used < bytes; i++)
         used += (size_t)snprintf(out + used, bytes - used, "%s'%.80s'%s",
                                  !i              ? ": did you mean "
@@ -33,7 +33,7 @@ tn_status api_names_hint(const lexmask_model *model, const lexmask_names_options
     if (!options->log) return TN_OK;
     uint8_t *among = tn_alloc((size_t)names->classes);
     if (!among) return tn_fail(err, TN_ENOMEM, "out of memory for names");
-    tn_status status = md_names_among(names, known, among, err);
+    tn_status status = md_names_mark_shared(names, known, among, err);
     for (int64_t t = 0; t < names->classes && status == TN_OK; t++) {
         if (among[t] || ++strange > MOST) continue;
         status = nearest(known, names->label[t], near, sizeof near, err);

@@ -13,7 +13,7 @@ static tn_status parse(const lexmask_names_options *options, md_names *out, tn_e
         return tn_fail(err, TN_EINVAL, "names are given in one way: as an array, a text or a file");
     if (options->text) return md_names_parse(options->text, out, err);
     if (options->file) return md_names_read(options->file, out, err);
-    return md_names_take(options->names, options->count, out, err);
+    return md_names_from_array(options->names, options->count, out, err);
 }
 
 static void pass_note(void *user, const char *text) {

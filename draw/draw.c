@@ -12,10 +12,10 @@ static const uint32_t palette[] = {
     0x0f7b6c, 0xc9a6ff, 0x8a9a1f, 0xff9e9e, 0x1f5fbf, 0x7cf2b0, 0x9b1fb3, 0xc0642c,
 };
 
-// After the palette's end come its colours again, lighter, darker, then paler still.
+// After its end the palette is repeated lighter, then darker, then pale.
 void io_draw_colour(int index, uint8_t rgb[3]) {
     static const struct {
-        double part, grey; // so much of this grey is mixed in
+        double part, grey; // fraction of this grey that is mixed in
     } rounds[] = {{0, 0}, {0.45, 255}, {0.35, 0}, {0.6, 200}};
     unsigned n = sizeof palette / sizeof *palette, i = (unsigned)index;
     unsigned round = i / n % (sizeof rounds / sizeof *rounds);
@@ -35,7 +35,7 @@ void io_canvas_rounded(const io_canvas *c, io_rectangle r, double radius) {
     double most = (r.w < r.h ? r.w : r.h) / 2;
     if (radius > most) radius = most;
     cairo_new_sub_path(c->cairo);
-    for (int i = 0; i < 4; i++) { // from the upper right corner on, clockwise
+    for (int i = 0; i < 4; i++) { // clockwise from the upper right corner
         double x = i < 2 ? r.x + r.w - radius : r.x + radius;
         double y = i == 1 || i == 2 ? r.y + r.h - radius : r.y + radius;
         cairo_arc(c->cairo, x, y, radius, (i - 1) * M_PI_2, i * M_PI_2);
@@ -61,8 +61,8 @@ bool io_canvas_box(const io_canvas *c, const float box[4], io_rectangle *out) {
     return true;
 }
 
-// Everything is sized by the side of the square that is as large as the picture.
-// Letters are smaller where there are many plates to place.
+// All sizes scale with the square root of the picture's area. Letters are smaller if there are many
+// plates.
 static io_canvas canvas_of(cairo_t *cairo, int64_t w, int64_t h, size_t items) {
     double side = sqrt((double)w * (double)h), crowded = items > 8 ? (double)items - 8 : 0;
     double letters = side * 0.027 * fmax(0.7, 1 - 0.012 * crowded);
@@ -89,7 +89,8 @@ static void draw_box(const io_canvas *c, const io_draw_item *item) {
     if (!io_canvas_box(c, item->box, &box)) return;
     io_canvas_rounded(c, box, c->line);
     cairo_set_line_width(c->cairo, c->line + fmax(1, c->line * 0.4));
-    cairo_set_source_rgba(c->cairo, 0, 0, 0, 0.35); // a thin shadow, for backgrounds of its colour
+    cairo_set_source_rgba(c->cairo, 0, 0, 0,
+                          0.35); // a thin shadow, for backgrounds of the same colour
     cairo_stroke_preserve(c->cairo);
     cairo_set_line_width(c->cairo, c->line);
     io_canvas_colour(c, item->colour, 1);
@@ -101,7 +102,7 @@ typedef struct rank {
     size_t item;
 } rank;
 
-static int by_key(const void *a, const void *b) { // the largest first, then in the given order
+static int by_key(const void *a, const void *b) { // largest first, then in the given order
     const rank *x = a, *y = b;
     if (x->key != y->key) return x->key < y->key ? 1 : -1;
     return x->item < y->item ? -1 : x->item > y->item;
@@ -120,15 +121,15 @@ static double area_of(const io_canvas *c, const io_draw_item *item) {
 static tn_status draw_items(const io_canvas *c, const io_draw_item *items, size_t count,
                             rank *ranks, size_t *order, tn_error *err) {
     for (size_t i = 0; i < count; i++) ranks[i] = (rank){area_of(c, &items[i]), i};
-    sort_items(ranks, count, order); // small things lie on large ones
+    sort_items(ranks, count, order); // small objects are drawn over large ones
     for (size_t i = 0; i < count; i++)
         if (items[order[i]].mask) TN_TRY(draw_mask(c, &items[order[i]], err));
     for (size_t i = 0; i < count; i++) draw_box(c, &items[order[i]]);
     for (size_t i = 0; i < count; i++)
         ranks[i] = (rank){isnan(items[i].score) ? 0 : (double)items[i].score, i};
     sort_items(ranks, count, order);
-    return io_draw_plates(c, items, order, count < IO_DRAW_PLATES ? count : IO_DRAW_PLATES, NULL,
-                          NULL, err);
+    return io_draw_plates(c, items, order, count < IO_DRAW_MAX_PLATES ? count : IO_DRAW_MAX_PLATES,
+                          NULL, NULL, err);
 }
 
 static tn_status draw_all(const io_canvas *c, const io_draw_item *items, size_t count,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// From a mask of pixels to smooth outlines: the sides between set and unset pixels are followed
-// with the set ones on the right, then each corner becomes a mean of its neighbours.
+// Turns a mask of pixels into smooth outlines: follows the sides between set and unset pixels with
+// the set ones on the right, then replaces each corner by a mean of its neighbours.
 #include "draw/draw_internal.h"
 
 #include <string.h>
@@ -12,9 +12,9 @@ typedef struct point {
 typedef struct tracer {
     const uint8_t *mask;
     int64_t h, w;
-    uint8_t *seen; // the pixel's upper side has been followed
+    uint8_t *seen; // the pixel's upper side was followed
     point *corners;
-    size_t count, room;
+    size_t count, capacity;
     tn_error *err;
 } tracer;
 
@@ -23,23 +23,24 @@ static bool inside(const tracer *t, int64_t x, int64_t y) {
 }
 
 static tn_status add(tracer *t, int64_t x, int64_t y) {
-    if (t->count == t->room) {
-        size_t room = t->room ? 2 * t->room : 1024;
+    if (t->count == t->capacity) {
+        size_t capacity = t->capacity ? 2 * t->capacity : 1024;
         point *more =
-            tn_realloc(t->corners, t->room * sizeof *t->corners, room * sizeof *t->corners);
+            tn_realloc(t->corners, t->capacity * sizeof *t->corners, capacity * sizeof *t->corners);
         if (!more) return tn_fail(t->err, TN_ENOMEM, "out of memory for the outline of a mask");
         t->corners = more;
-        t->room = room;
+        t->capacity = capacity;
     }
     t->corners[t->count++] = (point){(int32_t)x, (int32_t)y};
     return TN_OK;
 }
 
-// Follows one outline from the upper left corner of pixel (x0,y0), eastward. Where two set pixels
-// meet at a corner only, they count as joined.
+// Follows one outline from the upper left corner of pixel (x0,y0), eastward. Set pixels that touch
+// only at a corner count as connected.
 static tn_status follow(tracer *t, int64_t x0, int64_t y0) {
     static const int8_t step[4][2] = {{1, 0}, {0, 1}, {-1, 0}, {0, -1}}; // east south west north
-    // From a corner, looking along a direction: the pixels ahead on the left and on the right.
+    // Offsets of the pixels ahead on the left and on the right, seen from a corner along a
+    // direction.
     static const int8_t left[4][2] = {{0, -1}, {0, 0}, {-1, 0}, {-1, -1}};
     static const int8_t right[4][2] = {{0, 0}, {-1, 0}, {-1, -1}, {0, -1}};
     int64_t x = x0, y = y0;
@@ -58,7 +59,7 @@ static tn_status follow(tracer *t, int64_t x0, int64_t y0) {
     return TN_OK;
 }
 
-// Corner i of the outline as the mean of those up to radius away, near ones counting more.
+// Corner i of the outline as the mean of the corners up to radius away, near ones weighted more.
 static void smooth(const tracer *t, size_t i, int radius, double *x, double *y) {
     double sum = 0;
     *x = *y = 0;
@@ -74,7 +75,8 @@ static void smooth(const tracer *t, size_t i, int radius, double *x, double *y) 
 }
 
 static void to_path(const tracer *t, int radius, cairo_t *cairo) {
-    if ((size_t)radius > t->count / 8) radius = (int)(t->count / 8); // small things keep their form
+    if ((size_t)radius > t->count / 8)
+        radius = (int)(t->count / 8); // small objects keep their shape
     for (size_t i = 0; i < t->count; i++) {
         double x, y;
         smooth(t, i, radius, &x, &y);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the files of drawing share.
+// Internals that the files of drawing share.
 #pragma once
 
 #include "draw/draw.h"
@@ -20,15 +20,15 @@ typedef struct io_canvas {
 void io_canvas_colour(const io_canvas *c, int index, double alpha);
 void io_canvas_rounded(const io_canvas *c, io_rectangle r, double radius); // adds the path
 
-// The part of a box that can be seen, moved in by half a line so that its line can be seen too.
-// False when there is none.
+// The visible part of a box, moved in by half a line width so that the whole line is visible. False
+// if there is none.
 bool io_canvas_box(const io_canvas *c, const float box[4], io_rectangle *out);
 
-// Adds the outlines of a mask to the path: round the pixels that are set, clockwise, holes the
-// other way, with the stairs smoothed over radius pixel sides. TN_ENOMEM.
+// Adds the outlines of a mask to the path: clockwise around the pixels that are set, holes the
+// other way, with stairs smoothed over radius pixel sides. TN_ENOMEM.
 tn_status io_trace_mask(const tn_tensor *mask, int radius, cairo_t *cairo, tn_error *err);
 
-// Plates of items in the given order, the first having the first choice of place. where (of count)
-// and drawn, both NULL or not, tell where they went. TN_ENOMEM.
+// Draws the plates of items in the given order; earlier items get the better positions. where and
+// drawn, both [count] or both NULL, receive the positions. TN_ENOMEM.
 tn_status io_draw_plates(const io_canvas *c, const io_draw_item *items, const size_t *order,
                          size_t count, io_rectangle *where, size_t *drawn, tn_error *err);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Plates: name in bold, score, tag; where they fit best.
+// Plates: bold name, score and tag, placed where they fit best.
 #include "draw/draw_internal.h"
 
 #include <math.h>
@@ -8,15 +8,15 @@
 
 #include <pango/pangocairo.h>
 
-#define SMALLEST 6.0 // pixels: letters below that cannot be read
-#define LONGEST 200  // characters of a name that are laid out at all
+#define MIN_LETTERS 6.0 // pixels: letters below that cannot be read
+#define MAX_NAME 200    // characters of a name that are laid out
 #define MAX_PLACES 33
 
 enum { NAME, SCORE, TAG, PARTS };
 
 typedef struct plate {
     io_rectangle where;
-    PangoLayout *part[PARTS]; // NULL: not there
+    PangoLayout *part[PARTS]; // NULL: absent
     double width[PARTS];
     double pad, gap, height;
 } plate;
@@ -39,10 +39,10 @@ static PangoLayout *layout_of(PangoContext *pango, const char *text, double lett
     return layout;
 }
 
-// The name as pango may have it: valid UTF-8, no control characters, not endless.
+// The name in the form that pango accepts: valid UTF-8, no control characters, of limited length.
 static char *clean_name(const char *name) {
-    char *text = g_utf8_make_valid(name, (gssize)strnlen(name, 4 * LONGEST));
-    if (g_utf8_strlen(text, -1) > LONGEST) *g_utf8_offset_to_pointer(text, LONGEST) = 0;
+    char *text = g_utf8_make_valid(name, (gssize)strnlen(name, 4 * MAX_NAME));
+    if (g_utf8_strlen(text, -1) > MAX_NAME) *g_utf8_offset_to_pointer(text, MAX_NAME) = 0;
     for (char *c = text; *c; c++)
         if ((unsigned char)*c < ' ' || *c == 127) *c = ' ';
     return text;
@@ -69,15 +69,15 @@ static void release(plate *p) {
     for (int i = 0; i < PARTS; i++) drop_part(p, i);
 }
 
-// Down to the width that there is: first the tag goes, then the name ends in "…", then the score
-// goes. False when nothing can be read.
-static bool narrow(plate *p, double room, double letters) {
-    if (width_of(p) > room && p->part[NAME]) drop_part(p, TAG);
-    double over = width_of(p) - room;
+// Narrows a plate to the given width: first the tag is dropped, then the name is shortened with
+// "…", then the score is dropped. False if nothing readable is left.
+static bool narrow(plate *p, double width, double letters) {
+    if (width_of(p) > width && p->part[NAME]) drop_part(p, TAG);
+    double over = width_of(p) - width;
     if (over > 0 && p->part[NAME]) {
         if (p->part[SCORE] && p->width[NAME] - over < 3 * letters) {
             drop_part(p, SCORE);
-            over = width_of(p) - room;
+            over = width_of(p) - width;
         }
         double left = over > 0 ? p->width[NAME] - over : p->width[NAME];
         if (left < 1.5 * letters) return false;
@@ -85,14 +85,14 @@ static bool narrow(plate *p, double room, double letters) {
         pango_layout_set_width(p->part[NAME], (int)(left * PANGO_SCALE));
         p->width[NAME] = fmin(left, p->width[NAME]);
     }
-    return width_of(p) <= room;
+    return width_of(p) <= width;
 }
 
-// Sets the plate's size. False when the picture has no room for it.
+// Sets the plate's size. False if it does not fit into the picture.
 static bool compose(const io_canvas *c, const io_draw_item *item, PangoContext *pango, plate *p) {
     double letters = fmin(c->letters, c->h / 2.2);
     *p = (plate){0};
-    if (letters < SMALLEST) return false;
+    if (letters < MIN_LETTERS) return false;
     p->pad = letters * 0.35;
     p->gap = letters * 0.4;
     if (item->name && *item->name) {
@@ -123,7 +123,7 @@ static double overlap(io_rectangle a, io_rectangle b) {
     return w > 0 && h > 0 ? w * h : 0;
 }
 
-// Places round and in a box, the most wanted first; all are moved into the picture.
+// Positions around and in a box, in order of preference; all are moved into the picture.
 static int places_of(const io_canvas *c, io_rectangle box, const plate *p, io_rectangle *to) {
     double w = p->where.w, h = p->where.h, half = c->line / 2;
     double left = box.x - half, right = box.x + box.w + half - w;
@@ -150,7 +150,7 @@ static int places_of(const io_canvas *c, io_rectangle box, const plate *p, io_re
     return n;
 }
 
-// The place that covers least of the plates that are there, then the most wanted one.
+// The position that covers least of the existing plates; ties by preference.
 static io_rectangle best_place(const io_canvas *c, io_rectangle box, const plate *p,
                                const plate *others, size_t count) {
     io_rectangle places[MAX_PLACES], best = {0};
@@ -165,7 +165,7 @@ static io_rectangle best_place(const io_canvas *c, io_rectangle box, const plate
     return best;
 }
 
-// Light or dark letters, by the luminance of what is behind them (WCAG 2's formula).
+// Light or dark letters, by the luminance of the background (WCAG 2's formula).
 static double luminance(const uint8_t rgb[3], double shade) {
     static const double weight[3] = {0.2126, 0.7152, 0.0722};
     double sum = 0;
@@ -192,7 +192,7 @@ static void show(const io_canvas *c, const plate *p, int part, double x) {
 }
 
 static void draw_plate(const io_canvas *c, const plate *p, int colour) {
-    const double shade = 0.25; // of the tag's end of the plate
+    const double shade = 0.25; // at the tag's end of the plate
     cairo_save(c->cairo);
     io_canvas_rounded(c, p->where, p->height * 0.18);
     cairo_clip_preserve(c->cairo);
@@ -263,8 +263,8 @@ tn_status io_draw_plates(const io_canvas *c, const io_draw_item *items, const si
     return TN_OK;
 }
 
-// Fontconfig keeps its caches until the process ends: the same few of them after one picture or a
-// thousand. A build with a leak checker is told so here, where they come from.
+// Fontconfig keeps caches until the process ends; they do not grow with the number of pictures. The
+// leak checker is told to ignore them.
 #ifdef __has_feature
 #if __has_feature(address_sanitizer) && !defined(__SANITIZE_ADDRESS__)
 #define __SANITIZE_ADDRESS__ 1
@@ -277,6 +277,6 @@ __attribute__((visibility("default"))) const char *__lsan_default_suppressions(v
 }
 const char *__lsan_default_options(void);
 __attribute__((visibility("default"))) const char *__lsan_default_options(void) {
-    return "print_suppressions=0"; // what the program says on standard error is its own
+    return "print_suppressions=0"; // keeps standard error free of a summary
 }
 #endif

@@ -27,7 +27,7 @@ static axis axis_of(const io_plot *p, bool y, double from, double to) {
                 double v = (y ? p->series[s].y : p->series[s].x)[i];
                 if (isfinite(v)) low = fmin(low, v), high = fmax(high, v);
             }
-        if (low > high) low = 0, high = 1; // no points at all
+        if (low > high) low = 0, high = 1; // no points
         double least = fmax(fabs(low), fabs(high)) * 1e-6;
         if (!(high - low > least)) low -= 0.5 + least, high += 0.5 + least;
         double step = step_of(high - low);
@@ -89,7 +89,7 @@ static void draw_lines(const io_sheet *s, const io_plot *p, const axis *x, const
     cairo_set_line_width(s->cairo, 2.2);
     cairo_set_line_join(s->cairo, CAIRO_LINE_JOIN_ROUND);
     cairo_set_line_cap(s->cairo, CAIRO_LINE_CAP_ROUND);
-    for (size_t i = p->count; i-- > 0;) { // the first one lies on top
+    for (size_t i = p->count; i-- > 0;) { // the first series is on top
         colour(s, i);
         draw_line(s, &p->series[i], x, y);
     }
@@ -106,7 +106,7 @@ static void draw_legend(const io_sheet *s, const io_plot *p) {
         cairo_stroke(s->cairo);
         cairo_set_source_rgb(s->cairo, 0.1, 0.1, 0.1);
         io_sheet_text(s, p->series[i].name, x + 28, y,
-                      &(io_letters){.size = 13, .room = RIGHT - 50});
+                      &(io_letters){.size = 13, .width = RIGHT - 50});
     }
 }
 
@@ -118,7 +118,7 @@ static void draw(const io_sheet *s, const io_plot *p) {
     draw_legend(s, p);
     cairo_set_source_rgb(s->cairo, 0.1, 0.1, 0.1);
     io_sheet_text(s, p->title, LEFT, TOP / 2.0,
-                  &(io_letters){.size = 18, .bold = true, .room = WIDTH - LEFT - 20});
+                  &(io_letters){.size = 18, .bold = true, .width = WIDTH - LEFT - 20});
     io_sheet_text(s, p->x_label, (LEFT + WIDTH - RIGHT) / 2.0, HEIGHT - 22,
                   &(io_letters){.size = 15, .across = 0.5});
     io_sheet_text(s, p->y_label, 22, (TOP + HEIGHT - BOTTOM) / 2.0,

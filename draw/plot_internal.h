@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the charts share: a white sheet, letters, the way to a file.
+// Internals that the charts share: a white sheet, text, writing the file.
 #pragma once
 
 #include "draw/plot.h"
@@ -13,16 +13,16 @@ typedef struct io_sheet {
 } io_sheet;
 
 tn_status io_sheet_open(io_sheet *sheet, int w, int h, tn_error *err); // TN_ENOMEM
-// PNG, written beside and renamed. TN_EIO, TN_ENOMEM when drawing failed.
+// Writes a PNG atomically. TN_EIO, TN_ENOMEM when drawing failed.
 tn_status io_sheet_write(io_sheet *sheet, const char *path, tn_error *err);
 void io_sheet_close(io_sheet *sheet);
 
 typedef struct io_letters {
     double size;   // of the em, pixels
-    double across; // where the text lies on x: 0 begins there, 0.5 is centred, 1 ends there
-    double room;   // the text is shortened to this width; 0: never
-    bool bold, up; // up: turned to be read from below
+    double across; // alignment on x: 0: left, 0.5: centred, 1: right
+    double width;  // the text is shortened to this width; 0: never
+    bool bold, up; // up: rotated to read from bottom to top
 } io_letters;
-// The text's middle line goes through (x,y), in the current colour.
+// Draws text whose middle line goes through (x,y), in the current colour.
 void io_sheet_text(const io_sheet *sheet, const char *text, double x, double y,
                    const io_letters *how);

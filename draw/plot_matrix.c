@@ -4,15 +4,15 @@
 #include <math.h>
 #include <stdio.h>
 
-enum { MOST = 4096, NAMES = 180, TITLE = 60, LABEL = 40, EDGE = 20 };
+enum { MAX_SIDE = 4096, NAMES = 180, TITLE = 60, LABEL = 40, EDGE = 20 };
 
-static int cell_side(size_t most) { // pixels: large where there are few
-    return most <= 10    ? 64
-           : most <= 20  ? 44
-           : most <= 40  ? 28
-           : most <= 120 ? 16
-           : most <= 600 ? 4
-                         : 1;
+static int cell_side(size_t count) { // pixels: large if there are few
+    return count <= 10    ? 64
+           : count <= 20  ? 44
+           : count <= 40  ? 28
+           : count <= 120 ? 16
+           : count <= 600 ? 4
+                          : 1;
 }
 
 static void draw_cell(const io_sheet *s, const io_matrix *m, size_t row, size_t column, double x,
@@ -20,7 +20,8 @@ static void draw_cell(const io_sheet *s, const io_matrix *m, size_t row, size_t 
     const int64_t *values = m->values + row * m->column_count;
     double sum = 0;
     for (size_t c = 0; c < m->column_count; c++) sum += (double)values[c];
-    double share = sum > 0 ? sqrt((double)values[column] / sum) : 0; // small shares stay visible
+    double share = sum > 0 ? sqrt((double)values[column] / sum)
+                           : 0; // the square root keeps small fractions visible
     cairo_set_source_rgb(s->cairo, 1 - 0.92 * share, 1 - 0.62 * share, 1 - 0.35 * share);
     cairo_rectangle(s->cairo, x, y, side, side);
     cairo_fill(s->cairo);
@@ -30,7 +31,7 @@ static void draw_cell(const io_sheet *s, const io_matrix *m, size_t row, size_t 
     double shade = share > 0.6 ? 1 : 0.1;
     cairo_set_source_rgb(s->cairo, shade, shade, shade);
     io_sheet_text(s, text, x + side / 2.0, y + side / 2.0,
-                  &(io_letters){.size = side >= 44 ? 14 : 10, .across = 0.5, .room = side - 2});
+                  &(io_letters){.size = side >= 44 ? 14 : 10, .across = 0.5, .width = side - 2});
 }
 
 static void draw(const io_sheet *s, const io_matrix *m, int side) {
@@ -39,7 +40,7 @@ static void draw(const io_sheet *s, const io_matrix *m, int side) {
         for (size_t c = 0; c < m->column_count; c++)
             draw_cell(s, m, r, c, left + (double)c * side, top + (double)r * side, side);
     cairo_set_source_rgb(s->cairo, 0.1, 0.1, 0.1);
-    io_letters name = {.size = side >= 28 ? 14 : side * 0.7, .room = NAMES - 14};
+    io_letters name = {.size = side >= 28 ? 14 : side * 0.7, .width = NAMES - 14};
     for (size_t r = 0; side >= 12 && r < m->row_count; r++) {
         name.across = 1, name.up = false;
         io_sheet_text(s, m->rows[r], left - 8, top + ((double)r + 0.5) * side, &name);
@@ -53,7 +54,7 @@ static void draw(const io_sheet *s, const io_matrix *m, int side) {
                     (double)m->row_count * side + 1);
     cairo_stroke(s->cairo);
     io_sheet_text(s, m->title, EDGE, TITLE / 2.0,
-                  &(io_letters){.size = 18, .bold = true, .room = s->w - 2 * EDGE});
+                  &(io_letters){.size = 18, .bold = true, .width = s->w - 2 * EDGE});
     io_sheet_text(s, m->column_label, left + (double)m->column_count * side / 2,
                   TITLE + LABEL / 2.0, &(io_letters){.size = 15, .across = 0.5});
     io_sheet_text(s, m->row_label, LABEL / 2.0, top + (double)m->row_count * side / 2,
@@ -61,9 +62,9 @@ static void draw(const io_sheet *s, const io_matrix *m, int side) {
 }
 
 tn_status io_matrix_write(const char *path, const io_matrix *m, tn_error *err) {
-    if (m->row_count > MOST || m->column_count > MOST)
-        return tn_fail(err, TN_EUNSUPPORTED, "%s: a matrix of %zu x %zu, expected at most %d", path,
-                       m->row_count, m->column_count, MOST);
+    if (m->row_count > MAX_SIDE || m->column_count > MAX_SIDE)
+        return tn_fail(err, TN_EUNSUPPORTED, "%s: a matrix of %zu x %zu, expected at count %d",
+                       path, m->row_count, m->column_count, MAX_SIDE);
     int side = cell_side(m->row_count > m->column_count ? m->row_count : m->column_count);
     int w = LABEL + NAMES + (int)m->column_count * side + EDGE;
     int h = TITLE + LABEL + NAMES + (int)m->row_count * side + EDGE;

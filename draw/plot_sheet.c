@@ -47,7 +47,7 @@ tn_status io_sheet_write(io_sheet *sheet, const char *path, tn_error *err) {
     code = cairo_surface_write_to_png_stream(sheet->surface, put, &to);
     if (code == CAIRO_STATUS_SUCCESS) return io_writer_commit(&to.writer, err);
     io_writer_abort(&to.writer);
-    if (code == CAIRO_STATUS_WRITE_ERROR) return TN_EIO; // io_write has said why
+    if (code == CAIRO_STATUS_WRITE_ERROR) return TN_EIO; // io_write has set the error
     return tn_fail(err, TN_ENOMEM, "%s: %s", path, cairo_status_to_string(code));
 }
 
@@ -64,11 +64,12 @@ void io_sheet_text(const io_sheet *sheet, const char *text, double x, double y,
     pango_layout_set_text(layout, clean, -1);
     int w, h;
     pango_layout_get_size(layout, &w, &h);
-    if (how->room > 0 && w > how->room * PANGO_SCALE) {
-        pango_layout_set_width(layout, (int)(how->room * PANGO_SCALE));
+    if (how->width > 0 && w > how->width * PANGO_SCALE) {
+        pango_layout_set_width(layout, (int)(how->width * PANGO_SCALE));
         pango_layout_set_ellipsize(layout, PANGO_ELLIPSIZE_END);
         pango_layout_get_size(layout, &w, &h);
-        // The ellipsized line may be shorter than its room, where it would lie aligned to the left.
+        // The ellipsized line may be narrower than the given width, in which it is aligned to the
+        // left.
         PangoRectangle logical;
         pango_layout_get_extents(layout, NULL, &logical);
         w = logical.width;

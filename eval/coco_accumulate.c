@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// From matches to precision at recall, and to the figures that are published.
+// From matches to precision at recall, and to the published figures.
 #include "eval/coco_internal.h"
 
 #include <float.h>
@@ -12,16 +12,16 @@ static size_t cell(size_t category, int area, int limit, int iou) {
            (size_t)iou;
 }
 
-// Precision where a truth is found, in order of score. Between two of these it only falls, so the
-// best from a recall on is the best of those behind it.
+// Precision at each truth found, in order of score. Between two of these it only falls, so the best
+// precision from a recall on is the best at the later ones.
 typedef struct curve {
     double *precision;
     uint32_t count;
 } curve;
 
 static curve curve_of(const ev_hit *const *hits, size_t count, int area, int limit, int iou,
-                      double *room) {
-    curve c = {room, 0};
+                      double *buffer) {
+    curve c = {buffer, 0};
     uint32_t found = 0, wrong = 0;
     for (size_t i = 0; i < count; i++) {
         const ev_hit *hit = hits[i];
@@ -48,7 +48,7 @@ static void fill_cell(const ev_job *job, curve c, uint32_t wanted, size_t at) {
     }
 }
 
-// The cells from `at` on are those of the limit before, which is the same.
+// Repeats the cells of the previous limit, which is the same, from `at` on.
 static void repeat_limit(const ev_job *job, size_t at) {
     double *precision = job->out->precision + at * EV_RECALLS, *recall = job->out->recall + at;
     memcpy(precision, precision - EV_IOUS * EV_RECALLS, EV_IOUS * EV_RECALLS * sizeof *precision);
@@ -71,8 +71,8 @@ static tn_status accumulate(const ev_job *job, uint32_t category, tn_arena *scra
         for (int area = 0; area < EV_AREAS; area++) wanted[area] += g->wanted[area];
     ev_ranked *ranked = tn_arena_alloc(scratch, count * sizeof *ranked);
     const ev_hit **hits = ranked ? tn_arena_alloc(scratch, count * sizeof *hits) : NULL;
-    double *room = hits ? tn_arena_alloc(scratch, count * sizeof *room) : NULL;
-    ev_ranked *other = room ? tn_arena_alloc(scratch, count * sizeof *other) : NULL;
+    double *buffer = hits ? tn_arena_alloc(scratch, count * sizeof *buffer) : NULL;
+    ev_ranked *other = buffer ? tn_arena_alloc(scratch, count * sizeof *other) : NULL;
     if (!other) return no_memory(err);
     for (size_t i = 0; i < count; i++) ranked[i] = (ev_ranked){first[i].score, (uint32_t)i};
     ev_rank(ranked, other, count);
@@ -84,7 +84,7 @@ static tn_status accumulate(const ev_job *job, uint32_t category, tn_arena *scra
                 continue;
             }
             for (int iou = 0; iou < EV_IOUS; iou++)
-                fill_cell(job, curve_of(hits, count, area, job->limits[limit], iou, room),
+                fill_cell(job, curve_of(hits, count, area, job->limits[limit], iou, buffer),
                           wanted[area], cell(category, area, limit, iou));
         }
     return TN_OK;
@@ -97,7 +97,7 @@ tn_status ev_accumulate(const ev_job *job, uint32_t category, tn_arena *scratch,
     return status;
 }
 
-// The mean of what is not -1 in `width` values of each cell.
+// The mean of the values that are not -1, of `width` values per cell.
 static double mean(const ev_coco *c, const double *values, size_t width, int iou, int area,
                    int limit, const size_t *categories, size_t count) {
     TN_CHECK(iou >= -1 && iou < EV_IOUS && area >= 0 && area < EV_AREAS && limit >= 0 &&

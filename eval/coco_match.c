@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// One category in one picture: which result finds which truth, at every threshold and area range.
+// Matches results to truths for one category in one picture, at every threshold and area range.
 #include "eval/coco_internal.h"
 #include "io/coco/coco_rle.h"
 
 #include <math.h>
 #include <string.h>
 
-// Smallest and largest area of all, small, medium and large.
+// Minimum and maximum area of all, small, medium and large.
 static const double area_range[EV_AREAS][2] = {
     {0, 1e10}, {0, 32 * 32}, {32 * 32, 96 * 96}, {96 * 96, 1e10}};
 
@@ -21,7 +21,7 @@ static void insert(ev_ranked *items, size_t count) {
     }
 }
 
-// Two neighbouring sorted lists into one; the first goes first where scores are equal.
+// Merges two adjacent sorted lists, stably.
 static void merge(const ev_ranked *a, const ev_ranked *b, const ev_ranked *end, ev_ranked *out) {
     const ev_ranked *middle = b;
     while (a < middle && b < end) *out++ = b->score > a->score ? *b++ : *a++;
@@ -29,8 +29,8 @@ static void merge(const ev_ranked *a, const ev_ranked *b, const ev_ranked *end, 
     memcpy(out + (middle - a), b, (size_t)(end - b) * sizeof *out);
 }
 
-void ev_rank(ev_ranked *items, ev_ranked *room, size_t count) {
-    ev_ranked *from = items, *to = room;
+void ev_rank(ev_ranked *items, ev_ranked *scratch, size_t count) {
+    ev_ranked *from = items, *to = scratch;
     for (size_t at = 0; at < count; at += RUN)
         insert(items + at, count - at < RUN ? count - at : RUN);
     for (size_t width = RUN; width < count; width *= 2) {
@@ -49,33 +49,33 @@ static tn_status no_memory(tn_error *err) {
     return tn_fail(err, TN_ENOMEM, "out of memory for the comparison of one picture");
 }
 
-typedef struct thing { // a truth or a result
+typedef struct item { // a truth or a result
     const io_coco_object *object;
     double box[4], area;
     io_rle mask;
-} thing;
+} item;
 
 typedef struct group_work {
     const ev_job *job;
     const ev_group *group;
     const io_coco_image *image;
     tn_arena *scratch;
-    thing *truths, *results;
+    item *truths, *results;
     double *iou;      // [results][truths]
     uint32_t *order;  // of truths, those not ignored first
-    uint8_t *ignored; // by place in that order
-    uint16_t *taken;  // likewise, a bit for each threshold
-    uint32_t *nearby; // places of truths that overlap enough
+    uint8_t *ignored; // by position in that order
+    uint16_t *taken;  // by position in that order, one bit per threshold
+    uint32_t *nearby; // positions of truths that overlap enough
     tn_error *err;
 } group_work;
 
-static tn_status prefix(group_work *w, const thing *t, bool result) {
+static tn_status prefix(group_work *w, const item *t, bool result) {
     return tn_fail_prefix(w->err, "%s %lld (picture %lld)", result ? "result" : "annotation",
                           (long long)t->object->id, (long long)t->object->image_id);
 }
 
-// A result without segmentation is its box, as a polygon.
-static tn_status make_mask(group_work *w, thing *t, bool result) {
+// A result without segmentation is replaced by its box, as a polygon.
+static tn_status make_mask(group_work *w, item *t, bool result) {
     uint32_t h = (uint32_t)w->image->h, width = (uint32_t)w->image->w;
     const io_coco_shape *shape = &t->object->shape;
     bool drawn = shape->kind == IO_COCO_POLYGONS || shape->kind == IO_COCO_NONE;
@@ -89,7 +89,7 @@ static tn_status make_mask(group_work *w, thing *t, bool result) {
     return status == TN_OK ? TN_OK : prefix(w, t, result);
 }
 
-static void box_of_mask(thing *t) {
+static void box_of_mask(item *t) {
     uint32_t box[4];
     io_rle_box(&t->mask, box);
     for (int i = 0; i < 4; i++) t->box[i] = box[i];
@@ -98,7 +98,7 @@ static void box_of_mask(thing *t) {
 static tn_status make_truths(group_work *w) {
     const ev_group *g = w->group;
     for (uint32_t i = 0; i < g->truths; i++) {
-        thing *t = &w->truths[i];
+        item *t = &w->truths[i];
         t->object = &w->job->truth->objects[w->job->truth_order[g->first_truth + i]];
         t->area = t->object->area;
         if (w->job->masks && g->hits) {
@@ -111,8 +111,8 @@ static tn_status make_truths(group_work *w) {
     return TN_OK;
 }
 
-// Masks only where something is there to be compared, or where the area depends on them.
-static tn_status make_result(group_work *w, thing *t) {
+// Masks are needed only if there is a truth to compare with, or if the area depends on them.
+static tn_status make_result(group_work *w, item *t) {
     const ev_job *job = w->job;
     bool box = t->object->has_box;
     if ((job->masks && w->group->truths) || !job->box_areas || (!job->masks && !box))
@@ -130,14 +130,14 @@ static tn_status make_results(group_work *w) {
     const ev_group *g = w->group;
     size_t mark = tn_arena_mark(w->scratch);
     ev_ranked *ranked = tn_arena_alloc(w->scratch, g->results * sizeof *ranked);
-    ev_ranked *room = tn_arena_alloc(w->scratch, g->results * sizeof *room);
-    if (!ranked || !room) return no_memory(w->err);
+    ev_ranked *spare = tn_arena_alloc(w->scratch, g->results * sizeof *spare);
+    if (!ranked || !spare) return no_memory(w->err);
     for (uint32_t i = 0; i < g->results; i++) {
         uint32_t index = w->job->result_order[g->first_result + i];
-        // Within a group the order is that of the file, but for agnostic ones, so i is the tie.
+        // A group has the order of the file (except agnostic ones), so i breaks ties.
         ranked[i] = (ev_ranked){w->job->results[index].score, i};
     }
-    ev_rank(ranked, room, g->results);
+    ev_rank(ranked, spare, g->results);
     for (uint32_t i = 0; i < g->hits; i++)
         w->results[i].object =
             &w->job->results[w->job->result_order[g->first_result + ranked[i].index]];
@@ -146,14 +146,14 @@ static tn_status make_results(group_work *w) {
     return TN_OK;
 }
 
-static bool is_crowd(const group_work *w, const thing *truth) {
+static bool is_crowd(const group_work *w, const item *truth) {
     return truth->object->crowd && !w->job->lvis;
 }
 
 static void compare(group_work *w) {
     for (uint32_t d = 0; d < w->group->hits; d++)
         for (uint32_t t = 0; t < w->group->truths; t++) {
-            const thing *result = &w->results[d], *truth = &w->truths[t];
+            const item *result = &w->results[d], *truth = &w->truths[t];
             double iou = io_box_iou(result->box, truth->box, is_crowd(w, truth));
             if (iou > 0 && w->job->masks)
                 iou = io_rle_iou(&result->mask, &truth->mask, is_crowd(w, truth));
@@ -165,12 +165,12 @@ static bool outside(double area, int range) {
     return area < area_range[range][0] || area > area_range[range][1];
 }
 
-// Those that count first, both parts in the file's order.
+// Sorts the truths that count before the others, each part in file order.
 static void order_truths(group_work *w, int range, uint32_t *wanted) {
     uint32_t n = w->group->truths, at = 0;
     for (int ignored = 0; ignored < 2; ignored++) {
         for (uint32_t i = 0; i < n; i++) {
-            const thing *t = &w->truths[i];
+            const item *t = &w->truths[i];
             bool never = w->job->lvis ? t->object->ignore : t->object->crowd;
             if ((never || outside(t->area, range)) != ignored) continue;
             w->ignored[at] = (uint8_t)ignored;
@@ -181,28 +181,28 @@ static void order_truths(group_work *w, int range, uint32_t *wanted) {
     }
 }
 
-// The truth that a result takes at a threshold: the one it overlaps most among those that are free
-// (crowds always are), later ones winning ties; one that is ignored only if no other will do. -1:
-// none. near: places in order of truths whose overlap reaches the lowest threshold.
+// The truth that a result matches at a threshold: the one with the largest overlap among those that
+// are free (crowds always are), later ones winning ties; an ignored one only if there is no other.
+// -1: none. near: number of truths whose overlap reaches the lowest threshold, in w->nearby.
 static int64_t choose(const group_work *w, const double *iou, uint32_t near, int threshold) {
     double best = fmin(w->job->ious[threshold], 1 - 1e-10);
-    int64_t place = -1;
+    int64_t best_at = -1;
     for (uint32_t i = 0; i < near; i++) {
         uint32_t at = w->nearby[i], truth = w->order[at];
         if (w->taken[at] >> threshold & 1 && !is_crowd(w, &w->truths[truth])) continue;
-        if (place >= 0 && !w->ignored[place] && w->ignored[at]) break;
+        if (best_at >= 0 && !w->ignored[best_at] && w->ignored[at]) break;
         if (iou[truth] < best) continue;
         best = iou[truth];
-        place = at;
+        best_at = at;
     }
-    return place;
+    return best_at;
 }
 
 static void match_result(group_work *w, int range, uint32_t d, ev_hit *hit) {
     uint32_t truths = w->group->truths, near = 0;
     const double *iou = w->iou + (size_t)d * truths;
     double area = w->results[d].area;
-    if (w->job->lvis && !(area > 0)) { // as if it were not there
+    if (w->job->lvis && !(area > 0)) { // as if it did not exist
         hit->matched[range] = 0, hit->ignored[range] = UINT16_MAX;
         return;
     }
@@ -221,7 +221,7 @@ static void match_result(group_work *w, int range, uint32_t d, ev_hit *hit) {
     hit->ignored[range] = (uint16_t)ignored;
 }
 
-static bool make_room(group_work *w) {
+static bool allocate(group_work *w) {
     size_t truths = w->group->truths, hits = w->group->hits, pairs;
     if (!tn_mul_size(truths, hits, &pairs) || !tn_mul_size(pairs, sizeof *w->iou, &pairs))
         return false;
@@ -235,7 +235,7 @@ static bool make_room(group_work *w) {
 }
 
 static tn_status match(group_work *w, ev_group *group) {
-    if (!make_room(w)) return no_memory(w->err);
+    if (!allocate(w)) return no_memory(w->err);
     TN_TRY(make_truths(w));
     TN_TRY(make_results(w));
     compare(w);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Groups what belongs together, then compares groups and accumulates categories on the pool.
+// Groups truths and results, then matches groups and accumulates categories on the pool.
 #include "eval/cocoeval.h"
 #include "eval/coco_internal.h"
 
@@ -7,18 +7,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SCRATCH ((size_t)1 << 30) // address space for each worker
-#define BLOCK 32                  // groups in one task
+#define SCRATCH ((size_t)1 << 30) // address space per worker
+#define BLOCK 32                  // groups per task
 #define NONE UINT32_MAX
 
 static tn_status no_memory(tn_error *err) {
     return tn_fail(err, TN_ENOMEM, "out of memory for the evaluation");
 }
 
-typedef struct ids { // ascending, each once
+typedef struct ids { // ascending, without duplicates
     int64_t *id;
     uint32_t count;
-    uint32_t last; // where the last one was found: neighbours are often equal
+    uint32_t last; // index of the last one found: neighbours are often equal
 } ids;
 
 static int by_value(const void *a, const void *b) {
@@ -40,8 +40,8 @@ static uint32_t find(ids *set, int64_t id) {
     return NONE;
 }
 
-// The ids of a list of things that begin with their id; only those of chosen, where not NULL.
-static tn_status ids_of(const void *things, size_t count, size_t stride, const int64_t *chosen,
+// The ids of a list of structs that begin with their id; only those in chosen, if not NULL.
+static tn_status ids_of(const void *items, size_t count, size_t stride, const int64_t *chosen,
                         size_t chosen_count, ids *out, tn_error *err) {
     *out = (ids){.id = tn_alloc_zero(count + 1, sizeof *out->id)};
     ids filter = {.id = tn_alloc_zero(chosen_count + 1, sizeof *chosen),
@@ -54,7 +54,7 @@ static tn_status ids_of(const void *things, size_t count, size_t stride, const i
     qsort(filter.id, chosen_count, sizeof *chosen, by_value);
     for (size_t i = 0; i < count; i++) {
         int64_t id;
-        memcpy(&id, (const char *)things + i * stride, sizeof id);
+        memcpy(&id, (const char *)items + i * stride, sizeof id);
         if (!chosen || find(&filter, id) != NONE) out->id[out->count++] = id;
     }
     tn_free(filter.id);
@@ -62,9 +62,9 @@ static tn_status ids_of(const void *things, size_t count, size_t stride, const i
     return TN_OK;
 }
 
-typedef struct keys {           // of a list of objects
+typedef struct keys {           // sort keys of a list of objects
     uint32_t *category, *image; // NONE: left out
-    uint32_t *order;            // those that are not, sorted
+    uint32_t *order;            // those that are not left out, sorted
     size_t count, kept;
 } keys;
 
@@ -104,8 +104,8 @@ static tn_status keys_of(const io_coco_object *objects, size_t count, ids *image
         if (k->image[i] == NONE || k->category[i] == NONE || (dropped && dropped[i])) continue;
         k->order[k->kept++] = (uint32_t)i;
     }
-    // Of the two passes the later one decides. Without categories, one picture is one group, in
-    // which the categories come one after the other.
+    // The later of the two passes is the primary order. Without categories, one picture is one
+    // group, in which categories follow each other.
     const uint32_t *minor = agnostic ? k->category : k->image;
     const uint32_t *major = agnostic ? k->image : k->category;
     TN_TRY(sort_by(minor, agnostic ? categories->count : images->count, k->order, k->kept, err));
@@ -120,11 +120,11 @@ static uint64_t key_at(const keys *k, size_t at) {
     return (uint64_t)k->category[i] << 32 | k->image[i];
 }
 
-// Both lists walked together; every category and picture that is in one of them is a group.
+// Walks both lists together; every category and picture in one of them makes a group.
 static tn_status make_groups(ev_job *job, const keys *truths, const keys *results,
                              const ids *images, tn_error *err) {
-    size_t most = truths->kept + results->kept, t = 0, r = 0;
-    job->groups = tn_alloc_zero(most + 1, sizeof *job->groups);
+    size_t capacity = truths->kept + results->kept, t = 0, r = 0;
+    job->groups = tn_alloc_zero(capacity + 1, sizeof *job->groups);
     if (!job->groups) return no_memory(err);
     while (t < truths->kept || r < results->kept) {
         uint64_t a = key_at(truths, t), b = key_at(results, r), key = a < b ? a : b;
@@ -177,7 +177,7 @@ static tn_status check_results(const ev_job *job, size_t count, tn_error *err) {
         char image[24];
         if (!known && io_coco_find_image(job->truth, o->image_id) < 0)
             return tn_fail(err, TN_EFORMAT,
-                           "result %zu is in picture %s, which the annotations do not have", i + 1,
+                           "result %zu is in picture %s, which is not in the annotations", i + 1,
                            io_coco_show_id(o->image_id, o->image_text, image));
         bool shape = o->shape.kind != IO_COCO_NONE;
         if (job->box_areas ? !o->has_box : !shape)
@@ -217,7 +217,7 @@ static tn_status run_tasks(ev_job *job, tn_pool *pool, int workers, int64_t task
         tn_pool_run(pool, tasks, task, job);
     else
         for (int64_t i = 0; i < tasks; i++) task(job, i, 0);
-    int first = 0; // the error that one thread would have met
+    int first = 0; // the error that one thread would have found first
     for (int w = 1; w < workers; w++)
         if (job->error_group[w] < job->error_group[first]) first = w;
     if (job->error_group[first] == SIZE_MAX) return TN_OK;
@@ -258,7 +258,7 @@ static tn_status make_output(const ids *categories, bool agnostic, ev_coco *out,
     return TN_OK;
 }
 
-// As numpy's linspace computes them, to the bit.
+// As numpy's linspace computes them, bit for bit.
 static void set_thresholds(ev_job *job) {
     double step = (0.95 - 0.5) / (EV_IOUS - 1);
     for (int i = 0; i < EV_IOUS; i++) job->ious[i] = i * step + 0.5;
@@ -274,7 +274,7 @@ static tn_status set_limits(const ev_coco_options *o, ev_coco *out, tn_error *er
     for (int i = 0; i < EV_LIMITS; i++)
         if (out->limits[i] < 1 || (i && out->limits[i] < out->limits[i - 1]))
             return tn_fail(err, TN_EINVAL,
-                           "limits of results a picture %d, %d, %d, expected at "
+                           "limits of results per picture %d, %d, %d, expected at "
                            "least 1 and ascending",
                            out->limits[0], out->limits[1], out->limits[2]);
     return TN_OK;

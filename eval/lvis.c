@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define MOST 300 // results a picture
+#define MAX_RESULTS 300 // results a picture
 
 static tn_status no_memory(tn_error *err) {
     return tn_fail(err, TN_ENOMEM, "out of memory for the evaluation of LVIS");
@@ -39,7 +39,7 @@ static int by_key(const void *a, const void *b) {
     return x < y ? -1 : x > y;
 }
 
-// false when the data set does not have both.
+// False if the data set does not have both.
 static bool key_of(const io_coco *truth, int64_t image_id, int64_t category_id, uint64_t *key) {
     int64_t image = io_coco_find_image(truth, image_id);
     int64_t category = io_coco_find_category(truth, category_id);
@@ -47,12 +47,12 @@ static bool key_of(const io_coco *truth, int64_t image_id, int64_t category_id, 
     return image >= 0 && category >= 0;
 }
 
-// Every category that is known to be in a picture, or known not to be, as ascending keys.
+// Every category that is known to be present in or absent from a picture, as ascending keys.
 static tn_status known_pairs(const io_coco *truth, const uint8_t *dropped, uint64_t **out,
                              size_t *out_count, tn_error *err) {
-    size_t most = truth->object_count + 1, n = 0;
-    for (size_t i = 0; i < truth->image_count; i++) most += truth->images[i].absent_count;
-    uint64_t *keys = tn_alloc_zero(most, sizeof *keys);
+    size_t capacity = truth->object_count + 1, n = 0;
+    for (size_t i = 0; i < truth->image_count; i++) capacity += truth->images[i].absent_count;
+    uint64_t *keys = tn_alloc_zero(capacity, sizeof *keys);
     if (!keys) return no_memory(err);
     for (size_t i = 0; i < truth->object_count; i++) {
         const io_coco_object *o = &truth->objects[i];
@@ -66,23 +66,23 @@ static tn_status known_pairs(const io_coco *truth, const uint8_t *dropped, uint6
     return TN_OK;
 }
 
-// Drops all but the best of each picture. order: results by picture; from[picture]: where its own
-// begin. ranked: room for twice as many as a picture has.
+// Drops all but the best of each picture. order: results by picture; from[picture]: index of its
+// first one. ranked: space for twice the results of a picture.
 static void drop_worst(const io_coco_object *results, const uint32_t *from, size_t images,
                        const uint32_t *order, ev_ranked *ranked, uint8_t *dropped) {
     for (size_t image = 0; image < images; image++) {
         uint32_t n = from[image + 1] - from[image];
-        if (n <= MOST) continue;
+        if (n <= MAX_RESULTS) continue;
         for (uint32_t i = 0; i < n; i++) {
             uint32_t index = order[from[image] + i];
             ranked[i] = (ev_ranked){results[index].score, index};
         }
         ev_rank(ranked, ranked + n, n);
-        for (uint32_t i = MOST; i < n; i++) dropped[ranked[i].index] = 1;
+        for (uint32_t i = MAX_RESULTS; i < n; i++) dropped[ranked[i].index] = 1;
     }
 }
 
-// Whatever their categories are: the lvis package looks at those later.
+// Regardless of categories: the lvis package considers those later.
 static tn_status keep_best(const io_coco *truth, const io_coco_object *results, size_t count,
                            uint8_t *dropped, tn_error *err) {
     size_t images = truth->image_count;
@@ -90,7 +90,8 @@ static tn_status keep_best(const io_coco *truth, const io_coco_object *results, 
     uint32_t *order = from ? tn_alloc_zero(count + 1, sizeof *order) : NULL;
     ev_ranked *ranked = order ? tn_alloc_zero(2 * count + 1, sizeof *ranked) : NULL;
     if (ranked) {
-        // Counted two places on, so that what is filled in moves each place to its beginning.
+        // Counts are stored two positions ahead, so that after filling each position is a start
+        // again.
         for (size_t i = 0; i < count; i++)
             from[io_coco_find_image(truth, results[i].image_id) + 2]++;
         for (size_t i = 2; i < images + 2; i++) from[i] += from[i - 1];
@@ -177,8 +178,8 @@ void ev_lvis_text(const double stats[EV_LVIS_STATS], char *text, size_t bytes) {
         int n = snprintf(text + used, bytes - used,
                          " %-18s %s @[ IoU=%-9s | area=%6s | maxDets=%3d catIds=%3s] = %0.3f\n",
                          figures[i].recall ? "Average Recall" : "Average Precision",
-                         figures[i].recall ? "(AR)" : "(AP)", iou, areas[figures[i].area], MOST,
-                         figures[i].frequency ? frequency : "all", stats[i]);
+                         figures[i].recall ? "(AR)" : "(AP)", iou, areas[figures[i].area],
+                         MAX_RESULTS, figures[i].frequency ? frequency : "all", stats[i]);
         used += n > 0 ? (size_t)n : 0;
     }
 }

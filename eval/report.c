@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ID_TEXT 24 // characters of an id, with its end
+#define ID_TEXT 24 // characters of an id, including its 0
 
 static tn_status no_memory(tn_error *err) {
     return tn_fail(err, TN_ENOMEM, "out of memory for a report");
@@ -32,7 +32,7 @@ static tn_status mark(const io_coco *truth, const int64_t *named, bool *wanted, 
         if (at < 0)
             return tn_fail(err, TN_EFORMAT,
                            "annotation %" PRId64 " is of category %" PRId64
-                           ", which the data set does not have",
+                           ", which is not in the data set",
                            o->id, o->category_id);
         TN_CHECK(named[i] >= IO_COCO_UNNAMED && named[i] < (int64_t)truth->category_count,
                  "name %lld", (long long)named[i]);
@@ -56,17 +56,17 @@ static int by_id(const void *a, const void *b) {
 
 static tn_status list_classes(const io_coco *truth, const bool *wanted, bool all, ev_report *out,
                               tn_error *err) {
-    size_t room = truth->category_count + 1;
-    class_id *list = tn_alloc_zero(room, sizeof *list);
+    size_t capacity = truth->category_count + 1;
+    class_id *list = tn_alloc_zero(capacity, sizeof *list);
     if (!list) return no_memory(err);
     for (size_t i = 0; i < truth->category_count; i++)
         if (all || wanted[i]) list[out->count++] = (class_id){truth->categories[i].id, i};
     qsort(list, out->count, sizeof *list, by_id);
-    out->category = tn_alloc_zero(room, sizeof *out->category);
-    out->name = tn_alloc_zero(room, sizeof *out->name);
-    out->rows = tn_alloc_zero(room, sizeof *out->rows);
-    out->ids = tn_alloc_zero(room, ID_TEXT);
-    out->matrix = tn_alloc_zero(room, (out->count + 1) * sizeof *out->matrix);
+    out->category = tn_alloc_zero(capacity, sizeof *out->category);
+    out->name = tn_alloc_zero(capacity, sizeof *out->name);
+    out->rows = tn_alloc_zero(capacity, sizeof *out->rows);
+    out->ids = tn_alloc_zero(capacity, ID_TEXT);
+    out->matrix = tn_alloc_zero(capacity, (out->count + 1) * sizeof *out->matrix);
     bool good = out->category && out->name && out->rows && out->ids && out->matrix;
     for (size_t i = 0; good && i < out->count; i++) {
         char *id = out->ids + i * ID_TEXT;
@@ -121,8 +121,8 @@ static void fill_rows(ev_report *out, int64_t *named_total) {
     }
 }
 
-// numpy's sum: in eights, and in halves where there are many. Its rounding decides digits that are
-// printed.
+// numpy's pairwise sum: in blocks of eight, and in halves for many values. Its rounding decides
+// printed digits.
 static double numpy_sum(const double *x, size_t n) {
     if (n < 8) {
         double sum = 0;
@@ -143,27 +143,27 @@ static double numpy_sum(const double *x, size_t n) {
     return sum;
 }
 
-static double average(const ev_report *r, size_t which, bool weighted, double *room) {
+static double average(const ev_report *r, size_t which, bool weighted, double *terms) {
     double weights = 0;
     for (size_t i = 0; i < r->count; i++) {
         const double figures[] = {r->rows[i].precision, r->rows[i].recall, r->rows[i].f1};
         double weight = weighted ? (double)r->rows[i].support : 1;
-        room[i] = figures[which] * weight;
+        terms[i] = figures[which] * weight;
         weights += weight;
     }
-    return numpy_sum(room, r->count) / weights;
+    return numpy_sum(terms, r->count) / weights;
 }
 
 static tn_status averages(ev_report *r, int64_t named_total, tn_error *err) {
-    double *room = tn_alloc_zero(r->count, sizeof *room);
-    if (!room) return no_memory(err);
+    double *terms = tn_alloc_zero(r->count, sizeof *terms);
+    if (!terms) return no_memory(err);
     r->accuracy = share((double)r->right, (double)r->boxes);
     r->micro = row_of(r->right, named_total, r->boxes);
     for (int weighted = 0; weighted < 2; weighted++)
         *(weighted ? &r->weighted : &r->macro) =
-            (ev_report_row){average(r, 0, weighted, room), average(r, 1, weighted, room),
-                            average(r, 2, weighted, room), r->boxes};
-    tn_free(room);
+            (ev_report_row){average(r, 0, weighted, terms), average(r, 1, weighted, terms),
+                            average(r, 2, weighted, terms), r->boxes};
+    tn_free(terms);
     return TN_OK;
 }
 
@@ -200,7 +200,7 @@ void ev_report_deinit(ev_report *report) {
 
 typedef struct page {
     char *text;
-    size_t used, room;
+    size_t used, capacity;
     int width, digits;
     bool float_counts;
 } page;
@@ -208,11 +208,11 @@ typedef struct page {
 __attribute__((format(printf, 2, 3))) static void put(page *p, const char *format, ...) {
     va_list values;
     va_start(values, format);
-    p->used += (size_t)vsnprintf(p->text + p->used, p->room - p->used, format, values);
+    p->used += (size_t)vsnprintf(p->text + p->used, p->capacity - p->used, format, values);
     va_end(values);
 }
 
-// No terminal obeys a file.
+// Control characters from a file must not reach the terminal.
 static void put_head(page *p, const char *head) {
     put(p, "%*s", p->width - io_text_columns(head), "");
     for (; *head; head++)
@@ -220,7 +220,7 @@ static void put_head(page *p, const char *head) {
     p->text[p->used++] = ' ';
 }
 
-// Where no name is right at all, scikit-learn's counts become floats, and are printed so.
+// If no name is right, scikit-learn's counts become floats and are printed as such.
 static void put_support(page *p, int64_t support) {
     char number[32];
     snprintf(number, sizeof number, "%" PRId64 "%s", support, p->float_counts ? ".0" : "");
@@ -244,7 +244,7 @@ tn_status ev_report_text(const ev_report *r, int digits, char **text, tn_error *
         if (bytes > longest) longest = bytes;
     }
     size_t line = longest + (size_t)p.width + 160; // figures take at most 4 x 21 of these
-    if (!tn_mul_size(line, r->count + 8, &p.room) || !(p.text = tn_alloc(p.room)))
+    if (!tn_mul_size(line, r->count + 8, &p.capacity) || !(p.text = tn_alloc(p.capacity)))
         return no_memory(err);
     put_head(&p, "");
     put(&p, " %9s %9s %9s %9s\n\n", "precision", "recall", "f1-score", "support");

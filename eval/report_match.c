@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The names of true boxes from what a detector found there.
+// Names true boxes by the results of a detector.
 #include "eval/report.h"
 #include "io/coco/rle.h"
 
@@ -11,7 +11,7 @@ typedef struct found {
     size_t index;
 } found;
 
-// By picture; the best first, of equals the first.
+// By picture, then best score; ties by index.
 static int by_image(const void *a, const void *b) {
     const found *x = a, *y = b;
     if (x->image != y->image) return x->image < y->image ? -1 : 1;
@@ -26,7 +26,7 @@ static tn_status list_results(const io_coco *truth, const io_coco *results, foun
         int64_t image = io_coco_find_image(truth, o->image_id);
         if (image < 0)
             return tn_fail(err, TN_EFORMAT,
-                           "result %zu is in picture %s, which the annotations do not have", i + 1,
+                           "result %zu is in picture %s, which is not in the annotations", i + 1,
                            io_coco_show_id(o->image_id, o->image_text, (char[24]){0}));
         if (!o->has_box) return tn_fail(err, TN_EFORMAT, "result %zu has no \"bbox\"", i + 1);
         list[i] = (found){image, o->score, i};

@@ -59,9 +59,9 @@ tn_status ev_split_evaluate(const io_coco *truth, const io_coco_object *results,
     return status;
 }
 
-// Results of categories that the data set does not have (proposals have none at all) under one
-// that is evaluated; for the others this is what pycocotools does without categories. *out is NULL
-// where there is none of them: five million proposals are not copied for nothing.
+// Copies results whose category the data set does not have (proposals have none at all) under an
+// evaluated category; for the other results this is what pycocotools does without categories. *out
+// is NULL if there are no such results, which avoids copying five million proposals.
 static tn_status renamed(const io_coco *truth, const io_coco_object *results, size_t count,
                          int64_t category, io_coco_object **out, tn_error *err) {
     size_t first = 0;

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define KEPT_BYTES ((size_t)256 << 20) // of what several settings find
+#define KEPT_BYTES ((size_t)256 << 20) // for the detections of several settings
 
 struct ev_sweep {
     const io_scores *scores;
@@ -15,9 +15,9 @@ struct ev_sweep {
     uint8_t *base;
     ev_span *spans;
     size_t span_count;
-    int64_t most;        // boxes of one picture
-    ev_sweep_room *room; // for each worker
-    ev_sweep_job job;    // the last run
+    int64_t max_boxes;         // maximum number of boxes of a picture
+    ev_sweep_buffers *buffers; // one per worker
+    ev_sweep_job job;          // the last run
 };
 
 ev_setting ev_setting_of(const io_scores_head *head) {
@@ -50,24 +50,24 @@ static tn_status find_spans(ev_sweep *s, tn_error *err) {
     int64_t count = s->scores->count;
     for (int64_t from = 0, to; from < count; from = to) {
         for (to = from; to < count && picture[to] == picture[from];) to++;
-        if (to - from > s->most) s->most = to - from;
+        if (to - from > s->max_boxes) s->max_boxes = to - from;
         s->spans[s->span_count++] = (ev_span){picture[from], from, to};
     }
     qsort(s->spans, s->span_count, sizeof *s->spans, by_picture);
     for (size_t i = 1; i < s->span_count; i++)
         if (s->spans[i].picture == s->spans[i - 1].picture)
             return tn_fail(err, TN_EFORMAT,
-                           "the boxes of picture %lld lie in two places (rows %lld and %lld)",
+                           "the boxes of picture %lld are not contiguous (rows %lld and %lld)",
                            (long long)s->spans[i].picture, (long long)s->spans[i - 1].from,
                            (long long)s->spans[i].from);
     return TN_OK;
 }
 
 static bool make_rooms(ev_sweep *s) {
-    s->room = tn_alloc_zero((size_t)workers_of(s), sizeof *s->room);
-    if (!s->room) return false;
+    s->buffers = tn_alloc_zero((size_t)workers_of(s), sizeof *s->buffers);
+    if (!s->buffers) return false;
     for (int i = 0; i < workers_of(s); i++)
-        if (!ev_sweep_room_init(&s->room[i], s->scores, s->base, s->most)) return false;
+        if (!ev_sweep_buffers_init(&s->buffers[i], s->scores, s->base, s->max_boxes)) return false;
     return true;
 }
 
@@ -93,8 +93,8 @@ tn_status ev_sweep_open(const io_scores *scores, const uint8_t *base, tn_pool *p
 
 void ev_sweep_close(ev_sweep *s) {
     if (!s) return;
-    for (int i = 0; s->room && i < workers_of(s); i++) ev_sweep_room_deinit(&s->room[i]);
-    tn_free(s->room);
+    for (int i = 0; s->buffers && i < workers_of(s); i++) ev_sweep_buffers_deinit(&s->buffers[i]);
+    tn_free(s->buffers);
     tn_free(s->job.kept);
     tn_free(s->job.kept_count);
     tn_free(s->spans);
@@ -117,11 +117,12 @@ static void list_weights(ev_sweep_job *job) {
     }
 }
 
-// Places for as many settings as KEPT_BYTES hold.
-static tn_status make_places(ev_sweep *s, const ev_setting *settings, size_t count, tn_error *err) {
+// Allocates detections for as many settings as KEPT_BYTES hold.
+static tn_status allocate_detections(ev_sweep *s, const ev_setting *settings, size_t count,
+                                     tn_error *err) {
     ev_sweep_job *job = &s->job;
-    // What a picture keeps is never more than it has.
-    int64_t pairs = s->most * (int64_t)s->scores->head.classes;
+    // A picture has at max_boxes as many detections as candidates.
+    int64_t pairs = s->max_boxes * (int64_t)s->scores->head.classes;
     tn_free(job->kept);
     tn_free(job->kept_count);
     *job = (ev_sweep_job){.spans = s->spans, .span_count = s->span_count, .settings = settings};
@@ -138,7 +139,7 @@ static tn_status make_places(ev_sweep *s, const ev_setting *settings, size_t cou
         size_t fit = bytes ? KEPT_BYTES / bytes : count;
         job->count = fit < 1 ? 1 : fit;
         if (job->count > count) job->count = count;
-        if (job->count > EV_SWEEP_MOST) job->count = EV_SWEEP_MOST;
+        if (job->count > EV_SWEEP_MAX_SETTINGS) job->count = EV_SWEEP_MAX_SETTINGS;
         job->kept = tn_alloc(job->count * bytes + 1);
         job->kept_count = tn_alloc_zero(job->count * s->span_count + 1, sizeof *job->kept_count);
     }
@@ -148,24 +149,24 @@ static tn_status make_places(ev_sweep *s, const ev_setting *settings, size_t cou
 
 static void run_picture(void *context, int64_t task, int worker) {
     ev_sweep *s = context;
-    ev_sweep_picture(&s->room[worker], &s->job, (size_t)task);
+    ev_sweep_picture(&s->buffers[worker], &s->job, (size_t)task);
 }
 
 tn_status ev_sweep_run(ev_sweep *s, const ev_setting *settings, size_t count, size_t *done,
                        tn_error *err) {
     TN_CHECK(count > 0, "no settings");
-    TN_TRY(make_places(s, settings, count, err));
+    TN_TRY(allocate_detections(s, settings, count, err));
     list_weights(&s->job);
     *done = s->job.count;
     if (s->pool)
         tn_pool_run(s->pool, (int64_t)s->span_count, run_picture, s);
     else
         for (size_t i = 0; i < s->span_count; i++) run_picture(s, (int64_t)i, 0);
-    s->job.settings = NULL; // the caller's
+    s->job.settings = NULL; // owned by the caller
     return TN_OK;
 }
 
-// Where the results of each name begin, and how many there are.
+// First index and number of detections of each name.
 static size_t name_starts(const ev_sweep_job *job, size_t setting, size_t classes, size_t *start) {
     const int64_t *kept_count = job->kept_count + setting * job->span_count;
     for (size_t i = 0; i < job->span_count; i++) {
@@ -178,10 +179,11 @@ static size_t name_starts(const ev_sweep_job *job, size_t setting, size_t classe
 
 static bool make_found(ev_sweep_found *out) {
     size_t bytes;
-    if (out->results && out->count <= out->room) return true;
+    if (out->results && out->count <= out->capacity) return true;
     tn_free(out->results);
-    out->room = out->count + out->count / 8 + 1; // the next setting may find more
-    out->results = tn_mul_size(out->room, sizeof *out->results, &bytes) ? tn_alloc(bytes) : NULL;
+    out->capacity = out->count + out->count / 8 + 1; // the next setting may find more
+    out->results =
+        tn_mul_size(out->capacity, sizeof *out->results, &bytes) ? tn_alloc(bytes) : NULL;
     return out->results != NULL;
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Numbers inside files, at any alignment. Files of other byte orders are refused before.
+// Numbers in files, at any alignment. Files of another byte order are refused beforehand.
 #pragma once
 
 #include <stdint.h>

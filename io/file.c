@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define MOST_TEXT ((size_t)1 << 30)
+#define MAX_TEXT ((size_t)1 << 30)
 
 static const char *kind_of(mode_t mode) {
     if (S_ISDIR(mode)) return "a folder";
@@ -24,7 +24,7 @@ static const char *kind_of(mode_t mode) {
 
 tn_status io_map_open(const char *path, io_map *out, tn_error *err) {
     *out = (io_map){0};
-    // O_NONBLOCK: opening a pipe that nobody writes to would wait for ever.
+    // O_NONBLOCK: opening a pipe without a writer would block forever.
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0) return tn_fail(err, TN_EIO, "%s: cannot open: %s", path, strerror(errno));
     struct stat info;
@@ -39,7 +39,7 @@ tn_status io_map_open(const char *path, io_map *out, tn_error *err) {
             status = tn_fail(err, TN_EIO, "%s: cannot map: %s", path, strerror(errno));
         else
             *out = (io_map){bytes, (size_t)info.st_size};
-        if (out->bytes) io_map_remember(out->bytes, out->count, path);
+        if (out->bytes) io_map_register(out->bytes, out->count, path);
     }
     close(fd);
     return status;
@@ -47,7 +47,7 @@ tn_status io_map_open(const char *path, io_map *out, tn_error *err) {
 
 void io_map_close(io_map *map) {
     if (map->bytes) {
-        io_map_forget(map->bytes);
+        io_map_unregister(map->bytes);
         munmap((void *)map->bytes, map->count);
     }
     *map = (io_map){0};
@@ -61,22 +61,21 @@ int io_text_columns(const char *text) {
 
 tn_status io_read_stream(FILE *file, const char *name, size_t max_bytes, char **out, size_t *count,
                          tn_error *err) {
-    size_t limit = max_bytes ? max_bytes : MOST_TEXT, room = 1 << 16, used = 0;
-    char *text = tn_alloc(room);
+    size_t limit = max_bytes ? max_bytes : MAX_TEXT, capacity = 1 << 16, used = 0;
+    char *text = tn_alloc(capacity);
     while (text) {
-        used += fread(text + used, 1, room - used - 1, file);
-        if (used + 1 < room || used > limit) break;
-        char *more = tn_realloc(text, used, 2 * room);
+        used += fread(text + used, 1, capacity - used - 1, file);
+        if (used + 1 < capacity || used > limit) break;
+        char *more = tn_realloc(text, used, 2 * capacity);
         if (!more) tn_free(text);
-        text = more, room *= 2;
+        text = more, capacity *= 2;
     }
     if (!text) return tn_fail(err, TN_ENOMEM, "%s: out of memory", name);
     tn_status status = TN_OK;
     if (ferror(file))
         status = tn_fail(err, TN_EIO, "%s: cannot read: %s", name, strerror(errno));
     else if (used > limit)
-        status =
-            tn_fail(err, TN_EFORMAT, "%s: more than the %zu bytes expected at most", name, limit);
+        status = tn_fail(err, TN_EFORMAT, "%s: larger than the limit of %zu bytes", name, limit);
     if (status != TN_OK) {
         tn_free(text);
         return status;
@@ -91,7 +90,7 @@ tn_status io_read_text(const char *path, size_t max_bytes, char **out, size_t *c
                        tn_error *err) {
     io_map map;
     struct stat info;
-    if (stat(path, &info) == 0 && S_ISFIFO(info.st_mode)) { // `<(…)` of a shell
+    if (stat(path, &info) == 0 && S_ISFIFO(info.st_mode)) { // from `<(…)` of a shell
         FILE *file = fopen(path, "rb");
         if (!file) return tn_fail(err, TN_EIO, "%s: cannot open: %s", path, strerror(errno));
         tn_status status = io_read_stream(file, path, max_bytes, out, count, err);
@@ -99,7 +98,7 @@ tn_status io_read_text(const char *path, size_t max_bytes, char **out, size_t *c
         return status;
     }
     TN_TRY(io_map_open(path, &map, err));
-    size_t limit = max_bytes ? max_bytes : MOST_TEXT;
+    size_t limit = max_bytes ? max_bytes : MAX_TEXT;
     tn_status status = TN_OK;
     char *text = NULL;
     if (map.count > limit)
@@ -117,7 +116,7 @@ tn_status io_read_text(const char *path, size_t max_bytes, char **out, size_t *c
     return status;
 }
 
-// A rename would put a file in the place of a device or a pipe.
+// For a device or a pipe, which a rename would replace by a file.
 static tn_status open_as_it_is(io_writer *writer, const char *path, tn_error *err) {
     writer->path = tn_strdup(path);
     if (!writer->path) return tn_fail(err, TN_ENOMEM, "%s: out of memory", path);
@@ -133,17 +132,17 @@ tn_status io_writer_open(io_writer *writer, const char *path, tn_error *err) {
     *writer = (io_writer){0};
     struct stat info;
     if (stat(path, &info) == 0 && !S_ISREG(info.st_mode)) return open_as_it_is(writer, path, err);
-    char resolved[PATH_MAX]; // the place of the file itself, not of a link to it
+    char resolved[PATH_MAX]; // the file itself, not a link to it
     if (!realpath(path, resolved) || strlen(resolved) >= sizeof resolved) resolved[0] = 0;
     if (resolved[0]) path = resolved;
-    size_t room = strlen(path) + 64;
+    size_t capacity = strlen(path) + 64;
     writer->path = tn_strdup(path);
-    writer->temporary = tn_alloc(room);
+    writer->temporary = tn_alloc(capacity);
     if (!writer->path || !writer->temporary) {
         io_writer_abort(writer);
         return tn_fail(err, TN_ENOMEM, "%s: out of memory", path);
     }
-    snprintf(writer->temporary, room, "%s.tmp-%ld-%u", path, (long)getpid(),
+    snprintf(writer->temporary, capacity, "%s.tmp-%ld-%u", path, (long)getpid(),
              atomic_fetch_add(&number, 1));
     int fd = open(writer->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     writer->file = fd >= 0 ? fdopen(fd, "wb") : NULL;
@@ -173,7 +172,7 @@ void io_sync_folder_of(const char *path) {
     if (slash) slash[slash == folder] = 0;
     int fd = open(slash ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd >= 0) {
-        fsync(fd); // some file systems cannot; the rename itself has been done
+        fsync(fd); // errors are ignored: some file systems cannot do it
         close(fd);
     }
     tn_free(folder);
@@ -231,7 +230,8 @@ tn_status io_make_folder(const char *path, tn_error *err) {
         struct stat info;
         if (mkdir(part, 0777) != 0 &&
             !(errno == EEXIST && stat(part, &info) == 0 && S_ISDIR(info.st_mode)))
-            status = tn_fail(err, TN_EIO, "%s: cannot make the folder: %s", part, strerror(errno));
+            status =
+                tn_fail(err, TN_EIO, "%s: cannot create the folder: %s", part, strerror(errno));
         *slash = kept;
     }
     tn_free(part);

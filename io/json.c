@@ -8,7 +8,7 @@
 #include <stdarg.h>
 #include <string.h>
 
-// Jansson recurses for each level; the limit is found before it does.
+// Jansson recurses once per level, so the depth is checked first.
 static tn_status check_depth(const char *text, size_t count, const char *name, tn_error *err) {
     size_t line = 1, start = 0;
     int depth = 0;
@@ -35,7 +35,7 @@ static tn_status check_depth(const char *text, size_t count, const char *name, t
     return TN_OK;
 }
 
-// Jansson stops behind a word, or behind the sign before it.
+// Jansson reports the position after a word, or after the sign before it.
 static const char *not_json(const char *text, size_t count, const json_error_t *error) {
     static const size_t back[] = {3, 8, 1}; // NaN, Infinity, -Infinity
     size_t position = error->position > 0 ? (size_t)error->position : 0;
@@ -87,9 +87,9 @@ static size_t put_path(const io_json *value, char *text, size_t bytes) {
     size_t used = put_path(value->parent, text, bytes);
     if (used >= bytes) return used;
     char *end = text + used;
-    size_t room = bytes - used;
-    int more = value->key ? snprintf(end, room, "%s%s", used ? "." : "", value->key)
-                          : snprintf(end, room, "[%zu]", value->index);
+    size_t left = bytes - used;
+    int more = value->key ? snprintf(end, left, "%s%s", used ? "." : "", value->key)
+                          : snprintf(end, left, "[%zu]", value->index);
     return used + (more > 0 ? (size_t)more : 0);
 }
 
@@ -153,8 +153,8 @@ bool io_json_is(const io_json *value, io_json_type type) {
 }
 
 tn_status io_json_expect(const io_json *value, io_json_type type, tn_error *err) {
-    static const char *const names[] = {"an object", "an array", "a string",        "an integer",
-                                        "a number",  "a bool",   "any value at all"};
+    static const char *const names[] = {"an object", "an array", "a string", "an integer",
+                                        "a number",  "a bool",   "any value"};
     if (io_json_is(value, type)) return TN_OK;
     return io_json_fail(value, err, "expected %s, found %s", names[type], found(value->value));
 }
@@ -222,7 +222,7 @@ tn_status io_json_bool(const io_json *object, const char *key, bool *out, tn_err
     return TN_OK;
 }
 
-// Absent in something that is no object at all is still an error, of the getter that follows.
+// If `object` is not an object, the getter that follows reports the error.
 static bool absent(const io_json *object, const char *key) {
     return io_json_is(object, IO_JSON_OBJECT) && !io_json_has(object, key);
 }

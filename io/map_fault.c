@@ -11,31 +11,31 @@
 #define MAX_MAPS 64
 #define MAX_PATH 1024
 
-// The handler may run at any time, so a place is valid from the moment that `bytes` is set.
-typedef struct place {
+// The handler may run at any time: an entry is valid as soon as `bytes` is set.
+typedef struct mapped {
     _Atomic(const char *) bytes; // NULL: free; &taken: being written
     size_t count;
     char path[MAX_PATH];
-} place;
+} mapped;
 
-static place places[MAX_MAPS];
+static mapped maps[MAX_MAPS];
 static const char taken;
 
-void io_map_remember(const void *bytes, size_t count, const char *path) {
+void io_map_register(const void *bytes, size_t count, const char *path) {
     for (int i = 0; i < MAX_MAPS; i++) {
-        const char *free_place = NULL;
-        if (!atomic_compare_exchange_strong(&places[i].bytes, &free_place, &taken)) continue;
-        places[i].count = count;
-        snprintf(places[i].path, MAX_PATH, "%s", path);
-        atomic_store(&places[i].bytes, bytes);
+        const char *unused = NULL;
+        if (!atomic_compare_exchange_strong(&maps[i].bytes, &unused, &taken)) continue;
+        maps[i].count = count;
+        snprintf(maps[i].path, MAX_PATH, "%s", path);
+        atomic_store(&maps[i].bytes, bytes);
         return;
     }
 }
 
-void io_map_forget(const void *bytes) {
+void io_map_unregister(const void *bytes) {
     for (int i = 0; i < MAX_MAPS; i++) {
         const char *found = bytes;
-        if (atomic_compare_exchange_strong(&places[i].bytes, &found, NULL)) return;
+        if (atomic_compare_exchange_strong(&maps[i].bytes, &found, NULL)) return;
     }
 }
 
@@ -48,18 +48,18 @@ static void say(const char *text) {
     }
 }
 
-// Calls only what a signal handler may call.
+// Uses only functions that are allowed in a signal handler.
 static void report(int number, siginfo_t *info, void *context) {
     (void)context;
     uintptr_t at = (uintptr_t)info->si_addr;
     for (int i = 0; i < MAX_MAPS; i++) {
-        const char *bytes = atomic_load(&places[i].bytes);
+        const char *bytes = atomic_load(&maps[i].bytes);
         uintptr_t from = (uintptr_t)bytes;
-        if (!bytes || bytes == &taken || at < from || at - from >= places[i].count) continue;
+        if (!bytes || bytes == &taken || at < from || at - from >= maps[i].count) continue;
         say("\rlexmask: ");
-        say(places[i].path);
-        say(": the file became shorter while it was in use, or its disk failed; copy it to its "
-            "place again and repeat the command\n");
+        say(maps[i].path);
+        say(": the file became shorter while it was in use, or its disk failed; copy it again "
+            "and repeat the command\n");
         _exit(1);
     }
     signal(number, SIG_DFL); // returning repeats the fault, which then ends the program

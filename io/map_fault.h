@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// A mapped file that another process makes shorter raises SIGBUS at the next read behind its new
-// end. A program that calls io_map_report_faults gets one sentence with the file's name and exit
-// code 1 instead of a crash without a word. A library must not take a signal from its caller, so
-// only the lexmask command calls it.
+// If another process makes a mapped file shorter, the next read behind its new end raises SIGBUS.
+// After io_map_report_faults, the program prints one sentence with the file's name and exits with
+// code 1 instead of crashing silently. A library must not take a signal from its caller, so only
+// the lexmask command calls it.
 #pragma once
 
 #include <stddef.h>
 
-// Installs the handler of SIGBUS. Faults outside of mapped files crash as before.
+// Installs the handler of SIGBUS. Faults outside mapped files crash as before.
 void io_map_report_faults(void);
 
-// Remembers a mapped file until io_map_forget, for io/file.c. Files beyond the 64th are not
-// remembered, nor are paths over 1023 bytes whole.
-void io_map_remember(const void *bytes, size_t count, const char *path);
-void io_map_forget(const void *bytes);
+// Registers a mapped file until io_map_unregister, for io/file.c. At most 64 files are registered;
+// further ones are ignored. Paths are cut at 1023 bytes.
+void io_map_register(const void *bytes, size_t count, const char *path);
+void io_map_unregister(const void *bytes);

@@ -8,7 +8,7 @@
 #define MAGIC "\x93NUMPY"
 
 static const struct {
-    const char *name; // kind and size; the mark of the byte order comes before
+    const char *name; // kind and size; the byte order precedes it
     tn_dtype dtype;
 } types[] = {
     {"f4", TN_F32}, {"f2", TN_F16}, {"f8", TN_F64}, {"i4", TN_I32},  {"i8", TN_I64},
@@ -43,13 +43,13 @@ static bool take(parser *in, const char *token) {
     return true;
 }
 
-// A quoted string without escapes into text.
-static bool take_string(parser *in, char *text, size_t room) {
+// A quoted string without escapes, copied to text.
+static bool take_string(parser *in, char *text, size_t bytes) {
     skip_space(in);
     if (in->at == in->end || (*in->at != '\'' && *in->at != '"')) return false;
     const char *start = in->at + 1;
     const char *close = memchr(start, *in->at, (size_t)(in->end - start));
-    if (!close || (size_t)(close - start) >= room) return false;
+    if (!close || (size_t)(close - start) >= bytes) return false;
     memcpy(text, start, (size_t)(close - start));
     text[close - start] = 0;
     in->at = close + 1;
@@ -61,8 +61,8 @@ static tn_status take_type(parser *in) {
     const char *start = in->at;
     if (!take_string(in, text, sizeof text)) {
         if (take(in, "["))
-            return tn_fail(in->err, TN_EUNSUPPORTED, "%s: records of several fields are not read",
-                           in->path);
+            return tn_fail(in->err, TN_EUNSUPPORTED,
+                           "%s: records with several fields are not supported", in->path);
         return wrong(in, "a type such as '<f4'");
     }
     for (size_t i = 0; i < sizeof types / sizeof *types; i++)
@@ -73,8 +73,8 @@ static tn_status take_type(parser *in) {
         }
     in->at = start;
     if (*text != '<' && *text != '>' && *text != '|') return wrong(in, "a type such as '<f4'");
-    return tn_fail(in->err, TN_EUNSUPPORTED, "%s: elements of type '%s' are not read", in->path,
-                   text);
+    return tn_fail(in->err, TN_EUNSUPPORTED, "%s: elements of type '%s' are not supported",
+                   in->path, text);
 }
 
 static tn_status take_size(parser *in, int64_t *out) {
@@ -128,7 +128,7 @@ static tn_status take_item(parser *in) {
         return tn_fail(in->err, TN_EFORMAT,
                        "%s: header: key '%s', expected descr, fortran_order and shape", in->path,
                        key);
-    if (*seen) return tn_fail(in->err, TN_EFORMAT, "%s: header: two '%s'", in->path, key);
+    if (*seen) return tn_fail(in->err, TN_EFORMAT, "%s: header: '%s' occurs twice", in->path, key);
     *seen = true;
     return value(in);
 }
@@ -148,7 +148,7 @@ static tn_status take_header(parser *in) {
                                     : "shape");
 }
 
-// First dimension fastest in from, last dimension fastest in to.
+// `from` has the first dimension fastest, `to` the last.
 static void from_fortran(const parser *in, const uint8_t *from, uint8_t *to, size_t count) {
     size_t size = tn_dtype_size(in->dtype), stride[TN_MAX_RANK], step = size;
     int64_t index[TN_MAX_RANK] = {0};
@@ -177,7 +177,7 @@ static tn_status read_elements(const parser *in, const uint8_t *data, size_t byt
         return tn_fail(in->err, TN_EFORMAT, "%s: the shape %s overflows", in->path, shape);
     if (want != bytes)
         return tn_fail(in->err, TN_EFORMAT,
-                       "%s: %zu bytes behind the header, expected %zu for %s %s", in->path, bytes,
+                       "%s: %zu bytes after the header, expected %zu for %s %s", in->path, bytes,
                        want, tn_dtype_name(in->dtype), shape);
     tn_status status = tn_new_heap(out, in->dtype, in->rank, in->dim, in->err);
     if (status != TN_OK) return tn_fail_prefix(in->err, "%s", in->path), status;
@@ -219,15 +219,15 @@ tn_status io_npy_read(const char *path, tn_tensor *out, tn_error *err) {
     return status;
 }
 
-// Text of the header, padded so that the elements start at a multiple of 64 bytes.
-static size_t put_header(const tn_tensor *t, const char *type, char *out, size_t room) {
+// The text of the header, padded so that the elements start at a multiple of 64 bytes.
+static size_t put_header(const tn_tensor *t, const char *type, char *out, size_t bytes) {
     size_t head = sizeof MAGIC - 1 + 4;
-    size_t n = head + (size_t)snprintf(out + head, room - head,
+    size_t n = head + (size_t)snprintf(out + head, bytes - head,
                                        "{'descr': '%c%s', 'fortran_order': False, 'shape': (",
                                        tn_dtype_size(t->dtype) == 1 ? '|' : '<', type);
     for (int i = 0; i < t->rank; i++)
-        n += (size_t)snprintf(out + n, room - n, i ? ", %lld" : "%lld", (long long)t->dim[i]);
-    n += (size_t)snprintf(out + n, room - n, t->rank == 1 ? ",), }" : "), }");
+        n += (size_t)snprintf(out + n, bytes - n, i ? ", %lld" : "%lld", (long long)t->dim[i]);
+    n += (size_t)snprintf(out + n, bytes - n, t->rank == 1 ? ",), }" : "), }");
     while ((n + 1) % 64) out[n++] = ' ';
     out[n++] = '\n';
     memcpy(out, MAGIC "\x01\x00", head - 2);
@@ -259,7 +259,7 @@ tn_status io_npy_write(const char *path, const tn_tensor *t, tn_error *err) {
     return status;
 }
 
-// Of every shape that a growing array can have: it is written again when the shape is known.
+// Size of the header of a growing array, whatever its shape: it is rewritten at the end.
 #define GROWING_HEADER 128
 
 static tn_status write_growing_header(io_npy_rows *rows, tn_error *err) {
@@ -291,7 +291,7 @@ tn_status io_npy_rows_add(io_npy_rows *rows, const void *data, int64_t count, tn
 tn_status io_npy_rows_commit(io_npy_rows *rows, tn_error *err) {
     tn_status status = TN_OK;
     if (fseek(rows->file.file, 0, SEEK_SET) != 0)
-        status = tn_fail(err, TN_EIO, "%s: cannot go back to its header", rows->file.path);
+        status = tn_fail(err, TN_EIO, "%s: cannot seek back to the header", rows->file.path);
     if (status == TN_OK) status = write_growing_header(rows, err);
     if (status == TN_OK) return io_writer_commit(&rows->file, err);
     io_writer_abort(&rows->file);

@@ -6,21 +6,21 @@
 #include "io/file.h"
 #include "tensor/tensor.h"
 
-// Versions 1 to 3, little endian: float16/32/64, int8/16/32/64, uint8, bool; C or Fortran order,
-// which comes out as C order. The data must end where the file ends. Release with
+// Reads versions 1 to 3, little endian: float16/32/64, int8/16/32/64, uint8, bool; C or Fortran
+// order, converted to C order. The data must end where the file ends. Release with
 // tn_free(out->data). TN_EIO, TN_EFORMAT, TN_EUNSUPPORTED (other types, more than TN_MAX_RANK
 // dimensions), TN_ENOMEM.
 tn_status io_npy_read(const char *path, tn_tensor *out, tn_error *err);
-// Version 1.0 in C order, as numpy.save writes it; the file is there whole or not at all.
-// TN_EUNSUPPORTED for bfloat16, which NumPy does not have.
+// Writes version 1.0 in C order, as numpy.save does, atomically. TN_EUNSUPPORTED for bfloat16,
+// which NumPy does not have.
 tn_status io_npy_write(const char *path, const tn_tensor *t, tn_error *err);
 
-// An array that grows by rows while it is written; there whole when committed, or not at all.
+// An array that is written row by row; the file appears when it is committed.
 typedef struct io_npy_rows {
     io_writer file;
     tn_dtype dtype;
     int64_t columns; // 0: of rank 1
-    int64_t count;   // rows so far
+    int64_t count;   // rows written
 } io_npy_rows;
 tn_status io_npy_rows_open(io_npy_rows *rows, const char *path, tn_dtype dtype, int64_t columns,
                            tn_error *err);

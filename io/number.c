@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-// One handle for the process; "C" is built into the library, so there is nothing to release.
+// One handle per process; "C" is built into the library, so nothing has to be released.
 static locale_t c_locale(void) {
     static _Atomic(locale_t) handle;
     locale_t mine = handle;
@@ -17,7 +17,7 @@ static locale_t c_locale(void) {
 }
 
 double io_number_parse(const char *text, size_t length) {
-    char copy[1100]; // more digits than any double has; what is behind them only scales
+    char copy[1100]; // more digits than any double has; further digits only scale
     size_t kept = length < sizeof copy ? length : sizeof copy - 1;
     memcpy(copy, text, kept);
     copy[kept] = 0;
@@ -28,8 +28,7 @@ size_t io_number_float(float value, char text[24]) {
     TN_CHECK(isfinite(value), "a number that is not finite has no JSON");
     locale_t before = uselocale(c_locale());
     int length = 0;
-    for (int digits = 6; digits <= 9;
-         digits++) { // %g leaves zeros at the end out: 6 finds them all
+    for (int digits = 6; digits <= 9; digits++) { // %g omits trailing zeros: 6 digits find them all
         length = snprintf(text, 24, "%.*g", digits, (double)value);
         if (strtof(text, NULL) == value) break;
     }

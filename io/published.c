@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The addresses and hashes are those that openai/CLIP's clip.py and torchvision's model pages give.
+// Addresses and hashes as in openai/CLIP's clip.py and torchvision's model pages.
 #include "io/published.h"
 
 #include <stdio.h>
@@ -63,7 +63,7 @@ const md_published *md_published_find(const char *name) {
 
 tn_status md_cache_path(const char *part, char *out, size_t bytes, tn_error *err) {
     const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
-    bool own = cache && cache[0] == '/'; // the specification: relative ones are to be ignored
+    bool own = cache && cache[0] == '/'; // the specification says that relative paths are ignored
     if (!own && !(home && *home))
         return tn_fail(err, TN_EIO, "no cache folder: neither XDG_CACHE_HOME nor HOME is set");
     int length = snprintf(out, bytes, "%s%s/lexmask%s%s", own ? cache : home, own ? "" : "/.cache",
@@ -89,7 +89,7 @@ tn_status md_published_resolve(const char *given, char *out, size_t bytes, tn_er
     return tn_fail(err, TN_EIO, "%s was not pulled yet: run  lexmask pull %s", given, given);
 }
 
-// "folder/name" into out when there is such a file.
+// Writes "folder/name" to out if that file exists.
 static bool lies_in(const char *folder, const char *name, char *out, size_t bytes) {
     int length = snprintf(out, bytes, "%s/%s", folder, name);
     return length > 0 && (size_t)length < bytes && access(out, F_OK) == 0;

@@ -4,21 +4,21 @@
 #include <string.h>
 
 #define CHUNK ((size_t)64 << 10)
-#define LARGE ((size_t)1 << 10) // such a block gets a chunk of its own
+#define LARGE ((size_t)1 << 10) // a block of this size or more gets a chunk for itself
 #define UNIT ((size_t)16)
 
 struct io_chunk {
     io_chunk *next;
-    size_t used, room;                       // bytes behind the header
-    char pad[TN_ALIGN - 3 * sizeof(void *)]; // what follows starts on a cache line
+    size_t used, capacity;                   // bytes after the header
+    char pad[TN_ALIGN - 3 * sizeof(void *)]; // the data after it starts on a cache line
 };
 _Static_assert(sizeof(struct io_chunk) == TN_ALIGN, "blocks start on a cache line");
 
-static io_chunk *new_chunk(size_t room) {
+static io_chunk *new_chunk(size_t capacity) {
     size_t bytes;
-    if (!tn_add_size(room, sizeof(io_chunk), &bytes)) return NULL;
+    if (!tn_add_size(capacity, sizeof(io_chunk), &bytes)) return NULL;
     io_chunk *chunk = tn_alloc(bytes);
-    if (chunk) *chunk = (io_chunk){.room = room};
+    if (chunk) *chunk = (io_chunk){.capacity = capacity};
     return chunk;
 }
 
@@ -26,7 +26,7 @@ static void *own_chunk(io_region *region, size_t bytes) {
     io_chunk *chunk = new_chunk(bytes);
     if (!chunk) return NULL;
     chunk->used = bytes;
-    if (region->chunks) { // behind the chunk that is being filled
+    if (region->chunks) { // inserted after the chunk in use
         chunk->next = region->chunks->next;
         region->chunks->next = chunk;
     } else {
@@ -39,7 +39,7 @@ void *io_region_alloc(io_region *region, size_t bytes) {
     if (bytes >= LARGE) return own_chunk(region, bytes);
     size_t rounded = (bytes + UNIT - 1) / UNIT * UNIT;
     io_chunk *chunk = region->chunks;
-    if (!chunk || chunk->room - chunk->used < rounded) {
+    if (!chunk || chunk->capacity - chunk->used < rounded) {
         chunk = new_chunk(CHUNK);
         if (!chunk) return NULL;
         chunk->next = region->chunks;
@@ -58,15 +58,15 @@ char *io_region_text(io_region *region, const void *bytes, size_t count) {
     return text;
 }
 
-bool io_region_grow(io_region *region, void **array, size_t count, size_t *room, size_t size) {
-    if (count < *room) return true;
-    size_t more = *room ? *room : 4, bytes;
+bool io_region_grow(io_region *region, void **array, size_t count, size_t *capacity, size_t size) {
+    if (count < *capacity) return true;
+    size_t more = *capacity ? *capacity : 4, bytes;
     if (!tn_mul_size(more, 2, &more) || !tn_mul_size(more, size, &bytes)) return false;
     void *bigger = io_region_alloc(region, bytes);
     if (!bigger) return false;
     if (count) memcpy(bigger, *array, count * size);
     *array = bigger;
-    *room = more;
+    *capacity = more;
     return true;
 }
 

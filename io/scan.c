@@ -95,7 +95,7 @@ void io_scan_enter(io_scan *s, char open) {
     }
 }
 
-// To the next member. False at the end, which is consumed.
+// Moves to the next member. False at the end, which is consumed.
 static bool next(io_scan *s, char close) {
     char there = io_scan_peek(s);
     if (s->status != TN_OK) return false;
@@ -139,8 +139,8 @@ bool io_scan_key(io_scan *s, io_slice *key) {
     return true;
 }
 
-// One character of two bytes and more. 0 when it is not UTF-8 (overlong, surrogate, cut, too
-// large).
+// Length of a character of two bytes or more; 0 if it is not UTF-8 (overlong, surrogate, truncated,
+// too large).
 static size_t utf8_length(const uint8_t *p, const uint8_t *end) {
     size_t left = (size_t)(end - p), n = *p >= 0xf0 ? 4 : *p >= 0xe0 ? 3 : 2;
     if (*p < 0xc2 || *p > 0xf4 || left < n) return 0;
@@ -158,7 +158,7 @@ static int hex(uint8_t c) {
                                                 : -1;
 }
 
-// The four digits behind \u, or -1.
+// The value of the four digits after \u, or -1.
 static int unit(const uint8_t *p, const uint8_t *end) {
     if (end - p < 4) return -1;
     int value = 0;
@@ -170,7 +170,7 @@ static int unit(const uint8_t *p, const uint8_t *end) {
     return value;
 }
 
-// The length of the escape at p, which is a backslash; 0 when it is none.
+// The length of the escape at p, which points to a backslash; 0 if it is invalid.
 static size_t escape_length(const uint8_t *p, const uint8_t *end) {
     if (end - p < 2) return 0;
     if (p[1] != 'u') return memchr("\"\\/bfnrt", p[1], 8) ? 2 : 0;
@@ -182,8 +182,8 @@ static size_t escape_length(const uint8_t *p, const uint8_t *end) {
     return low >= 0xdc00 && low < 0xe000 ? 12 : 0;
 }
 
-// Over bytes that need no look each: eight at a time that are no quote, backslash or control
-// character, and ASCII.
+// Skips eight bytes at a time while they are ASCII without quotes, backslashes and control
+// characters.
 static const uint8_t *plain_run(const uint8_t *p, const uint8_t *end) {
     const uint64_t ones = 0x0101010101010101, tops = 0x8080808080808080;
     while (end - p >= 8) {
@@ -263,7 +263,7 @@ size_t io_scan_decode(io_slice raw, char *to) {
 }
 
 typedef struct decimal {
-    uint64_t digits; // without the point; exact only if !many
+    uint64_t digits; // without the decimal point; exact only if !many
     int64_t exponent;
     bool negative, whole, many;
 } decimal;
@@ -282,7 +282,7 @@ static const uint8_t *digits_of(const uint8_t *p, const uint8_t *end, decimal *d
     return p;
 }
 
-// NULL when the exponent has no digits.
+// NULL if the exponent has no digits.
 static const uint8_t *exponent_of(const uint8_t *p, const uint8_t *end, decimal *d) {
     bool minus = p < end && *p == '-';
     if (p < end && (*p == '-' || *p == '+')) p++;
@@ -316,8 +316,8 @@ static const uint8_t *decimal_of(const uint8_t *p, const uint8_t *end, decimal *
     return p;
 }
 
-// Exact where digits and power of ten are doubles: one rounding (Clinger, "How to read floating
-// point numbers accurately", PLDI 1990).
+// Exact if digits and power of ten are doubles: one rounding (Clinger, "How to read floating point
+// numbers accurately", PLDI 1990).
 static double value_of(const decimal *d, const uint8_t *from, const uint8_t *to) {
     static const double power[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
                                    1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
@@ -329,8 +329,8 @@ static double value_of(const decimal *d, const uint8_t *from, const uint8_t *to)
     return d->negative ? -value : value;
 }
 
-// The form that nearly all numbers of these files have: up to 15 digits, a point among them or not,
-// right here and with more of the file behind. False: not that form, nothing was read.
+// Fast path for nearly all numbers of these files: up to 15 digits, with or without a decimal
+// point, and not at the end of the file. False: another form, nothing was read.
 static inline bool simple_number(io_scan *s, double *out) {
     const uint8_t *p = s->at;
     if (s->end - p < 24) return false;

@@ -59,7 +59,7 @@ void io_sha256_portable(uint32_t state[8], const uint8_t *bytes, size_t blocks) 
 }
 
 #if defined(__x86_64__)
-// The instructions keep the state as (a,b,e,f) and (c,d,g,h), and make four rounds of four words.
+// The instructions keep the state as (a,b,e,f) and (c,d,g,h), and do four rounds on four words.
 __attribute__((target("sha,sse4.1"))) static void
 with_instructions(uint32_t state[8], const uint8_t *bytes, size_t blocks) {
     const __m128i order = _mm_set_epi64x(0x0c0d0e0f08090a0b, 0x0405060700010203);
@@ -103,7 +103,7 @@ static bool has_instructions(void) {
 #endif
 
 io_sha256_blocks *io_sha256_instructions(void) {
-    static atomic_int known; // 0: not yet; 1: no; 2: yes
+    static atomic_int known; // 0: unknown; 1: no; 2: yes
     int has = atomic_load_explicit(&known, memory_order_relaxed);
     if (!has) {
         has = 1 + has_instructions();
@@ -142,7 +142,8 @@ void io_sha256_add(io_sha256 *hash, const void *bytes, size_t count) {
 
 void io_sha256_end(io_sha256 *hash, uint8_t out[IO_SHA256]) {
     uint64_t bits = hash->count * 8;
-    uint8_t tail[72] = {0x80}; // a one, zeros up to 8 bytes before a block's end, the count in bits
+    uint8_t tail[72] = {
+        0x80}; // a one bit, zeros up to 8 bytes before a block's end, then the length in bits
     size_t zeros = (119 - hash->count % 64) % 64;
     for (int i = 0; i < 8; i++) tail[1 + zeros + (size_t)i] = (uint8_t)(bits >> (56 - 8 * i));
     io_sha256_add(hash, tail, 1 + zeros + 8);

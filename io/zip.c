@@ -30,7 +30,7 @@ static tn_status broken(const directory *in, const char *what) {
     return tn_fail(in->err, TN_EFORMAT, "%s: zip archive: %s", in->path, what);
 }
 
-// The record at the end of the file; a comment of up to 65535 bytes may follow it.
+// Finds the record at the end of the file; a comment of up to 65535 bytes may follow it.
 static tn_status find_end(const directory *in, uint64_t *end) {
     const io_map *map = in->map;
     for (size_t comment = 0; comment <= 0xffff && comment + END_BYTES <= map->count; comment++) {
@@ -40,7 +40,7 @@ static tn_status find_end(const directory *in, uint64_t *end) {
             return TN_OK;
         }
     }
-    return broken(in, "there is no directory at its end; the file is cut off");
+    return broken(in, "there is no directory at its end; the file is truncated");
 }
 
 static tn_status find_directory(directory *in) {
@@ -69,8 +69,8 @@ static tn_status find_directory(directory *in) {
     return TN_OK;
 }
 
-// Sizes and offset of 32 bits that are full stand for 64 bits in the extra field of kind 1, which
-// holds only those, in this order.
+// 32-bit sizes and offsets with all bits set are replaced by 64-bit values from the extra field of
+// kind 1, which holds only those, in this order.
 static bool widen(const uint8_t *extra, size_t bytes, uint64_t *const values[3]) {
     while (bytes >= 4) {
         size_t kind = io_le16(extra), length = io_le16(extra + 2);
@@ -88,7 +88,7 @@ static bool widen(const uint8_t *extra, size_t bytes, uint64_t *const values[3])
     return true;
 }
 
-// Where the bytes of an entry are: behind its local header, which repeats the name.
+// Finds the bytes of an entry: they follow its local header, which repeats the name.
 static tn_status locate(const directory *in, const uint8_t *name, size_t name_bytes, uint64_t size,
                         io_zip_entry *entry) {
     const io_map *map = in->map;
@@ -100,12 +100,12 @@ static tn_status locate(const directory *in, const uint8_t *name, size_t name_by
     uint64_t skip = local_name + io_le16(local + 28);
     if (in->at < start || in->at - start < skip || in->at - start - skip < size)
         return tn_fail(in->err, TN_EFORMAT,
-                       "%s: zip archive: entry '%s' of %llu bytes leaves the file", in->path,
-                       entry->name, (unsigned long long)size);
+                       "%s: zip archive: entry '%s' of %llu bytes extends beyond the file",
+                       in->path, entry->name, (unsigned long long)size);
     if (local_name != name_bytes || memcmp(local + LOCAL_BYTES, name, name_bytes) != 0)
         return tn_fail(in->err, TN_EFORMAT,
-                       "%s: zip archive: entry '%s' is called differently in its own header",
-                       in->path, entry->name);
+                       "%s: zip archive: entry '%s' has another name in its local header", in->path,
+                       entry->name);
     entry->bytes = map->bytes + start + skip;
     entry->count = (size_t)size;
     return TN_OK;
@@ -124,7 +124,7 @@ static tn_status read_entry(const directory *in, io_region *region, uint64_t *at
         !widen(p + CENTRAL_BYTES + name, extra, wide))
         return broken(in, "its directory is damaged");
     if (name == 0 || memchr(p + CENTRAL_BYTES, 0, name))
-        return broken(in, "an entry without a proper name");
+        return broken(in, "an entry without a valid name");
     *at += CENTRAL_BYTES + name + extra + comment;
     *entry = (io_zip_entry){.name = io_region_text(region, p + CENTRAL_BYTES, name),
                             .header = header,
@@ -158,7 +158,7 @@ static tn_status check_entries(const directory *in, io_zip_entry *entries, size_
     qsort(entries, count, sizeof *entries, by_name);
     for (size_t i = 1; i < count; i++)
         if (by_name(&entries[i - 1], &entries[i]) == 0)
-            return tn_fail(in->err, TN_EFORMAT, "%s: zip archive: there are two entries '%s'",
+            return tn_fail(in->err, TN_EFORMAT, "%s: zip archive: entry '%s' occurs twice",
                            in->path, entries[i].name);
     return TN_OK;
 }
@@ -168,7 +168,7 @@ tn_status io_zip_open(io_region *region, const char *path, const io_map *map, io
     directory in = {.path = path, .map = map, .err = err};
     *out = (io_zip){.path = path};
     TN_TRY(find_directory(&in));
-    if (in.count == 0) return broken(&in, "it holds nothing");
+    if (in.count == 0) return broken(&in, "it is empty");
     out->entries = io_region_alloc(region, (size_t)in.count * sizeof *out->entries);
     if (!out->entries) return tn_fail(err, TN_ENOMEM, "%s: out of memory", path);
     uint64_t at = in.at;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The directory of a ZIP archive (PKWARE's APPNOTE 6.3, with ZIP64), read so that stored entries
-// are used where they lie in the mapped file: weights of gigabytes are neither copied nor read
-// twice.
+// Reads the directory of a ZIP archive (PKWARE's APPNOTE 6.3, with ZIP64). Stored entries are used
+// in place in the mapped file: gigabytes of weights are neither copied nor read twice.
 #pragma once
 
 #include "io/file.h"
@@ -9,23 +8,23 @@
 
 typedef struct io_zip_entry {
     const char *name;
-    const uint8_t *bytes; // in the map; as stored, so compressed where method is not 0
+    const uint8_t *bytes; // in the map; compressed if method is not 0
     size_t count;
-    uint64_t header; // where its local header is in the file
-    int method;      // 0 is stored
+    uint64_t header; // offset of the local header in the file
+    int method;      // 0: stored
 } io_zip_entry;
 
 typedef struct io_zip {
     const char *path;
-    const char *first; // name of the first entry of the directory
+    const char *first; // name of the first entry
     io_zip_entry *entries;
     size_t count;
 } io_zip;
 
-// What is handed out lives in region and map. Refused: entries that overlap, leave the file, occur
-// twice, are encrypted, or are called differently in their local header.
-// TN_EFORMAT, TN_EUNSUPPORTED, TN_ENOMEM.
+// Results live in region and map. Refused: entries that overlap, leave the file, occur twice, are
+// encrypted, or have another name in their local header. TN_EFORMAT, TN_EUNSUPPORTED, TN_ENOMEM.
 tn_status io_zip_open(io_region *region, const char *path, const io_map *map, io_zip *out,
                       tn_error *err);
-// NULL when there is none. A compressed one is TN_EUNSUPPORTED: PyTorch stores what is read here.
+// *out is NULL if there is no such entry. A compressed one is TN_EUNSUPPORTED: PyTorch stores its
+// entries.
 tn_status io_zip_find(const io_zip *zip, const char *name, const io_zip_entry **out, tn_error *err);

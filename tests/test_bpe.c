@@ -15,7 +15,7 @@
 #define OPENAI SHARED_DATA "/clip_tokenizer/bpe_simple_vocab_16e6.txt.gz"
 #define VECTORS SHARED_DATA "/clip_tokenizer/token_vectors.json"
 
-static void openai_vocabulary_gives_the_published_tokens(void **state) {
+static void encode_gives_openais_published_tokens(void **state) {
     (void)state;
     if (access(OPENAI, R_OK) != 0) SKIP("no " SHARED_DATA "/clip_tokenizer here");
     tn_error err;
@@ -85,7 +85,7 @@ static void check_golden(const md_bpe *bpe, const char *file) {
     md_tokens_deinit(&tokens);
 }
 
-static void every_kind_of_file_gives_the_tokens_of_python(void **state) {
+static void open_every_format_gives_pythons_tokens(void **state) {
     (void)state;
     static const char *const file[] = {
         "bpe.txt.gz",      "bpe.txt",         "tokenizer.json",     "pair",
@@ -114,7 +114,7 @@ static md_bpe *golden_bpe(void) {
     return bpe;
 }
 
-static void a_long_text_is_cut_with_the_end_token_last(void **state) {
+static void encode_cuts_long_texts_and_keeps_the_end_token(void **state) {
     (void)state;
     md_bpe *bpe = golden_bpe();
     md_tokens whole = {0}, cut = {0};
@@ -139,7 +139,7 @@ static void a_long_text_is_cut_with_the_end_token_last(void **state) {
     md_bpe_close(bpe);
 }
 
-static void an_empty_text_is_start_and_end(void **state) {
+static void encode_of_an_empty_text(void **state) {
     (void)state;
     md_bpe *bpe = golden_bpe();
     expect_ids(bpe, "", (int32_t[]){812, 813}, 2);
@@ -148,7 +148,7 @@ static void an_empty_text_is_start_and_end(void **state) {
     md_bpe_close(bpe);
 }
 
-static void a_text_that_is_not_utf8_is_refused_and_the_next_one_taken(void **state) {
+static void encode_refuses_invalid_utf8(void **state) {
     (void)state;
     md_bpe *bpe = golden_bpe();
     md_tokens tokens = {0};
@@ -162,7 +162,7 @@ static void a_text_that_is_not_utf8_is_refused_and_the_next_one_taken(void **sta
     md_bpe_close(bpe);
 }
 
-static void tokens_decode_to_the_cleaned_text(void **state) {
+static void decode_gives_the_cleaned_text(void **state) {
     (void)state;
     md_bpe *bpe = golden_bpe();
     md_tokens tokens = {0};
@@ -194,7 +194,7 @@ static char *read_golden(const char *name, size_t *bytes) {
 
 // "xyz" can be made in two ways, so that merging (x, yz) gives rise to a pair of lower rank. The
 // published algorithm still merges all (x, yz) first; taking the lowest rank each time would not.
-static void a_round_ends_before_what_it_made_is_merged(void **state) {
+static void encode_merges_in_rounds(void **state) {
     (void)state;
     static const char merges[] = "#version: 0.2\ny z\nxyz x\nx yz\nxy z\n";
     size_t bytes;
@@ -215,7 +215,7 @@ static void a_round_ends_before_what_it_made_is_merged(void **state) {
 }
 
 // Merges of the whole vocabulary over one word without end: no square of its length.
-static void a_word_of_many_letters_is_merged_fast(void **state) {
+static void encode_is_fast_for_long_words(void **state) {
     (void)state;
     md_bpe *bpe = golden_bpe();
     md_tokens tokens = {0};
@@ -237,7 +237,7 @@ static void a_word_of_many_letters_is_merged_fast(void **state) {
 }
 
 // The cache of words must neither mix up words nor vocabularies.
-static void tokens_do_not_depend_on_what_was_encoded_before(void **state) {
+static void encode_does_not_depend_on_earlier_texts(void **state) {
     (void)state;
     md_bpe *a = golden_bpe(), *b;
     static const char merges[] = "\"bpe_simple_vocab\"#version\nt h\nth e</w>\n";
@@ -283,7 +283,7 @@ static size_t replaced(const broken_case *c, char *out, size_t room) {
 
 #define HEAD "\"bpe_simple_vocab_x.txt#version: 0.2\n"
 
-static void broken_vocabularies_are_refused(void **state) {
+static void open_refuses_broken_vocabularies(void **state) {
     (void)state;
     static const broken_case table[] = {
         {"empty", 0, 0, "", "an empty file"},
@@ -298,8 +298,8 @@ static void broken_vocabularies_are_refused(void **state) {
         {"empty left", 0, 0, HEAD " h\n", "line 2: expected two symbols"},
         {"empty right", 0, 0, HEAD "h \n", "line 2: expected two symbols"},
         {"empty line", 0, 0, HEAD "t h\n\nh e\n", "line 3: expected two symbols"},
-        {"unknown left", 0, 0, HEAD "t h\nxy z\n", "line 3: merges \"xy\", which is no symbol"},
-        {"unknown right", 0, 0, HEAD "t h\nz xy\n", "line 3: merges \"xy\", which is no symbol"},
+        {"unknown left", 0, 0, HEAD "t h\nxy z\n", "line 3: merges \"xy\", which is not a symbol"},
+        {"unknown right", 0, 0, HEAD "t h\nz xy\n", "line 3: merges \"xy\", which is not a symbol"},
         {"no byte", 0, 0, HEAD "t \u4e2d\n", "line 2: merges"},
         {"not UTF-8", 0, 0, HEAD "t \xff\n", "line 2: expected two symbols"},
         {"twice", 0, 0, HEAD "t h\nh e\nt h\n", "line 4: \"th\" is already"},
@@ -352,7 +352,7 @@ static void broken_vocabularies_are_refused(void **state) {
     }
 }
 
-static void broken_gzip_is_refused(void **state) {
+static void open_refuses_broken_gzip(void **state) {
     (void)state;
     size_t bytes;
     char *good = read_golden("bpe.txt.gz", &bytes), *bad = tn_alloc(bytes + 1);
@@ -360,12 +360,12 @@ static void broken_gzip_is_refused(void **state) {
     md_bpe *bpe;
     for (size_t cut = 2; cut < bytes; cut += cut < 20 || cut + 20 > bytes ? 1 : 61) {
         const char *path = temporary_file("cut.gz", good, cut);
-        broken_is_refused("cut", path, md_bpe_open(path, &bpe, &err), &err, "cut off");
+        broken_is_refused("cut", path, md_bpe_open(path, &bpe, &err), &err, "end early");
     }
     memcpy(bad, good, bytes);
     bad[bytes] = 'x';
     const char *path = temporary_file("more.gz", bad, bytes + 1);
-    broken_is_refused("more", path, md_bpe_open(path, &bpe, &err), &err, "1 bytes behind the end");
+    broken_is_refused("more", path, md_bpe_open(path, &bpe, &err), &err, "1 bytes after the end");
     for (size_t at = 10; at < bytes; at += 37) { // 10: behind the header, whose time may be any
         memcpy(bad, good, bytes);
         bad[at] = (char)(bad[at] ^ 0x10);
@@ -376,7 +376,7 @@ static void broken_gzip_is_refused(void **state) {
     tn_free(bad);
 }
 
-static void paths_that_are_no_vocabulary_are_refused(void **state) {
+static void open_refuses_other_paths(void **state) {
     (void)state;
     tn_error err = {0};
     md_bpe *bpe;
@@ -388,7 +388,7 @@ static void paths_that_are_no_vocabulary_are_refused(void **state) {
     assert_int_not_equal(md_bpe_open("/dev/null", &bpe, NULL), TN_OK);
 }
 
-static void memory_may_run_out_anywhere(void **state) {
+static void bpe_reports_out_of_memory(void **state) {
     (void)state;
     static const char *const file[] = {"bpe.txt.gz", "bpe.txt", "tokenizer.json", "pair"};
     for (size_t i = 0; i < 4; i++)
@@ -415,19 +415,19 @@ static void memory_may_run_out_anywhere(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(openai_vocabulary_gives_the_published_tokens),
-        cmocka_unit_test(every_kind_of_file_gives_the_tokens_of_python),
-        cmocka_unit_test(a_long_text_is_cut_with_the_end_token_last),
-        cmocka_unit_test(an_empty_text_is_start_and_end),
-        cmocka_unit_test(a_text_that_is_not_utf8_is_refused_and_the_next_one_taken),
-        cmocka_unit_test(tokens_decode_to_the_cleaned_text),
-        cmocka_unit_test(a_round_ends_before_what_it_made_is_merged),
-        cmocka_unit_test(a_word_of_many_letters_is_merged_fast),
-        cmocka_unit_test(tokens_do_not_depend_on_what_was_encoded_before),
-        cmocka_unit_test(broken_vocabularies_are_refused),
-        cmocka_unit_test(broken_gzip_is_refused),
-        cmocka_unit_test(paths_that_are_no_vocabulary_are_refused),
-        cmocka_unit_test(memory_may_run_out_anywhere),
+        cmocka_unit_test(encode_gives_openais_published_tokens),
+        cmocka_unit_test(open_every_format_gives_pythons_tokens),
+        cmocka_unit_test(encode_cuts_long_texts_and_keeps_the_end_token),
+        cmocka_unit_test(encode_of_an_empty_text),
+        cmocka_unit_test(encode_refuses_invalid_utf8),
+        cmocka_unit_test(decode_gives_the_cleaned_text),
+        cmocka_unit_test(encode_merges_in_rounds),
+        cmocka_unit_test(encode_is_fast_for_long_words),
+        cmocka_unit_test(encode_does_not_depend_on_earlier_texts),
+        cmocka_unit_test(open_refuses_broken_vocabularies),
+        cmocka_unit_test(open_refuses_broken_gzip),
+        cmocka_unit_test(open_refuses_other_paths),
+        cmocka_unit_test(bpe_reports_out_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, temporary_teardown);
 }

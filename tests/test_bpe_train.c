@@ -41,7 +41,7 @@ static char *read_file(const char *folder, const char *name) {
 }
 
 // The most frequent first; of equally frequent ones the first by text; "aa" in "aaa" once.
-static void pairs_are_merged_in_order(void **state) {
+static void train_merges_pairs_in_order(void **state) {
     (void)state;
     static const char *const texts[] = {"low low low", "lower", "NEWER newer", "wide", "aaa"};
     int64_t symbols;
@@ -61,7 +61,7 @@ static void pairs_are_merged_in_order(void **state) {
     tn_free(merges);
 }
 
-static void it_ends_when_no_pair_is_left(void **state) {
+static void train_ends_when_no_pair_is_left(void **state) {
     (void)state;
     static const char *const texts[] = {"ab abc"};
     int64_t symbols;
@@ -72,7 +72,7 @@ static void it_ends_when_no_pair_is_left(void **state) {
     tn_free(merges);
 }
 
-static void any_text_comes_back(void **state) {
+static void train_vocabulary_decodes_any_text(void **state) {
     (void)state;
     static const char *const texts[] = {"a \"quoted\" back\\slash", "grinning face", "naïve 日本",
                                         "face with tears"};
@@ -103,7 +103,7 @@ static void any_text_comes_back(void **state) {
     md_bpe_close(bpe);
 }
 
-static void what_cannot_be_is_refused(void **state) {
+static void train_refuses_bad_arguments(void **state) {
     (void)state;
     static const char *const one[] = {"a b c"};
     tn_error err = {0};
@@ -119,7 +119,7 @@ static void what_cannot_be_is_refused(void **state) {
     md_bpe_corpus_free(corpus);
 }
 
-static void memory_that_is_out_is_said(void **state) {
+static void train_reports_out_of_memory(void **state) {
     (void)state;
     static const char *const texts[] = {"low lower lowest", "new newer newest"};
     const char *folder = temporary_path("memory");
@@ -145,11 +145,11 @@ static void memory_that_is_out_is_said(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(pairs_are_merged_in_order),
-        cmocka_unit_test(it_ends_when_no_pair_is_left),
-        cmocka_unit_test(any_text_comes_back),
-        cmocka_unit_test(what_cannot_be_is_refused),
-        cmocka_unit_test(memory_that_is_out_is_said),
+        cmocka_unit_test(train_merges_pairs_in_order),
+        cmocka_unit_test(train_ends_when_no_pair_is_left),
+        cmocka_unit_test(train_vocabulary_decodes_any_text),
+        cmocka_unit_test(train_refuses_bad_arguments),
+        cmocka_unit_test(train_reports_out_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, temporary_teardown);
 }

@@ -396,7 +396,7 @@ static void names_of_several_options_add_up(void **state) {
                        " --names pizza --names-file %s --names Pizza",
                        file);
     ASSERT_CODE(run, 2);
-    ASSERT_SAYS(run.err, "\"Pizza\" is to CLIP the same text as \"pizza\" of name 1");
+    ASSERT_SAYS(run.err, "\"Pizza\" is the same text to CLIP as \"pizza\" of name 1");
     test_run_free(&run);
 }
 

@@ -130,18 +130,18 @@ static void towers(const char *name) {
     }
 }
 
-static void every_intermediate_of_a_vit_is_openclips(void **state) {
+static void vit_intermediates_equal_openclip(void **state) {
     (void)state;
     towers("vit");
 }
 
-static void every_intermediate_of_a_resnet_is_openclips(void **state) {
+static void resnet_intermediates_equal_openclip(void **state) {
     (void)state;
     towers("resnet");
 }
 
 // Texts of many lengths at once, cut at their end tokens, and unit length.
-static void embeddings_are_openclips(void **state) {
+static void embeddings_equal_openclip(void **state) {
     (void)state;
     for (int l = 0; l < levels_count(); l++)
         for (int m = 0; m < 2; m++) {
@@ -175,7 +175,7 @@ static tn_tensor random_pictures(fixture *f, int64_t n) {
 }
 
 // Nine pictures at once, the same one by one; no picture is nothing.
-static void a_batch_is_its_pictures(void **state) {
+static void encode_images_does_not_depend_on_the_batch(void **state) {
     (void)state;
     for (int l = 0; l < levels_count(); l++)
         for (int m = 0; m < 2; m++) {
@@ -198,7 +198,7 @@ static void a_batch_is_its_pictures(void **state) {
         }
 }
 
-static void any_number_of_threads_gives_the_same_bits(void **state) {
+static void encode_same_bits_for_any_threads(void **state) {
     (void)state;
     for (int l = 0; l < levels_count(); l++)
         for (int m = 0; m < 2; m++) {
@@ -224,7 +224,7 @@ static void any_number_of_threads_gives_the_same_bits(void **state) {
 }
 
 // A row has the same bits alone, among others, and with or without what follows its end token.
-static void a_text_does_not_depend_on_its_company(void **state) {
+static void encode_texts_does_not_depend_on_the_batch(void **state) {
     (void)state;
     for (int l = 0; l < levels_count(); l++) {
         fixture f;
@@ -245,7 +245,7 @@ static void a_text_does_not_depend_on_its_company(void **state) {
     }
 }
 
-static void tokens_out_of_range_are_refused(void **state) {
+static void encode_texts_refuses_tokens_out_of_range(void **state) {
     (void)state;
     fixture f;
     open_fixture(&f, "vit", levels_at(0)->cx[ONE_THREAD]);
@@ -263,7 +263,7 @@ static void tokens_out_of_range_are_refused(void **state) {
 }
 
 // Too little room in the step arena is an error, and the arena is as it was.
-static void too_little_memory_is_an_error(void **state) {
+static void encode_reports_out_of_memory(void **state) {
     (void)state;
     for (int m = 0; m < 2; m++) {
         fixture f;
@@ -291,14 +291,14 @@ static void too_little_memory_is_an_error(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_intermediate_of_a_vit_is_openclips),
-        cmocka_unit_test(every_intermediate_of_a_resnet_is_openclips),
-        cmocka_unit_test(embeddings_are_openclips),
-        cmocka_unit_test(a_batch_is_its_pictures),
-        cmocka_unit_test(any_number_of_threads_gives_the_same_bits),
-        cmocka_unit_test(a_text_does_not_depend_on_its_company),
-        cmocka_unit_test(tokens_out_of_range_are_refused),
-        cmocka_unit_test(too_little_memory_is_an_error),
+        cmocka_unit_test(vit_intermediates_equal_openclip),
+        cmocka_unit_test(resnet_intermediates_equal_openclip),
+        cmocka_unit_test(embeddings_equal_openclip),
+        cmocka_unit_test(encode_images_does_not_depend_on_the_batch),
+        cmocka_unit_test(encode_same_bits_for_any_threads),
+        cmocka_unit_test(encode_texts_does_not_depend_on_the_batch),
+        cmocka_unit_test(encode_texts_refuses_tokens_out_of_range),
+        cmocka_unit_test(encode_reports_out_of_memory),
     };
     return cmocka_run_group_tests(tests, levels_setup, levels_teardown);
 }

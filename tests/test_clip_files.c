@@ -81,7 +81,7 @@ static void every_form_gives_the_same_bits(void **state) {
     }
 }
 
-static void hashes_tell_models_apart(void **state) {
+static void clip_hash_differs_between_models(void **state) {
     (void)state;
     md_clip *a, *b, *c;
     uint8_t of_a[32], of_b[32], of_c[32], of_image[32];
@@ -174,7 +174,7 @@ static void published_shapes_are_known(void **state) {
     }
 }
 
-static void unpublished_shapes_are_asked_for(void **state) {
+static void open_asks_for_heads_of_unpublished_shapes(void **state) {
     (void)state;
     const char *path = FORMS "state.pt";
     const struct {
@@ -386,7 +386,7 @@ static void broken_vits_are_refused(void **state) {
          {0},
          "blocks"},
         {BLOCK "ln_2.bias", "visual.transformer.resblocks.9.ln_1.bias", 0, {0}, "resblocks."},
-        {"token_embedding.weight", "text_embedding.weight", 0, {0}, "no CLIP"},
+        {"token_embedding.weight", "text_embedding.weight", 0, {0}, "not a CLIP"},
         {"token_embedding.weight", NULL, 1, {30}, "[30]"},
         {"positional_embedding", NULL, 2, {12, 8}, "positional_embedding"},
         {"positional_embedding", NULL, 0, {0}, "positional_embedding"},
@@ -444,7 +444,7 @@ static void broken_resnets_are_refused(void **state) {
     refuse("tests/golden/clip/resnet.pt", cases, sizeof cases / sizeof *cases, &options);
 }
 
-static void lack_of_memory_is_an_error_at_every_allocation(void **state) {
+static void open_reports_out_of_memory(void **state) {
     (void)state;
     const char *paths[] = {FORMS "archive.pt", FORMS "huggingface"};
     for (int p = 0; p < 2; p++)
@@ -468,14 +468,14 @@ static void lack_of_memory_is_an_error_at_every_allocation(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_form_gives_the_same_bits),
-        cmocka_unit_test(hashes_tell_models_apart),
+        cmocka_unit_test(clip_hash_differs_between_models),
         cmocka_unit_test(published_shapes_are_known),
-        cmocka_unit_test(unpublished_shapes_are_asked_for),
+        cmocka_unit_test(open_asks_for_heads_of_unpublished_shapes),
         cmocka_unit_test(broken_configurations_are_refused),
         cmocka_unit_test(broken_vits_are_refused),
         cmocka_unit_test(broken_huggingface_files_are_refused),
         cmocka_unit_test(broken_resnets_are_refused),
-        cmocka_unit_test(lack_of_memory_is_an_error_at_every_allocation),
+        cmocka_unit_test(open_reports_out_of_memory),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

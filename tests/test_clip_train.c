@@ -83,8 +83,8 @@ static double learn(bench *b) {
     tr_clip_pairs p = {.picture_names = stored(b, "picture_names", TN_I32),
                        .text_names = stored(b, "text_names", TN_I32)};
     if (bank) p.bank = stored(b, "bank", real);
-    ASSERT_OK(md_clip_learn_images(&b->cx, b->clip, &x, bank ? &keep : NULL, &p.pictures), b->err);
-    ASSERT_OK(md_clip_learn_texts(&b->cx, b->clip, &ids, &place, &p.texts), b->err);
+    ASSERT_OK(md_clip_train_images(&b->cx, b->clip, &x, bank ? &keep : NULL, &p.pictures), b->err);
+    ASSERT_OK(md_clip_train_texts(&b->cx, b->clip, &ids, &place, &p.texts), b->err);
     memset(b->loss, 0, sizeof b->loss);
     ASSERT_OK(tr_clip_loss(&b->cx, &p, md_clip_scale(b->clip), 1, b->loss), b->err);
     ASSERT_OK(nn_tape_backward(&b->cx), b->err);
@@ -134,7 +134,7 @@ static void compare(bench *b, double loss_bar, double bar) {
     }
 }
 
-static void gradients_are_pytorchs(void **state) {
+static void clip_gradients_equal_pytorch(void **state) {
     (void)state;
     static bench b;
     static const char *const cases[] = {"whole", "bank"};
@@ -165,7 +165,7 @@ static void move_all(bench *b, const double *kept, double amount, uint64_t strea
     nn_params_changed(&b->params, b->kn);
 }
 
-static void gradients_are_differences(void **state) {
+static void clip_gradients_equal_finite_differences(void **state) {
     (void)state;
     static bench b;
     open_bench(&b, "bank", levels_at(0)->cx[TWO_THREADS], TN_F64);
@@ -200,7 +200,7 @@ static void gradients_are_differences(void **state) {
 
 // ---- bits --------------------------------------------------------------------------------------
 
-static void any_number_of_threads_gives_the_same_bits(void **state) {
+static void clip_train_same_bits_for_any_threads(void **state) {
     (void)state;
     static bench one, other;
     for (int l = 0; l < levels_count(); l++) {
@@ -218,7 +218,7 @@ static void any_number_of_threads_gives_the_same_bits(void **state) {
 
 // What is recorded gives the bits of inference. (The level ref does not: it rounds once where a
 // tape keeps what goes into an activation.)
-static void learning_sees_what_inference_sees(void **state) {
+static void clip_training_forward_equals_inference(void **state) {
     (void)state;
     static bench b;
     md_clip *frozen;
@@ -227,14 +227,14 @@ static void learning_sees_what_inference_sees(void **state) {
         ASSERT_OK(md_clip_open(FOLDER, NULL, b.kn, &frozen, &b.err), b.err);
         tn_tensor x = stored(&b, "pixels", TN_F32), ids = stored(&b, "ids", TN_I32);
         tn_tensor place = stored(&b, "place", TN_I32), y, want;
-        ASSERT_OK(md_clip_learn_images(&b.cx, b.clip, &x, NULL, &y), b.err);
+        ASSERT_OK(md_clip_train_images(&b.cx, b.clip, &x, NULL, &y), b.err);
         ASSERT_OK(tn_new(&b.data, &want, TN_F32, 2, y.dim, &b.err), b.err);
         ASSERT_OK(md_clip_encode_images(&b.cx, frozen, &x, &want), b.err);
         assert_memory_equal(y.data, want.data, tn_bytes(&y));
         md_clip_text text[8];
         for (int64_t i = 0; i < ids.dim[0]; i++)
             text[i] = (md_clip_text){tn_i32(&ids) + i * ids.dim[1], tn_i32(&place)[i] + 1};
-        ASSERT_OK(md_clip_learn_texts(&b.cx, b.clip, &ids, &place, &y), b.err);
+        ASSERT_OK(md_clip_train_texts(&b.cx, b.clip, &ids, &place, &y), b.err);
         ASSERT_OK(tn_new(&b.data, &want, TN_F32, 2, y.dim, &b.err), b.err);
         ASSERT_OK(md_clip_encode_texts(&b.cx, frozen, text, ids.dim[0], &want), b.err);
         assert_memory_equal(y.data, want.data, tn_bytes(&y));
@@ -273,7 +273,7 @@ static double deviation(const nn_param *p) {
     return sqrt(sum / (double)tn_count(&p->value));
 }
 
-static void a_new_clip_is_written_and_read(void **state) {
+static void clip_write_is_read_back(void **state) {
     (void)state;
     tn_error err = {0};
     nn_params params, again;
@@ -332,7 +332,7 @@ static void a_new_clip_is_written_and_read(void **state) {
     nn_params_deinit(&params);
 }
 
-static void sizes_that_cannot_be_are_named(void **state) {
+static void clip_new_refuses_impossible_sizes(void **state) {
     (void)state;
     tn_error err = {0};
     kn_ctx *kn = levels_at(levels_count() - 1)->cx[ONE_THREAD];
@@ -346,7 +346,7 @@ static void sizes_that_cannot_be_are_named(void **state) {
         if (i == 3) c.layers = 0;
         ASSERT_OK(nn_params_init(&params, TN_F32, &err), err);
         assert_int_equal(md_clip_new(&c, 1, &params, kn, &clip, &err), TN_EINVAL);
-        static const char *const says[] = {"patches of 5", "16 channels", "12 channels", "layers"};
+        static const char *const says[] = {"patch size 5", "16 channels", "12 channels", "layers"};
         assert_non_null(strstr(err.text, says[i]));
         nn_params_deinit(&params);
     }
@@ -354,12 +354,12 @@ static void sizes_that_cannot_be_are_named(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(gradients_are_pytorchs),
-        cmocka_unit_test(gradients_are_differences),
-        cmocka_unit_test(any_number_of_threads_gives_the_same_bits),
-        cmocka_unit_test(learning_sees_what_inference_sees),
-        cmocka_unit_test(a_new_clip_is_written_and_read),
-        cmocka_unit_test(sizes_that_cannot_be_are_named),
+        cmocka_unit_test(clip_gradients_equal_pytorch),
+        cmocka_unit_test(clip_gradients_equal_finite_differences),
+        cmocka_unit_test(clip_train_same_bits_for_any_threads),
+        cmocka_unit_test(clip_training_forward_equals_inference),
+        cmocka_unit_test(clip_write_is_read_back),
+        cmocka_unit_test(clip_new_refuses_impossible_sizes),
     };
     int failed = cmocka_run_group_tests(tests, levels_setup, levels_teardown);
     printf("%d gradients compared\n", compared);

@@ -92,7 +92,7 @@ static void check_all_sizes(bool masks, const io_coco *truth, const io_coco *res
     ev_coco_deinit(&c[1]);
 }
 
-static void random_sets_give_pycocotools_figures(void **state) {
+static void evaluate_random_sets_as_pycocotools(void **state) {
     (void)state;
     golden g;
     golden_open(&g, "tests/golden/cocoeval.bin");
@@ -122,7 +122,7 @@ static void expected_stats(const char *kind, double stats[EV_STATS]) {
     tn_free(text);
 }
 
-static void published_figures_come_out(void **state) {
+static void evaluate_gives_published_figures(void **state) {
     (void)state;
     if (access(SHARED_DATA "/coco_eval", R_OK) != 0) SKIP("no " SHARED_DATA "/coco_eval");
     for (int masks = 0; masks < 2; masks++) {
@@ -162,7 +162,7 @@ static tn_status run(const char *truth, const char *results, ev_coco_options o, 
     return status;
 }
 
-static void small_cases_have_known_figures(void **state) {
+static void evaluate_small_cases(void **state) {
     (void)state;
     ev_coco c;
     ASSERT_OK(run(TRUTH, "[{" FOUND ",\"bbox\":[1,1,4,4]}]", (ev_coco_options){0}, &c), err);
@@ -226,7 +226,7 @@ static void files_as_people_have_them_give_the_same_figures(void **state) {
         }
 }
 
-static void what_cannot_be_compared_is_refused(void **state) {
+static void evaluate_refuses_bad_input(void **state) {
     (void)state;
     static const struct {
         const char *truth, *results;
@@ -240,7 +240,7 @@ static void what_cannot_be_compared_is_refused(void **state) {
         {TRUTH, "[{" FOUND ",\"segmentation\":[]},{" FOUND ",\"bbox\":[1,1,4,4]}]", false,
          "result 2 has no \"segmentation\""},
         {TRUTH, "[{\"image_id\":\"1.jpg\",\"category_id\":1,\"score\":1,\"bbox\":[1,1,4,4]}]",
-         false, "result 1 is in picture 1.jpg, which the annotations do not have"},
+         false, "result 1 is in picture 1.jpg, which is not in the annotations"},
         {HEAD "\"annotations\":[{\"id\":7,\"image_id\":1,\"category_id\":1,\"area\":1}]}", "[]",
          false, "annotation 7 (picture 1) has no \"bbox\""},
         {HEAD "\"annotations\":[{\"id\":7,\"image_id\":1,\"category_id\":1,\"area\":1}]}", "[]",
@@ -272,7 +272,7 @@ static void what_cannot_be_compared_is_refused(void **state) {
     assert_non_null(strstr(err.text, "/nowhere/a"));
 }
 
-static void memory_may_run_out_anywhere(void **state) {
+static void evaluate_reports_out_of_memory(void **state) {
     (void)state;
     io_coco *truth, *results;
     const char *found = "[{" FOUND ",\"bbox\":[1,1,4,4]}]";
@@ -306,12 +306,12 @@ static int close_pool(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(random_sets_give_pycocotools_figures),
-        cmocka_unit_test(published_figures_come_out),
-        cmocka_unit_test(small_cases_have_known_figures),
+        cmocka_unit_test(evaluate_random_sets_as_pycocotools),
+        cmocka_unit_test(evaluate_gives_published_figures),
+        cmocka_unit_test(evaluate_small_cases),
         cmocka_unit_test(files_as_people_have_them_give_the_same_figures),
-        cmocka_unit_test(what_cannot_be_compared_is_refused),
-        cmocka_unit_test(memory_may_run_out_anywhere),
+        cmocka_unit_test(evaluate_refuses_bad_input),
+        cmocka_unit_test(evaluate_reports_out_of_memory),
     };
     return cmocka_run_group_tests(tests, open_pool, close_pool);
 }

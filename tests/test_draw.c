@@ -71,7 +71,7 @@ static void plates_lie_inside_the_picture(void **state) {
     assert_true(total > 300);
 }
 
-static void plates_with_room_do_not_cover_each_other(void **state) {
+static void plates_do_not_overlap_if_there_is_space(void **state) {
     (void)state;
     io_draw_item items[30];
     io_rectangle where[30];
@@ -98,7 +98,7 @@ static double luminance(const uint8_t *rgb) {
 }
 
 // The plate's colour against the letters on it, on white and on black pictures.
-static void letters_can_be_read_on_every_colour(void **state) {
+static void plates_are_readable_on_every_colour(void **state) {
     (void)state;
     for (int colour = 0; colour < 96; colour++) {
         tn_tensor t = grey_picture(60, 200);
@@ -120,7 +120,7 @@ static void letters_can_be_read_on_every_colour(void **state) {
     }
 }
 
-static void neighbours_in_the_palette_differ(void **state) {
+static void palette_neighbours_differ(void **state) {
     (void)state;
     for (int i = 0; i < 96; i++)
         for (int j = 0; j < i; j++) {
@@ -133,7 +133,7 @@ static void neighbours_in_the_palette_differ(void **state) {
         }
 }
 
-static void a_mask_colours_its_inside_alone(void **state) {
+static void masks_colour_only_their_inside(void **state) {
     (void)state;
     tn_tensor t = grey_picture(80, 100), out = grey_picture(80, 100), mask;
     ASSERT_OK(tn_new_heap(&mask, TN_BOOL, TN_DIMS(80, 100), &err), err);
@@ -156,7 +156,7 @@ static void a_mask_colours_its_inside_alone(void **state) {
     tn_free(mask.data);
 }
 
-static void odd_items_do_no_harm(void **state) {
+static void draw_accepts_odd_items(void **state) {
     (void)state;
     char *endless = tn_alloc(10001);
     memset(endless, 'x', 10000);
@@ -195,7 +195,7 @@ static void odd_items_do_no_harm(void **state) {
     tn_free(endless);
 }
 
-static void the_same_input_gives_the_same_bytes(void **state) {
+static void draw_is_deterministic(void **state) {
     (void)state;
     tn_rng rng = tn_rng_new(3, 3);
     io_draw_item items[400];
@@ -212,7 +212,7 @@ static void the_same_input_gives_the_same_bytes(void **state) {
     tn_free(b.data);
 }
 
-static void memory_may_run_out_anywhere(void **state) {
+static void draw_reports_out_of_memory(void **state) {
     (void)state;
     tn_tensor t = grey_picture(40, 60), out = grey_picture(40, 60), mask;
     ASSERT_OK(tn_new_heap(&mask, TN_U8, TN_DIMS(40, 60), &err), err);
@@ -231,7 +231,7 @@ static void memory_may_run_out_anywhere(void **state) {
     tn_free(mask.data);
 }
 
-static void too_wide_is_an_error(void **state) {
+static void draw_refuses_too_wide_pictures(void **state) {
     (void)state;
     tn_tensor t = grey_picture(1, 32768);
     assert_int_equal(io_draw_detections(&t, NULL, 0, &t, &err), TN_EUNSUPPORTED);
@@ -242,14 +242,14 @@ static void too_wide_is_an_error(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(plates_lie_inside_the_picture),
-        cmocka_unit_test(plates_with_room_do_not_cover_each_other),
-        cmocka_unit_test(letters_can_be_read_on_every_colour),
-        cmocka_unit_test(neighbours_in_the_palette_differ),
-        cmocka_unit_test(a_mask_colours_its_inside_alone),
-        cmocka_unit_test(odd_items_do_no_harm),
-        cmocka_unit_test(the_same_input_gives_the_same_bytes),
-        cmocka_unit_test(memory_may_run_out_anywhere),
-        cmocka_unit_test(too_wide_is_an_error),
+        cmocka_unit_test(plates_do_not_overlap_if_there_is_space),
+        cmocka_unit_test(plates_are_readable_on_every_colour),
+        cmocka_unit_test(palette_neighbours_differ),
+        cmocka_unit_test(masks_colour_only_their_inside),
+        cmocka_unit_test(draw_accepts_odd_items),
+        cmocka_unit_test(draw_is_deterministic),
+        cmocka_unit_test(draw_reports_out_of_memory),
+        cmocka_unit_test(draw_refuses_too_wide_pictures),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

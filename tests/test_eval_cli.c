@@ -331,7 +331,7 @@ static void names_of_lvis_are_read_as_plain_words(void **state) {
     test_run_free(&run);
     run = test_lexmask("report --gt %s --names-style lvis" MODEL, gt); // they are the same now
     ASSERT_CODE(run, 2);
-    ASSERT_SAYS(run.err, "\"rocket (toy)\" is to CLIP the same text as \"rocket (toy)\"");
+    ASSERT_SAYS(run.err, "\"rocket (toy)\" is the same text to CLIP as \"rocket (toy)\"");
     test_run_free(&run);
 }
 

@@ -35,7 +35,7 @@ static void assert_holds(const char *file, const char *text) {
     tn_free(is);
 }
 
-static void an_aborted_write_leaves_the_old_file(void **state) {
+static void writer_abort_leaves_the_old_file(void **state) {
     (void)state;
     tn_error err = {0};
     ASSERT_OK(write_text(in("a"), "old", true, &err), err);
@@ -48,7 +48,7 @@ static void an_aborted_write_leaves_the_old_file(void **state) {
     assert_int_equal(system(command), 0);
 }
 
-static void a_link_stays_a_link(void **state) {
+static void writer_follows_links(void **state) {
     (void)state;
     tn_error err = {0};
     char target[512];
@@ -62,7 +62,7 @@ static void a_link_stays_a_link(void **state) {
     assert_holds(target, "new");
 }
 
-static void a_pipe_stays_a_pipe(void **state) {
+static void writer_writes_to_a_pipe(void **state) {
     (void)state;
     tn_error err = {0};
     assert_int_equal(mkfifo(in("pipe"), 0600), 0);
@@ -82,7 +82,7 @@ static void a_pipe_stays_a_pipe(void **state) {
     assert_true(S_ISFIFO(info.st_mode));
 }
 
-static void a_place_that_cannot_be_written_is_named(void **state) {
+static void writer_names_a_path_that_cannot_be_written(void **state) {
     (void)state;
     tn_error err = {0};
     assert_int_equal(write_text("/no/such/folder/x", "x", true, &err), TN_EIO);
@@ -92,7 +92,7 @@ static void a_place_that_cannot_be_written_is_named(void **state) {
     assert_non_null(strstr(err.text, "/proc/none"));
 }
 
-static void a_pipe_cannot_be_mapped(void **state) {
+static void map_open_refuses_a_pipe(void **state) {
     (void)state;
     tn_error err = {0};
     io_map map;
@@ -117,7 +117,7 @@ static void read_behind_the_end(const char *file) {
     _exit(((volatile const uint8_t *)map.bytes)[5000] ? 5 : 6);
 }
 
-static void a_mapped_file_that_becomes_shorter_is_named(void **state) {
+static void map_fault_names_a_file_that_became_shorter(void **state) {
     (void)state;
     static char text[8192];
     tn_error err = {0};
@@ -145,12 +145,12 @@ static void a_mapped_file_that_becomes_shorter_is_named(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(an_aborted_write_leaves_the_old_file),
-        cmocka_unit_test(a_link_stays_a_link),
-        cmocka_unit_test(a_pipe_stays_a_pipe),
-        cmocka_unit_test(a_pipe_cannot_be_mapped),
-        cmocka_unit_test(a_mapped_file_that_becomes_shorter_is_named),
-        cmocka_unit_test(a_place_that_cannot_be_written_is_named),
+        cmocka_unit_test(writer_abort_leaves_the_old_file),
+        cmocka_unit_test(writer_follows_links),
+        cmocka_unit_test(writer_writes_to_a_pipe),
+        cmocka_unit_test(map_open_refuses_a_pipe),
+        cmocka_unit_test(map_fault_names_a_file_that_became_shorter),
+        cmocka_unit_test(writer_names_a_path_that_cannot_be_written),
     };
     return cmocka_run_group_tests(tests, NULL, temporary_teardown);
 }

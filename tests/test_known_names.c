@@ -61,7 +61,7 @@ static void among(void **state) {
     md_names asked = parse("kitten,CAT,puppy|dog"), known = parse("cat,dog,horse");
     uint8_t is[3] = {9, 9, 9};
     tn_error err = {0};
-    ASSERT_OK(md_names_among(&asked, &known, is, &err), err);
+    ASSERT_OK(md_names_mark_shared(&asked, &known, is, &err), err);
     assert_int_equal(is[0], 0);
     assert_int_equal(is[1], 1);
     assert_int_equal(is[2], 1);
@@ -86,11 +86,11 @@ static void nearest(void **state) {
     md_names known = parse("kite,two hearts,red heart,revolving hearts,thumbs up,thumbs down,"
                            "heart suit,pizza|pizza slice,kitchen knife,carrot");
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        int64_t near[MD_NEAR];
+        int64_t near[MD_MAX_SIMILAR];
         int count;
         char text[256] = "";
         tn_error err = {0};
-        ASSERT_OK(md_names_near(&known, cases[i].asked, near, &count, &err), err);
+        ASSERT_OK(md_names_similar(&known, cases[i].asked, near, &count, &err), err);
         for (int k = 0; k < count; k++) strcat(strcat(text, k ? "," : ""), known.label[near[k]]);
         char wanted[256];
         snprintf(wanted, sizeof wanted, "%s", cases[i].near);

@@ -44,7 +44,7 @@ static void check(golden *g, int number, bool masks, const io_coco *truth, const
     }
 }
 
-static void random_sets_give_the_packages_figures(void **state) {
+static void lvis_random_sets_as_the_package(void **state) {
     (void)state;
     golden g;
     golden_open(&g, "tests/golden/lvis.bin");
@@ -84,7 +84,7 @@ static tn_status run(const char *truth, const char *results, ev_coco *c,
     return status;
 }
 
-static void a_small_case_has_known_figures(void **state) {
+static void lvis_small_case(void **state) {
     (void)state;
     ev_coco c;
     double stats[EV_LVIS_STATS];
@@ -104,7 +104,7 @@ static void a_small_case_has_known_figures(void **state) {
                                  "maxDets=300 catIds=all] = -1.000\n"));
 }
 
-static void what_lacks_lvis_fields_is_refused(void **state) {
+static void lvis_refuses_files_without_its_fields(void **state) {
     (void)state;
     static const struct {
         const char *truth, *why;
@@ -135,7 +135,7 @@ static void what_lacks_lvis_fields_is_refused(void **state) {
     }
 }
 
-static void memory_may_run_out_anywhere(void **state) {
+static void lvis_reports_out_of_memory(void **state) {
     (void)state;
     tn_status status = TN_ENOMEM;
     for (int64_t n = 1; status != TN_OK; n++) {
@@ -163,10 +163,10 @@ static int close_pool(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(random_sets_give_the_packages_figures),
-        cmocka_unit_test(a_small_case_has_known_figures),
-        cmocka_unit_test(what_lacks_lvis_fields_is_refused),
-        cmocka_unit_test(memory_may_run_out_anywhere),
+        cmocka_unit_test(lvis_random_sets_as_the_package),
+        cmocka_unit_test(lvis_small_case),
+        cmocka_unit_test(lvis_refuses_files_without_its_fields),
+        cmocka_unit_test(lvis_reports_out_of_memory),
     };
     return cmocka_run_group_tests(tests, open_pool, close_pool);
 }

@@ -138,7 +138,7 @@ static void any_prefix_that_a_family_shares(void **state) {
     }
 }
 
-static void prefixes_that_are_not_clear(void **state) {
+static void prefixes_that_are_ambiguous(void **state) {
     (void)state;
     static const char *const family[] = {"stem.w", "head.w", NULL};
     static const char *const two[] = {"a.stem.w", "a.head.w", "b.stem.w", "b.head.w", NULL};
@@ -162,7 +162,7 @@ int main(void) {
         cmocka_unit_test(odd_files_without_memory),
         cmocka_unit_test(prefixes_of_wrappers),
         cmocka_unit_test(any_prefix_that_a_family_shares),
-        cmocka_unit_test(prefixes_that_are_not_clear),
+        cmocka_unit_test(prefixes_that_are_ambiguous),
     };
     return cmocka_run_group_tests(tests, NULL, temporary_teardown);
 }

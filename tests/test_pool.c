@@ -31,7 +31,7 @@ static void count(void *job, int64_t task, int worker) {
 
 // Rounds follow each other at once, each with a job of its own; more threads than processors, so
 // that some come late.
-static void every_task_runs_once_in_its_own_round(void **state) {
+static void pool_runs_every_task_once_per_round(void **state) {
     (void)state;
     static const int threads[] = {1, 2, 5, 19};
     for (size_t t = 0; t < sizeof threads / sizeof *threads; t++) {
@@ -56,7 +56,7 @@ static void every_task_runs_once_in_its_own_round(void **state) {
 }
 
 // A thousand workers are not waited for where there is work for a few.
-static void many_threads_cost_little(void **state) {
+static void pool_overhead_is_small(void **state) {
     (void)state;
     tn_pool *pool;
     tn_error err;
@@ -89,7 +89,7 @@ static int processors_below(const char *root) {
     return tn_processors(temporary_path(root));
 }
 
-static void quotas_of_containers_are_kept(void **state) {
+static void processors_respect_container_quotas(void **state) {
     (void)state;
     int all = processors_below("no-groups");
     assert_in_range(all, 1, 4096);
@@ -123,9 +123,9 @@ static void quotas_of_containers_are_kept(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_task_runs_once_in_its_own_round),
-        cmocka_unit_test(many_threads_cost_little),
-        cmocka_unit_test(quotas_of_containers_are_kept),
+        cmocka_unit_test(pool_runs_every_task_once_per_round),
+        cmocka_unit_test(pool_overhead_is_small),
+        cmocka_unit_test(processors_respect_container_quotas),
     };
     return cmocka_run_group_tests(tests, NULL, temporary_teardown);
 }

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-static void a_list_has_classes_and_synonyms(void **state) {
+static void names_parse_classes_and_synonyms(void **state) {
     (void)state;
     md_names names;
     tn_error err;
@@ -24,7 +24,7 @@ static void a_list_has_classes_and_synonyms(void **state) {
     md_names_deinit(&names);
 }
 
-static void a_list_that_cannot_be_used_is_refused(void **state) {
+static void names_parse_refuses_bad_lists(void **state) {
     (void)state;
     static const struct {
         const char *list, *part;
@@ -37,8 +37,8 @@ static void a_list_that_cannot_be_used_is_refused(void **state) {
         {"cat|,dog", "name 1: an empty name"},
         {"|", "name 1: an empty name"},
         {"\u200b,\ufeff", "name 2: an empty name"},
-        {"cat,dog,cat", "name 3: \"cat\" is to CLIP the same text as \"cat\" of name 1"},
-        {"cat,Cat", "\"Cat\" is to CLIP the same text as \"cat\""},
+        {"cat,dog,cat", "name 3: \"cat\" is the same text to CLIP as \"cat\" of name 1"},
+        {"cat,Cat", "\"Cat\" is the same text to CLIP as \"cat\""},
         {"sofa|couch,couch", "name 2"},
         {"sofa|sofa", "name 1"},
         {"caf\u00e9,cafe\u0301", "name 2"},
@@ -50,7 +50,7 @@ static void a_list_that_cannot_be_used_is_refused(void **state) {
         {"cat,\"", "name 2: \", expected a closing quote"},
         {"\"a|b\"", "name 1: \"a|b\", expected a name without '|'"},
         {"cat,\" \"", "name 2: an empty name"},
-        {"cat,\"cat\"", "name 2: \"cat\" is to CLIP the same text"},
+        {"cat,\"cat\"", "name 2: \"cat\" is the same text to CLIP"},
     };
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         md_names names;
@@ -62,7 +62,7 @@ static void a_list_that_cannot_be_used_is_refused(void **state) {
     }
 }
 
-static void a_file_has_a_class_on_each_line(void **state) {
+static void names_read_one_class_per_line(void **state) {
     (void)state;
     static const char text[] =
         "\xef\xbb\xbf# animals\r\ncat\r\n\r\n  dog | hound \n   \n #x\na, b\nlast";
@@ -79,7 +79,7 @@ static void a_file_has_a_class_on_each_line(void **state) {
     md_names_deinit(&names);
 }
 
-static void a_name_may_be_in_quotes(void **state) {
+static void names_may_be_in_quotes(void **state) {
     (void)state;
     static const char *const phrase[] = {"rock, paper", "say \"hi\"", "#1", "5\" nail", "a", "b"};
     md_names names;
@@ -102,7 +102,7 @@ static void a_name_may_be_in_quotes(void **state) {
     assert_string_equal(names.label[2], "5\" nail");
     md_names_deinit(&names);
     static const char *const list[] = {"\"cat\"", "\"dog, cow"}; // not read in an array
-    ASSERT_OK(md_names_take(list, 2, &names, &err), err);
+    ASSERT_OK(md_names_from_array(list, 2, &names, &err), err);
     assert_string_equal(names.label[0], "\"cat\"");
     assert_string_equal(names.label[1], "\"dog, cow");
     md_names_deinit(&names);
@@ -127,7 +127,7 @@ static void names_of_lvis_become_plain(void **state) {
     }
 }
 
-static void a_file_that_cannot_be_used_is_refused(void **state) {
+static void names_read_refuses_bad_files(void **state) {
     (void)state;
     static const struct {
         const char *text, *part;
@@ -135,7 +135,7 @@ static void a_file_that_cannot_be_used_is_refused(void **state) {
     } table[] = {
         {"", "no names", 0},
         {"# only\n\n", "no names", 8},
-        {"cat\ndog\ncat\n", "line 3: \"cat\" is to CLIP the same text as \"cat\" of line 1", 12},
+        {"cat\ndog\ncat\n", "line 3: \"cat\" is the same text to CLIP as \"cat\" of line 1", 12},
         {"cat\nd\xe9g\n", "line 2: byte 1 ", 8},
         {"cat\nd\0g\n", "line 2: byte 1 ", 8},
         {"cat\ndog|\n", "line 2: an empty name", 9},
@@ -157,7 +157,7 @@ static void a_file_that_cannot_be_used_is_refused(void **state) {
     assert_non_null(strstr(err.text, "absent.txt"));
 }
 
-static void many_names_are_read_fast(void **state) {
+static void names_read_is_fast_for_many(void **state) {
     (void)state;
     enum { COUNT = 50000 };
     char *text = tn_alloc(COUNT * 16);
@@ -172,7 +172,7 @@ static void many_names_are_read_fast(void **state) {
     tn_free(text);
 }
 
-static void templates_take_the_name(void **state) {
+static void prompt_fill_inserts_the_name(void **state) {
     (void)state;
     md_templates templates;
     tn_error err;
@@ -195,7 +195,7 @@ static void templates_take_the_name(void **state) {
     md_templates_deinit(&templates);
 }
 
-static void templates_that_cannot_be_used_are_refused(void **state) {
+static void templates_init_refuses_bad_templates(void **state) {
     (void)state;
     static const struct {
         const char *argument[2], *part;
@@ -220,7 +220,7 @@ static void templates_that_cannot_be_used_are_refused(void **state) {
     }
 }
 
-static void memory_may_run_out_anywhere(void **state) {
+static void names_report_out_of_memory(void **state) {
     (void)state;
     for (int64_t n = 1;; n++) {
         md_names names = {0};
@@ -241,16 +241,16 @@ static void memory_may_run_out_anywhere(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_list_has_classes_and_synonyms),
-        cmocka_unit_test(a_list_that_cannot_be_used_is_refused),
-        cmocka_unit_test(a_file_has_a_class_on_each_line),
-        cmocka_unit_test(a_name_may_be_in_quotes),
+        cmocka_unit_test(names_parse_classes_and_synonyms),
+        cmocka_unit_test(names_parse_refuses_bad_lists),
+        cmocka_unit_test(names_read_one_class_per_line),
+        cmocka_unit_test(names_may_be_in_quotes),
         cmocka_unit_test(names_of_lvis_become_plain),
-        cmocka_unit_test(a_file_that_cannot_be_used_is_refused),
-        cmocka_unit_test(many_names_are_read_fast),
-        cmocka_unit_test(templates_take_the_name),
-        cmocka_unit_test(templates_that_cannot_be_used_are_refused),
-        cmocka_unit_test(memory_may_run_out_anywhere),
+        cmocka_unit_test(names_read_refuses_bad_files),
+        cmocka_unit_test(names_read_is_fast_for_many),
+        cmocka_unit_test(prompt_fill_inserts_the_name),
+        cmocka_unit_test(templates_init_refuses_bad_templates),
+        cmocka_unit_test(names_report_out_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, temporary_teardown);
 }

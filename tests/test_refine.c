@@ -62,7 +62,7 @@ static void make_batch(bench *b, tn_dtype real) {
 }
 
 // window: patches a side, 0 for all. The positions of a ref context are made in double by
-// md_scene_learn_dense itself, so the scene there has sizes alone.
+// md_scene_train_dense itself, so the scene there has sizes alone.
 static void open_bench(bench *b, kn_ctx *kn, tn_dtype real, int64_t window, bool own) {
     *b = (bench){.kn = kn};
     ASSERT_OK(nn_params_init(&b->params, real, &b->err), b->err);
@@ -120,8 +120,8 @@ static void the_map_is_that_of_inference(void **state) {
             open_bench(&b, levels_at(l)->cx[TWO_THREADS], TN_F32, kinds[k].window, kinds[k].own);
             tn_tensor dense, rows, want;
             md_scene_maps maps;
-            ASSERT_OK(md_scene_learn_dense(&b.cx, &b.scene, &b.batch.pixels, &dense), b.err);
-            ASSERT_OK(md_scene_learn_regions(&b.cx, &b.scene, &dense, &b.batch.boxes,
+            ASSERT_OK(md_scene_train_dense(&b.cx, &b.scene, &b.batch.pixels, &dense), b.err);
+            ASSERT_OK(md_scene_train_regions(&b.cx, &b.scene, &dense, &b.batch.boxes,
                                              &b.batch.image, &rows),
                       b.err);
             nn_ctx plain = b.cx;
@@ -235,8 +235,8 @@ static void regions_lie_in_the_picture(void **state) {
     (void)state;
     enum { COUNT = 2000 };
     static float boxes[COUNT][4];
-    tr_thing thing = {.box = {90, 2, 10, 40}};
-    tr_scene scene = {.thing = &thing, .count = 1};
+    tr_scene_object thing = {.box = {90, 2, 10, 40}};
+    tr_scene scene = {.objects = &thing, .count = 1};
     uint8_t pixel = 0;
     scene.picture = tn_view(&pixel, TN_U8, TN_DIMS(80, 100, 3));
     const double shares[] = {0, 0.5, 1};

@@ -68,7 +68,7 @@ static void check_set(golden *g, int number) {
     io_coco_close(truth);
 }
 
-static void reports_are_scikit_learns(void **state) {
+static void report_equals_scikit_learn(void **state) {
     (void)state;
     golden g;
     golden_open(&g, "tests/golden/report.bin");
@@ -96,7 +96,7 @@ static io_coco *read_file(const char *text, bool results) {
 #define FOUND(image, category, box, score)                                                         \
     "{\"image_id\":" #image ",\"category_id\":" #category ",\"bbox\":" box ",\"score\":" #score "}"
 
-static void results_name_the_boxes_they_overlap(void **state) {
+static void report_names_boxes_by_overlapping_results(void **state) {
     (void)state;
     io_coco *truth = read_file(TRUTH, false);
     // The best of those that overlap by half: not the best of all, not the one that overlaps most,
@@ -131,7 +131,7 @@ static void results_name_the_boxes_they_overlap(void **state) {
     io_coco_close(truth);
 }
 
-static void broken_names_are_refused(void **state) {
+static void report_refuses_broken_names(void **state) {
     (void)state;
     static const struct {
         const char *text, *why;
@@ -167,7 +167,7 @@ static void broken_names_are_refused(void **state) {
     io_coco_close(truth);
 }
 
-static void what_cannot_be_named_is_refused(void **state) {
+static void report_refuses_results_without_boxes(void **state) {
     (void)state;
     static const struct {
         const char *truth, *results, *why;
@@ -182,7 +182,7 @@ static void what_cannot_be_named_is_refused(void **state) {
         {HEAD "{\"id\":4,\"image_id\":2,\"category_id\":3,\"bbox\":[0,0,1,1],\"iscrowd\":1}]}",
          "[]", "no annotation that could be named"},
         {HEAD "{\"id\":4,\"image_id\":2,\"category_id\":8,\"bbox\":[0,0,1,1]}]}", "[]",
-         "annotation 4 is of category 8, which the data set does not have"},
+         "annotation 4 is of category 8, which is not in the data set"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         io_coco *truth = read_file(cases[i].truth, false);
@@ -198,7 +198,7 @@ static void what_cannot_be_named_is_refused(void **state) {
     }
 }
 
-static void memory_may_run_out_anywhere(void **state) {
+static void report_reports_out_of_memory(void **state) {
     (void)state;
     io_coco *truth = read_file(TRUTH, false);
     io_coco *results = read_file("[" FOUND(1, 3, "[0,0,10,10]", 0.5) "]", true);
@@ -222,11 +222,11 @@ static void memory_may_run_out_anywhere(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reports_are_scikit_learns),
-        cmocka_unit_test(results_name_the_boxes_they_overlap),
-        cmocka_unit_test(broken_names_are_refused),
-        cmocka_unit_test(what_cannot_be_named_is_refused),
-        cmocka_unit_test(memory_may_run_out_anywhere),
+        cmocka_unit_test(report_equals_scikit_learn),
+        cmocka_unit_test(report_names_boxes_by_overlapping_results),
+        cmocka_unit_test(report_refuses_broken_names),
+        cmocka_unit_test(report_refuses_results_without_boxes),
+        cmocka_unit_test(report_reports_out_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, temporary_teardown);
 }

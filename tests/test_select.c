@@ -172,7 +172,7 @@ static void select_rows_gives_tensors(void **state) {
     tn_arena_deinit(&step);
 }
 
-static void means_agree_with_their_logarithms(void **state) {
+static void geometric_mean_agrees_with_its_logarithm(void **state) {
     (void)state;
     for (double w = 0; w <= 1; w += 0.125)
         for (double p = 0.01; p < 1; p += 0.07) {
@@ -190,7 +190,7 @@ int main(void) {
         cmocka_unit_test(select_keeps_what_a_plain_search_keeps),
         cmocka_unit_test(select_of_nothing_and_of_too_much),
         cmocka_unit_test(select_rows_gives_tensors),
-        cmocka_unit_test(means_agree_with_their_logarithms),
+        cmocka_unit_test(geometric_mean_agrees_with_its_logarithm),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -32,7 +32,7 @@ static char *repeated(const char *text, size_t times, size_t *bytes) {
     return all;
 }
 
-static void published_digests(void **state) {
+static void sha256_gives_published_digests(void **state) {
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         tn_error err = {0};
@@ -50,7 +50,7 @@ static void published_digests(void **state) {
 }
 
 // Three megabytes in parts of many sizes, one megabyte among them, give the digest of the whole.
-static void parts_of_any_size(void **state) {
+static void sha256_of_parts_of_any_size(void **state) {
     (void)state;
     static const size_t parts[] = {1, 3, 55, 56, 63, 64, 65, 119, 128, 4096, 1 << 20};
     enum { BYTES = 3 << 20 };
@@ -73,7 +73,7 @@ static void parts_of_any_size(void **state) {
     free(data);
 }
 
-static void both_implementations_agree(void **state) {
+static void sha256_implementations_agree(void **state) {
     (void)state;
     io_sha256_blocks *fast = io_sha256_instructions();
     if (!fast) skip();
@@ -85,7 +85,7 @@ static void both_implementations_agree(void **state) {
     assert_memory_equal(a, b, sizeof a);
 }
 
-static void absent_file(void **state) {
+static void sha256_of_an_absent_file(void **state) {
     (void)state;
     tn_error err = {0};
     uint8_t digest[IO_SHA256];
@@ -96,10 +96,10 @@ static void absent_file(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(published_digests),
-        cmocka_unit_test(parts_of_any_size),
-        cmocka_unit_test(both_implementations_agree),
-        cmocka_unit_test(absent_file),
+        cmocka_unit_test(sha256_gives_published_digests),
+        cmocka_unit_test(sha256_of_parts_of_any_size),
+        cmocka_unit_test(sha256_implementations_agree),
+        cmocka_unit_test(sha256_of_an_absent_file),
     };
     return cmocka_run_group_tests(tests, NULL, temporary_teardown);
 }

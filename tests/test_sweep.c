@@ -214,7 +214,7 @@ static void make_settings(const io_scores_head *head, ev_setting how[SETTINGS]) 
 }
 
 // One thread tries them one by one, several try as many as fit at once.
-static void detections_are_the_models(void **state) {
+static void sweep_detections_equal_the_models(void **state) {
     (void)state;
     kn_ctx *kn;
     io_scores s;
@@ -230,7 +230,7 @@ static void detections_are_the_models(void **state) {
         for (size_t first = 0, done; first < SETTINGS; first += done) {
             size_t want = threads ? SETTINGS - first : 1;
             ASSERT_OK(ev_sweep_run(sweep, how + first, want, &done, &err), err);
-            assert_int_equal(done, threads ? EV_SWEEP_MOST : 1);
+            assert_int_equal(done, threads ? EV_SWEEP_MAX_SETTINGS : 1);
             for (size_t k = 0; k < done; k++) {
                 ASSERT_OK(ev_sweep_results(sweep, k, &found, &err), err);
                 check_order(&found);
@@ -253,7 +253,7 @@ static ev_sweep_found detect(ev_sweep *sweep, const ev_setting *how) {
 }
 
 // Scores of 0 are never found, whatever the weights; without a threshold everything else is.
-static void nothing_is_nothing(void **state) {
+static void sweep_of_nothing(void **state) {
     (void)state;
     io_scores_writer writer;
     io_scores s;
@@ -281,7 +281,7 @@ static void nothing_is_nothing(void **state) {
 }
 
 // Twice the scale of kept scores is what scores of twice the scale give.
-static void scales_are_retuned(void **state) {
+static void sweep_changes_scales(void **state) {
     (void)state;
     io_scores narrow, wide;
     ev_sweep *from_narrow, *from_wide;
@@ -310,7 +310,7 @@ static void scales_are_retuned(void **state) {
     io_scores_close(&wide);
 }
 
-static void one_score_will_do(void **state) {
+static void sweep_with_one_score(void **state) {
     (void)state;
     io_scores s;
     ev_sweep *sweep;
@@ -409,7 +409,7 @@ static void broken_arrays_are_refused(void **state) {
     assert_int_equal(io_scores_open("/nowhere/scores", &s, &err), TN_EIO);
 }
 
-static void a_picture_in_two_places_is_refused(void **state) {
+static void sweep_refuses_scattered_pictures(void **state) {
     (void)state;
     io_scores_writer writer;
     io_scores s;
@@ -422,12 +422,12 @@ static void a_picture_in_two_places_is_refused(void **state) {
     ASSERT_OK(io_scores_writer_commit(&writer, &err), err);
     ASSERT_OK(io_scores_open(temporary_path("twice"), &s, &err), err);
     assert_int_equal(ev_sweep_open(&s, NULL, NULL, &sweep, &err), TN_EFORMAT);
-    assert_non_null(strstr(err.text, "the boxes of picture 0 lie in two places (rows 0 and 2)"));
+    assert_non_null(strstr(err.text, "the boxes of picture 0 are not contiguous (rows 0 and 2)"));
     io_scores_close(&s);
     assert_int_equal(io_scores_writer_open(&writer, "/proc/nowhere", &head, &err), TN_EIO);
 }
 
-static void memory_may_run_out_anywhere(void **state) {
+static void sweep_reports_out_of_memory(void **state) {
     (void)state;
     io_scores_head head = usual_head();
     const char *folder = write_scores("memory", &head, 5, 5);
@@ -464,14 +464,14 @@ static int close_all(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(scores_are_read_as_written),
-        cmocka_unit_test(detections_are_the_models),
-        cmocka_unit_test(nothing_is_nothing),
-        cmocka_unit_test(scales_are_retuned),
-        cmocka_unit_test(one_score_will_do),
+        cmocka_unit_test(sweep_detections_equal_the_models),
+        cmocka_unit_test(sweep_of_nothing),
+        cmocka_unit_test(sweep_changes_scales),
+        cmocka_unit_test(sweep_with_one_score),
         cmocka_unit_test(broken_scores_are_refused),
         cmocka_unit_test(broken_arrays_are_refused),
-        cmocka_unit_test(a_picture_in_two_places_is_refused),
-        cmocka_unit_test(memory_may_run_out_anywhere),
+        cmocka_unit_test(sweep_refuses_scattered_pictures),
+        cmocka_unit_test(sweep_reports_out_of_memory),
     };
     return cmocka_run_group_tests(tests, open_all, close_all);
 }

@@ -127,7 +127,7 @@ static void what_does_not_fit_is_refused(void **state) {
     const char *gt = temporary_text("gt.json", TRUTH);
     test_run run = test_lexmask("eval --gt %s --sweep --scores %s", gt, scores_of(3));
     ASSERT_CODE(run, 1);
-    ASSERT_SAYS(run.err, "is in picture 3, which the annotations do not have");
+    ASSERT_SAYS(run.err, "is in picture 3, which is not in the annotations");
     test_run_free(&run);
     const char *other =
         temporary_text("other.json", "{\"images\":[{\"id\":1},{\"id\":2}],\"categories\":"

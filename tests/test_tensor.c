@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static void arena_gives_aligned_memory_and_takes_it_back(void **state) {
+static void arena_alloc_is_aligned_and_reset_frees(void **state) {
     (void)state;
     tn_arena arena;
     assert_int_equal(tn_arena_init(&arena, 1 << 20, NULL), TN_OK);
@@ -59,7 +59,7 @@ static void arena_keep_moves_tensors_to_the_mark(void **state) {
     tn_arena_deinit(&arena);
 }
 
-static void frozen_pages_crash_a_stray_write(void **state) {
+static void arena_freeze_makes_writes_crash(void **state) {
     (void)state;
     tn_arena arena;
     assert_int_equal(tn_arena_init(&arena, 1 << 16, NULL), TN_OK);
@@ -79,7 +79,7 @@ static void frozen_pages_crash_a_stray_write(void **state) {
     tn_arena_deinit(&arena);
 }
 
-static void allocation_fails_when_told_to(void **state) {
+static void alloc_fails_after_a_given_count(void **state) {
     (void)state;
     tn_alloc_fail_after(2);
     void *first = tn_alloc(1), *second = tn_alloc(1);
@@ -93,7 +93,7 @@ static void allocation_fails_when_told_to(void **state) {
     assert_non_null(strstr(err.text, "[9223372036854775807,3]"));
 }
 
-static void every_half_survives_the_way_through_float(void **state) {
+static void convert_half_to_float_and_back_is_exact(void **state) {
     (void)state;
     for (tn_dtype type = TN_F16; type <= TN_BF16; type++)
         for (uint32_t bits = 0; bits < 65536; bits++) {
@@ -108,7 +108,7 @@ static void every_half_survives_the_way_through_float(void **state) {
         }
 }
 
-static void conversion_rounds_to_nearest_even_and_saturates(void **state) {
+static void convert_rounds_to_nearest_even_and_saturates(void **state) {
     (void)state;
     float f[] = {1 + 0x1p-11f, 1 + 0x1p-10f + 0x1p-11f, 65519.f, 65520.f, 0x1p-25f, 0x1.8p-25f};
     uint16_t want[] = {0x3c00, 0x3c02, 0x7bff, 0x7c00, 0x0000, 0x0001}, h[6];
@@ -171,7 +171,7 @@ static void random_numbers_have_the_right_moments(void **state) {
     for (int i = 0; i < 7; i++) assert_true(abs(below[i] - n / 7) < 600);
 }
 
-static void a_prefix_goes_before_the_text(void **state) {
+static void fail_prefix_goes_before_the_text(void **state) {
     (void)state;
     tn_error err;
     assert_int_equal(tn_fail(&err, TN_EFORMAT, "byte %d", 7), TN_EFORMAT);
@@ -181,16 +181,16 @@ static void a_prefix_goes_before_the_text(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(arena_gives_aligned_memory_and_takes_it_back),
+        cmocka_unit_test(arena_alloc_is_aligned_and_reset_frees),
         cmocka_unit_test(arena_keep_moves_tensors_to_the_mark),
-        cmocka_unit_test(frozen_pages_crash_a_stray_write),
-        cmocka_unit_test(allocation_fails_when_told_to),
-        cmocka_unit_test(every_half_survives_the_way_through_float),
-        cmocka_unit_test(conversion_rounds_to_nearest_even_and_saturates),
+        cmocka_unit_test(arena_freeze_makes_writes_crash),
+        cmocka_unit_test(alloc_fails_after_a_given_count),
+        cmocka_unit_test(convert_half_to_float_and_back_is_exact),
+        cmocka_unit_test(convert_rounds_to_nearest_even_and_saturates),
         cmocka_unit_test(pool_runs_every_task_once),
         cmocka_unit_test(philox_gives_the_published_numbers),
         cmocka_unit_test(random_numbers_have_the_right_moments),
-        cmocka_unit_test(a_prefix_goes_before_the_text),
+        cmocka_unit_test(fail_prefix_goes_before_the_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -20,7 +20,7 @@ static void check(const char *text, const char *expected) {
     tn_free(clean);
 }
 
-static void strings_in_many_scripts_clean_as_in_python(void **state) {
+static void clean_equals_python_for_many_scripts(void **state) {
     (void)state;
     tn_error err;
     io_json document;
@@ -61,7 +61,7 @@ static uLong add_words(uLong crc, uint32_t point) {
     return crc;
 }
 
-static void every_character_of_unicode_14_cleans_and_splits_as_in_python(void **state) {
+static void clean_equals_python_for_unicode_14(void **state) {
     (void)state;
     tn_error err;
     io_json document;
@@ -91,7 +91,7 @@ static void every_character_of_unicode_14_cleans_and_splits_as_in_python(void **
     assert_int_equal(characters, 144761); // 144,697 and 65 controls, without NUL
 }
 
-static void entities_follow_two_rules(void **state) {
+static void clean_decodes_entities_by_two_rules(void **state) {
     (void)state;
     check("&EACUTE;&eacute;", "éé");
     check("&Eacute &notit;", "é ¬it;");
@@ -106,7 +106,7 @@ static void entities_follow_two_rules(void **state) {
     check("&notin;&notinx &nGt;", "∉¬inx ≫⃒");
 }
 
-static void invalid_text_is_refused_with_its_byte(void **state) {
+static void clean_names_the_invalid_byte(void **state) {
     (void)state;
     static const struct {
         const char *text;
@@ -139,7 +139,7 @@ static void invalid_text_is_refused_with_its_byte(void **state) {
     }
 }
 
-static void a_text_over_the_limit_is_refused(void **state) {
+static void clean_refuses_texts_over_the_limit(void **state) {
     (void)state;
     char *text = tn_alloc(MD_TEXT_MAX + 1), *clean;
     size_t bytes;
@@ -154,7 +154,7 @@ static void a_text_over_the_limit_is_refused(void **state) {
 }
 
 // Depth of entities, runs of marks in the wrong order, escapes: none may take a square of time.
-static void long_texts_take_no_square_of_time(void **state) {
+static void clean_takes_linear_time(void **state) {
     (void)state;
     static const char *const unit[] = {"amp;",   "\u0301\u0323", "\x1b[1",       "&#38;",
                                        "\u03a3", "&amp;#38;",    "\u1112\u1161", "\r\n",
@@ -170,7 +170,7 @@ static void long_texts_take_no_square_of_time(void **state) {
     }
 }
 
-static void random_bytes_are_cleaned_or_refused(void **state) {
+static void clean_random_bytes(void **state) {
     (void)state;
     static const char *const part[] = {"&", "#x", "amp;",   "lt", ";",    "\x1b[", "0m", "<|",
                                        "é", "Σ",  "\u0345", "ﬁ",  "\xff", "'",     "ſ",  "한"};
@@ -198,7 +198,7 @@ static void random_bytes_are_cleaned_or_refused(void **state) {
     }
 }
 
-static void memory_may_run_out_anywhere(void **state) {
+static void clean_reports_out_of_memory(void **state) {
     (void)state;
     const char *text = "<i>\u0301\u0323ﬁ &amp;amp; Σ\n한 İ";
     for (int64_t n = 1;; n++) {
@@ -218,14 +218,14 @@ static void memory_may_run_out_anywhere(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(strings_in_many_scripts_clean_as_in_python),
-        cmocka_unit_test(every_character_of_unicode_14_cleans_and_splits_as_in_python),
-        cmocka_unit_test(entities_follow_two_rules),
-        cmocka_unit_test(invalid_text_is_refused_with_its_byte),
-        cmocka_unit_test(a_text_over_the_limit_is_refused),
-        cmocka_unit_test(long_texts_take_no_square_of_time),
-        cmocka_unit_test(random_bytes_are_cleaned_or_refused),
-        cmocka_unit_test(memory_may_run_out_anywhere),
+        cmocka_unit_test(clean_equals_python_for_many_scripts),
+        cmocka_unit_test(clean_equals_python_for_unicode_14),
+        cmocka_unit_test(clean_decodes_entities_by_two_rules),
+        cmocka_unit_test(clean_names_the_invalid_byte),
+        cmocka_unit_test(clean_refuses_texts_over_the_limit),
+        cmocka_unit_test(clean_takes_linear_time),
+        cmocka_unit_test(clean_random_bytes),
+        cmocka_unit_test(clean_reports_out_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

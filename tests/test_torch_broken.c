@@ -49,7 +49,7 @@ static void check_cases(const pickle_case *cases, size_t count, bool script) {
     }
 }
 
-static void the_pieces_are_good(void **state) {
+static void torch_building_blocks_are_valid(void **state) {
     (void)state;
     static blob file;
     tn_error err = {0};
@@ -69,7 +69,7 @@ static void the_pieces_are_good(void **state) {
 }
 
 // What writers of other years and machines put for the same thing.
-static void other_spellings_are_read(void **state) {
+static void pickle_other_encodings_are_read(void **state) {
     (void)state;
     static const pickle_case cases[] = {
         {"a tensor of a GPU",
@@ -116,7 +116,7 @@ static void pickles_that_construct_something(void **state) {
         {"GLOBAL __builtin__.getattr", BYTES(PROTO "c__builtin__\ngetattr\n."), "getattr"},
         {"GLOBAL builtins.exec in a dict", BYTES(DICT("cbuiltins\nexec\n")), "without tensors"},
         {"STACK_GLOBAL", BYTES("\200\4\214\2os\214\6system\223."), "byte 14: os.system"},
-        {"STACK_GLOBAL of numbers", BYTES("\200\4K\1K\2\223."), "no text"},
+        {"STACK_GLOBAL of numbers", BYTES("\200\4K\1K\2\223."), "not text"},
         {"INST", BYTES(PROTO "(" TEXT("\4", "echo") "ios\nsystem\n."), "opcode INST"},
         {"OBJ", BYTES(PROTO "(ccollections\nOrderedDict\no."), "opcode OBJ"},
         {"NEWOBJ of a dict", BYTES(PROTO "ccollections\nOrderedDict\n)\201."), "NEWOBJ"},
@@ -178,7 +178,7 @@ static void placeholders_with_tensors_inside(void **state) {
          "of a.b"},
         {"behind a cycle", BYTES(DICT(OBJECT "q\0]q\1(h\1h\0" GOOD "e\205b")), "people.model.Net"},
         {"under a key that is no text",
-         BYTES(PROTO "}(" TEXT("\1", "v") GOOD "K\1ca\nb\n" GOOD "\205Ru."), "no text"},
+         BYTES(PROTO "}(" TEXT("\1", "v") GOOD "K\1ca\nb\n" GOOD "\205Ru."), "not text"},
         {"a parameter of a module",
          BYTES(PROTO OBJECT DICTS(HOLDING("ca\nb\n" GOOD "\205R"), "}") "b."), "tensor 'w'"},
         {"a module that is none",
@@ -217,7 +217,7 @@ static void placeholders_that_are_broken(void **state) {
         {"a module inside itself", BYTES(PROTO OBJECT "q\0" DICTS("}", HOLDING("h\0")) "b."),
          "nested deeper than 64"},
         {"a parameter without a name", BYTES(PROTO OBJECT DICTS("}K\1" GOOD "s", "}") "b."),
-         "no text"},
+         "not text"},
         {"a parameter outside its storage",
          BYTES(PROTO OBJECT DICTS(HOLDING(TENSOR("K\4", "K\1\205", "K\1\205")), "}") "b."),
          "tensor 'w'"},
@@ -323,22 +323,22 @@ static void placeholders_of_huge_counts(void **state) {
 static void pickles_that_are_no_pickles(void **state) {
     (void)state;
     static const pickle_case cases[] = {
-        {"nothing", BYTES(""), "cut off"},
-        {"no end", BYTES(PROTO "}"), "cut off"},
+        {"nothing", BYTES(""), "truncated"},
+        {"no end", BYTES(PROTO "}"), "truncated"},
         {"text", BYTES("hello"), "memo 101 was never set"}, // h is BINGET
         {"protocol 0", BYTES("(dp0\n."), "opcode DICT"},
         {"protocol 9", BYTES("\200\11}."), "protocol 9"},
         {"protocol 1", BYTES("\200\1}."), "protocol 1"},
         {"an unknown opcode", BYTES(PROTO "\377."), "0xff is not an opcode"},
-        {"FRAME cut", BYTES("\200\4\225\1\0\0."), "cut off"},
-        {"text behind the end", BYTES(PROTO "X\377\377\377\177abc."), "cut off"},
+        {"FRAME cut", BYTES("\200\4\225\1\0\0."), "truncated"},
+        {"text behind the end", BYTES(PROTO "X\377\377\377\177abc."), "truncated"},
         {"text of 2^64-1 bytes", BYTES("\200\4\215\377\377\377\377\377\377\377\377abc."),
-         "cut off"},
-        {"a long behind the end", BYTES(PROTO "\212\377."), "cut off"},
-        {"a long of 4 GiB", BYTES(PROTO "\213\377\377\377\377."), "cut off"},
-        {"a number cut", BYTES(PROTO "J\1\2"), "cut off"},
-        {"a real cut", BYTES(PROTO "G\1\2"), "cut off"},
-        {"a global without its end", BYTES(PROTO "ccollections\nOrderedDict"), "cut off"},
+         "truncated"},
+        {"a long behind the end", BYTES(PROTO "\212\377."), "truncated"},
+        {"a long of 4 GiB", BYTES(PROTO "\213\377\377\377\377."), "truncated"},
+        {"a number cut", BYTES(PROTO "J\1\2"), "truncated"},
+        {"a real cut", BYTES(PROTO "G\1\2"), "truncated"},
+        {"a global without its end", BYTES(PROTO "ccollections\nOrderedDict"), "truncated"},
         {"STOP of nothing", BYTES(PROTO "."), "the stack is empty"},
         {"STOP of a mark", BYTES(PROTO "(."), "the stack is empty"},
         {"POP of nothing", BYTES(PROTO "0."), "the stack is empty"},
@@ -362,7 +362,7 @@ static void pickles_that_are_no_pickles(void **state) {
         {"BUILD of nothing", BYTES(PROTO "}b."), "the stack is empty"},
         {"OrderedDict of a number", BYTES(PROTO "ccollections\nOrderedDict\nK\1\205R."), "pairs"},
         {"OrderedDict of no pairs", BYTES(PROTO "ccollections\nOrderedDict\n](NNe\205R."),
-         "no pair"},
+         "not a pair"},
         {"Size of nothing", BYTES(PROTO "ctorch\nSize\n)R."), "without its argument"},
         {"a parameter of None", BYTES(DICT("ctorch._utils\n_rebuild_parameter\nN\211}\207R")),
          "without a tensor"},
@@ -380,7 +380,7 @@ static void pickles_of_something_else(void **state) {
         {"a list of tensors", BYTES(PROTO "]" GOOD "a."), "holds a list"},
         {"numbers by name", BYTES(DICT("K\1")), "a dictionary without tensors"},
         {"itself", BYTES(PROTO "}q\0" TEXT("\12", "state_dict") "h\0s."), "without tensors"},
-        {"a tensor without a name", BYTES(PROTO "}K\1" GOOD "s."), "no text"},
+        {"a tensor without a name", BYTES(PROTO "}K\1" GOOD "s."), "not text"},
         {"a tensor with a NUL in its name", BYTES(PROTO "}" TEXT("\3", "a\0b") GOOD "s."), "NUL"},
         {"two tensors of a name", BYTES(PROTO "}(" TEXT("\1", "w") GOOD TEXT("\1", "w") GOOD "u."),
          "two tensors 'w'"},
@@ -431,10 +431,10 @@ static void tensors_that_do_not_fit(void **state) {
          "has 16 bytes"},
         {"a storage of -1", ON(STORAGE_OF("torch\nFloatStorage", "0", MINUS)), "-1 elements"},
         {"a complex storage", ON(STORAGE_OF("torch\nComplexFloatStorage", "0", "K\2")),
-         "ComplexFloatStorage are not read"},
-        {"a quantised storage", ON(STORAGE_OF("torch\nQInt8Storage", "0", "K\4")), "not read"},
+         "ComplexFloatStorage are not supported"},
+        {"a quantised storage", ON(STORAGE_OF("torch\nQInt8Storage", "0", "K\4")), "not supported"},
         {"an untyped storage", ON(STORAGE_OF("torch.storage\nUntypedStorage", "0", "K\4")),
-         "not read"},
+         "not supported"},
         {"a storage of a function", ON(STORAGE_OF("collections\nOrderedDict", "0", "K\4")),
          "is not made of"},
         {"a storage whose key is a path", ON(STORAGE_OF("torch\nFloatStorage", "/", "K\4")),
@@ -474,7 +474,7 @@ static void trees_of_modules_that_are_broken(void **state) {
         {"a class nearly of TorchScript", BYTES(PROTO "c__torch__x\nM\n)\201."), "__torch__x.M"},
         {"state twice", BYTES(PROTO M "}b}b."), "BUILD"},
         {"a module inside itself", BYTES(PROTO M "q\0}" TEXT("\1", "a") "h\0sb."), "nested"},
-        {"an attribute without a name", BYTES(PROTO M "}K\1" GOOD "sb."), "no text"},
+        {"an attribute without a name", BYTES(PROTO M "}K\1" GOOD "sb."), "not text"},
         {"an attribute outside",
          BYTES(PROTO M "}" TEXT("\1", "w") TENSOR("K\4", "K\1\205", "K\1\205") "sb."),
          "tensor 'w'"},
@@ -533,7 +533,7 @@ static void pickles_cut_anywhere(void **state) {
     }
 }
 
-static void archives_whose_directory_lies(void **state) {
+static void zip_directories_that_are_wrong(void **state) {
     (void)state;
     static const struct {
         const char *name, *mark; // the record that is changed
@@ -547,7 +547,7 @@ static void archives_whose_directory_lies(void **state) {
         {"several disks", "PK\5\6", 0, 0, 4, 2, 1, "several parts"},
         {"the directory on another disk", "PK\5\6", 0, 0, 6, 2, 1, "several parts"},
         {"entries on another disk", "PK\5\6", 0, 0, 8, 2, 3, "several parts"},
-        {"no entries", "PK\5\6", 0, 0, 8, 4, 0, "holds nothing"},
+        {"no entries", "PK\5\6", 0, 0, 8, 4, 0, "it is empty"},
         {"more entries than there are", "PK\5\6", 0, 0, 8, 4, 0x50005, "too small"},
         {"many more entries", "PK\5\6", 0, 0, 8, 4, 0xf000f000, "too small"},
         {"a directory behind the end", "PK\5\6", 0, 0, 16, 4, 0xfffffff0, "not inside"},
@@ -558,22 +558,23 @@ static void archives_whose_directory_lies(void **state) {
         {"a name that leaves the directory", "PK\1\2", 3, 0, 28, 2, 60000, "damaged"},
         {"an extra field that leaves it", "PK\1\2", 3, 0, 30, 2, 60000, "damaged"},
         {"a comment that leaves it", "PK\1\2", 3, 0, 32, 2, 60000, "damaged"},
-        {"no name", "PK\1\2", 3, 0, 28, 2, 0, "without a proper name"},
-        {"a name with a NUL", "PK\1\2", 1, 0, 47, 1, 0, "without a proper name"},
+        {"no name", "PK\1\2", 3, 0, 28, 2, 0, "without a valid name"},
+        {"a name with a NUL", "PK\1\2", 1, 0, 47, 1, 0, "without a valid name"},
         {"an encrypted entry", "PK\1\2", 2, 0, 8, 2, 1, "'a/data/0' is encrypted"},
         {"compressed elements", "PK\1\2", 2, 0, 10, 2, 8, "'a/data/0' is compressed"},
         {"a compressed pickle", "PK\1\2", 0, 0, 10, 2, 8, "'a/data.pkl' is compressed"},
         {"a bomb", "PK\1\2", 2, 0, 24, 4, 0xfffffff0, "16 bytes are not 4294967280"},
-        {"a size that leaves the file", "PK\1\2", 2, 0, 20, 8, 0x7fffffff7fffffff, "leaves"},
+        {"a size that leaves the file", "PK\1\2", 2, 0, 20, 8, 0x7fffffff7fffffff,
+         "extends beyond"},
         {"a size that reaches the next entry", "PK\1\2", 2, 0, 20, 8, 0x2000000020, "overlap"},
         {"an offset behind the end", "PK\1\2", 2, 0, 42, 4, 0xfffffff0, "not where"},
         {"an offset into nothing", "PK\1\2", 2, 0, 42, 4, 3, "not where"},
-        {"an offset of another entry", "PK\1\2", 2, 0, 42, 4, 0, "called differently"},
-        {"another name in the entry", "PK\3\4", 2, 0, 30, 1, 'b', "called differently"},
-        {"a shorter name in the entry", "PK\3\4", 2, 0, 26, 2, 7, "called differently"},
-        {"a name that leaves the file", "PK\3\4", 2, 0, 26, 2, 0xffff, "leaves"},
-        {"an extra that leaves the file", "PK\3\4", 2, 0, 28, 2, 0xffff, "leaves"},
-        {"the name of another entry", "PK\1\2", 3, 0, 48, 1, 'V', "called differently"},
+        {"an offset of another entry", "PK\1\2", 2, 0, 42, 4, 0, "another name"},
+        {"another name in the entry", "PK\3\4", 2, 0, 30, 1, 'b', "another name"},
+        {"a shorter name in the entry", "PK\3\4", 2, 0, 26, 2, 7, "another name"},
+        {"a name that leaves the file", "PK\3\4", 2, 0, 26, 2, 0xffff, "extends beyond"},
+        {"an extra that leaves the file", "PK\3\4", 2, 0, 28, 2, 0xffff, "extends beyond"},
+        {"the name of another entry", "PK\1\2", 3, 0, 48, 1, 'V', "another name"},
         {"a ZIP64 end that is elsewhere", "PK\6\7", 0, 1, 8, 8, 5, "no ZIP64 record"},
         {"a ZIP64 end behind the file", "PK\6\7", 0, 1, 8, 8, UINT64_MAX, "no ZIP64 record"},
         {"ZIP64: many entries", "PK\6\6", 0, 1, 32, 8, UINT64_MAX, "too small"},
@@ -597,7 +598,7 @@ static void archives_whose_directory_lies(void **state) {
     }
 }
 
-static void archives_of_other_things(void **state) {
+static void zip_archives_that_are_not_pytorchs(void **state) {
     (void)state;
     static const archive_entry word[] = {{"word/document.xml", "<x/>", 4}};
     static const archive_entry bare[] = {{"data.pkl", DICT(GOOD), 5}, {"data/0", four, 16}};
@@ -613,7 +614,7 @@ static void archives_of_other_things(void **state) {
     } cases[] = {
         {"a document", word, 1, "not PyTorch's: there is no 'word/data.pkl'"},
         {"no folder", bare, 2, "not PyTorch's"},
-        {"two entries of a name", twice, 2, "two entries 'a/x'"},
+        {"two entries of a name", twice, 2, "entry 'a/x' occurs twice"},
         {"big endian", big, 2, "big endian"},
         {"no byte order", odd, 2, "neither little nor big"},
     };
@@ -631,8 +632,8 @@ static void legacy_files_that_are_broken(void **state) {
     "\4\0\0\0\0\0\0\0"                                                                             \
     "0123456789abcdef"
     static const pickle_case cases[] = {
-        {"no keys", BYTES(DICT(GOOD)), "cut off"},
-        {"keys that are no list", BYTES(DICT(GOOD) PROTO "}."), "not of the kind"},
+        {"no keys", BYTES(DICT(GOOD)), "truncated"},
+        {"keys that are no list", BYTES(DICT(GOOD) PROTO "}."), "an unexpected type"},
         {"no elements", BYTES(DICT(GOOD) KEYS), "ends before storage 0"},
         {"half a count", BYTES(DICT(GOOD) KEYS "\4\0\0\0"), "ends before storage 0"},
         {"another count",
@@ -648,7 +649,7 @@ static void legacy_files_that_are_broken(void **state) {
         {"a key that is a number", BYTES(DICT(GOOD) PROTO "]K\0a." FOUR), "no storage"},
         {"a key twice", BYTES(DICT(GOOD) PROTO "](" TEXT("\1", "0") TEXT("\1", "0") "e." FOUR FOUR),
          "twice"},
-        {"a storage without a key", BYTES(DICT(GOOD) PROTO "]." FOUR), "are not there"},
+        {"a storage without a key", BYTES(DICT(GOOD) PROTO "]." FOUR), "are missing"},
         {"one storage, two sizes",
          BYTES(PROTO "}(" TEXT("\1", "a") GOOD TEXT("\1", "b")
                    TENSOR_ON(STORAGE_OF("torch\nFloatStorage", "0", "K\3"), "K\0", "K\2\205",
@@ -695,8 +696,9 @@ static void legacy_files_that_start_wrongly(void **state) {
         {"another long", BYTES("\200\2\212\12l\374\234F\371 j\250P\32."), "not PyTorch's"},
         {"a longer long", BYTES("\200\2\212\13l\374\234F\371 j\250P\31\0."), "not PyTorch's"},
         {"version 1000", BYTES(MAGIC PROTO "M\350\3."), "version 1000"},
-        {"a version that is text", BYTES(MAGIC PROTO TEXT("\4", "1001") "."), "not of the kind"},
-        {"a machine that is a list", BYTES(MAGIC PROTO "M\351\3." PROTO "]."), "not of the kind"},
+        {"a version that is text", BYTES(MAGIC PROTO TEXT("\4", "1001") "."), "an unexpected type"},
+        {"a machine that is a list", BYTES(MAGIC PROTO "M\351\3." PROTO "]."),
+         "an unexpected type"},
         {"no byte order", BYTES(MAGIC PROTO "M\351\3." PROTO "}."), "no 'little_endian'"},
         {"a byte order that is text", BYTES(MAGIC PROTO "M\351\3." INFO TEXT("\3", "yes") "s."),
          "no 'little_endian'"},
@@ -709,8 +711,8 @@ static void legacy_files_that_start_wrongly(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_pieces_are_good),
-        cmocka_unit_test(other_spellings_are_read),
+        cmocka_unit_test(torch_building_blocks_are_valid),
+        cmocka_unit_test(pickle_other_encodings_are_read),
         cmocka_unit_test(pickles_that_construct_something),
         cmocka_unit_test(placeholders_with_tensors_inside),
         cmocka_unit_test(placeholders_that_are_broken),
@@ -722,8 +724,8 @@ int main(void) {
         cmocka_unit_test(trees_of_modules_that_are_broken),
         cmocka_unit_test(modules_that_are_shared_too_often),
         cmocka_unit_test(pickles_cut_anywhere),
-        cmocka_unit_test(archives_whose_directory_lies),
-        cmocka_unit_test(archives_of_other_things),
+        cmocka_unit_test(zip_directories_that_are_wrong),
+        cmocka_unit_test(zip_archives_that_are_not_pytorchs),
         cmocka_unit_test(legacy_files_that_are_broken),
         cmocka_unit_test(legacy_files_that_start_wrongly),
     };

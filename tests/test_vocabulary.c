@@ -31,7 +31,7 @@ static md_vocabulary make(const char *names, const char *const *prompts, int64_t
     return out;
 }
 
-static void templates_are_averaged_on_the_sphere(void **state) {
+static void make_averages_templates_as_unit_vectors(void **state) {
     (void)state;
     static const char *const two[] = {"a photo of {}", "{}"};
     md_vocabulary a = make("pizza", two, 1, NULL, ""), b = make("pizza", two + 1, 1, NULL, "");
@@ -49,7 +49,7 @@ static void templates_are_averaged_on_the_sphere(void **state) {
     md_vocabulary_deinit(&both);
 }
 
-static void of_synonyms_the_nearest_counts(void **state) {
+static void match_takes_the_best_synonym(void **state) {
     (void)state;
     md_vocabulary v = make("pizza|red heart, penguin", NULL, 0, "nothing in particular", "");
     assert_int_equal(v.rows, 4);
@@ -66,7 +66,7 @@ static void of_synonyms_the_nearest_counts(void **state) {
     md_vocabulary_deinit(&v);
 }
 
-static void the_cache_gives_the_same_bits(void **state) {
+static void cache_gives_the_same_bits(void **state) {
     (void)state;
     char folder[256];
     snprintf(folder, sizeof folder, "%s/cache", temporary_folder());
@@ -99,7 +99,7 @@ static void the_cache_gives_the_same_bits(void **state) {
 }
 
 // 15 names in 80 sentences are more than go through the tower at once.
-static void a_row_has_the_same_bits_in_any_list(void **state) {
+static void make_row_does_not_depend_on_the_list(void **state) {
     (void)state;
     static const char *const all[] = {MD_IMAGENET80};
     const char *names = "pizza,penguin,rocket,red heart,cat,dog,house,sun,moon,car,bus,apple,fish,"
@@ -133,7 +133,7 @@ static int stop_after_three(void *user, size_t done, size_t all) {
 }
 
 // Stopped in the middle, what was made is kept: the next call makes the rest.
-static void a_list_can_be_stopped_and_goes_on(void **state) {
+static void make_can_be_cancelled_and_resumed(void **state) {
     (void)state;
     static const char *const all[] = {MD_IMAGENET80};
     char folder[256], list[400] = "";
@@ -164,7 +164,7 @@ static void a_list_can_be_stopped_and_goes_on(void **state) {
     md_names_deinit(&names);
 }
 
-static void ready_embeddings_are_checked(void **state) {
+static void read_checks_embeddings(void **state) {
     (void)state;
     char path[256];
     snprintf(path, sizeof path, "%s/e.npy", temporary_folder());
@@ -187,7 +187,7 @@ static void ready_embeddings_are_checked(void **state) {
     assert_non_null(strstr(err.text, "row 1"));
 }
 
-static void published_embeddings_are_read(void **state) {
+static void read_published_embeddings(void **state) {
     (void)state;
     const char *path = SHARED_DATA "/clip_text_embeddings/vitb32_detic/coco_clip_a+cname.npy";
     if (access(path, F_OK) != 0) SKIP("%s is not here", path);
@@ -218,13 +218,13 @@ static int close_all(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(templates_are_averaged_on_the_sphere),
-        cmocka_unit_test(of_synonyms_the_nearest_counts),
-        cmocka_unit_test(the_cache_gives_the_same_bits),
-        cmocka_unit_test(a_row_has_the_same_bits_in_any_list),
-        cmocka_unit_test(a_list_can_be_stopped_and_goes_on),
-        cmocka_unit_test(ready_embeddings_are_checked),
-        cmocka_unit_test(published_embeddings_are_read),
+        cmocka_unit_test(make_averages_templates_as_unit_vectors),
+        cmocka_unit_test(match_takes_the_best_synonym),
+        cmocka_unit_test(cache_gives_the_same_bits),
+        cmocka_unit_test(make_row_does_not_depend_on_the_list),
+        cmocka_unit_test(make_can_be_cancelled_and_resumed),
+        cmocka_unit_test(read_checks_embeddings),
+        cmocka_unit_test(read_published_embeddings),
     };
     return cmocka_run_group_tests(tests, open_all, close_all);
 }

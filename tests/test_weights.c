@@ -110,7 +110,7 @@ static void elements_are_aligned_whatever_the_header(void **state) {
 }
 
 // Whatever format it came from, it is written as the published library writes it.
-static void written_as_the_published_library_does(void **state) {
+static void safetensors_write_equals_the_published_library(void **state) {
     (void)state;
     static const char *const from[] = {GOLDEN "state.safetensors", GOLDEN "sharded",
                                        GOLDEN "zip.pth", GOLDEN "training_legacy.pt"};
@@ -128,7 +128,7 @@ static void written_as_the_published_library_does(void **state) {
     }
 }
 
-static void names_and_metadata_survive_writing(void **state) {
+static void safetensors_write_keeps_names_and_metadata(void **state) {
     (void)state;
     tn_error err = {0};
     io_weights *file = NULL;
@@ -156,7 +156,7 @@ static void names_and_metadata_survive_writing(void **state) {
     io_weights_close(file);
 }
 
-static void floating_tensors_are_converted_when_asked(void **state) {
+static void safetensors_write_converts_floats(void **state) {
     (void)state;
     enum { N = 40000 }; // more than one chunk
     static float values[N], back[N];
@@ -191,7 +191,7 @@ static void floating_tensors_are_converted_when_asked(void **state) {
     assert_int_equal(temporary_count(), before);
 }
 
-static void what_cannot_be_written(void **state) {
+static void safetensors_write_refuses_bad_input(void **state) {
     (void)state;
     tn_error err = {0};
     const float one = 1;
@@ -211,7 +211,7 @@ static void what_cannot_be_written(void **state) {
 }
 
 // As on a full disk: the system takes 4096 bytes of a file and no more.
-static void a_write_that_fails_leaves_the_old_file(void **state) {
+static void safetensors_write_failure_leaves_the_old_file(void **state) {
     (void)state;
     static const float many[5000];
     tn_error err = {0};
@@ -235,7 +235,7 @@ static void a_write_that_fails_leaves_the_old_file(void **state) {
     io_map_close(&map);
 }
 
-static void writing_without_memory(void **state) {
+static void safetensors_write_reports_out_of_memory(void **state) {
     (void)state;
     const float one = 1;
     const io_tensor tensor = {.name = "a", .dtype = TN_F32, .data = &one};
@@ -268,12 +268,12 @@ int main(void) {
         cmocka_unit_test(torch_legacy_with_views_of_storages),
         cmocka_unit_test(folders_and_indices_of_any_format),
         cmocka_unit_test(elements_are_aligned_whatever_the_header),
-        cmocka_unit_test(written_as_the_published_library_does),
-        cmocka_unit_test(names_and_metadata_survive_writing),
-        cmocka_unit_test(floating_tensors_are_converted_when_asked),
-        cmocka_unit_test(what_cannot_be_written),
-        cmocka_unit_test(a_write_that_fails_leaves_the_old_file),
-        cmocka_unit_test(writing_without_memory),
+        cmocka_unit_test(safetensors_write_equals_the_published_library),
+        cmocka_unit_test(safetensors_write_keeps_names_and_metadata),
+        cmocka_unit_test(safetensors_write_converts_floats),
+        cmocka_unit_test(safetensors_write_refuses_bad_input),
+        cmocka_unit_test(safetensors_write_failure_leaves_the_old_file),
+        cmocka_unit_test(safetensors_write_reports_out_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, temporary_teardown);
 }

@@ -60,7 +60,7 @@ static void assert_same_set(const char *a, const char *b) {
     io_coco_close(coco);
 }
 
-static void the_same_seed_gives_the_same_bytes(void **state) {
+static void scenes_same_seed_gives_the_same_bytes(void **state) {
     NEED_FONT();
     make("one", "--count 7 --seed 3 --threads 1");
     make("two", "--count 7 --seed 3 --threads 2");
@@ -125,7 +125,7 @@ static void check_set(const char *name, size_t pictures) {
     io_coco_close(coco);
 }
 
-static void annotations_are_read_and_fit_the_pictures(void **state) {
+static void scenes_annotations_fit_the_pictures(void **state) {
     NEED_FONT();
     make("set", "--count 8 --seed 11");
     check_set("set", 8);
@@ -167,7 +167,7 @@ static void write_perfect(const io_coco *coco, const char *path) {
     ASSERT_OK(io_coco_writer_commit(&writer, &err), err);
 }
 
-static void the_truth_evaluates_perfectly_against_itself(void **state) {
+static void scenes_truth_evaluates_to_1(void **state) {
     NEED_FONT();
     make("truth", "--count 6 --seed 4");
     io_coco *coco = open_set("truth");
@@ -194,7 +194,7 @@ static const char *names_file(const char *name, const char *text) {
     return path;
 }
 
-static void names_and_pool_restrict_what_is_shown(void **state) {
+static void scenes_names_and_pool_restrict_objects(void **state) {
     NEED_FONT();
     char words[700];
     const char *names =
@@ -225,7 +225,7 @@ static void one_sentence_and_code(const char *words, int code, const char *part)
     test_run_free(&run);
 }
 
-static void what_is_missing_is_named_with_its_package(void **state) {
+static void scenes_names_the_missing_package(void **state) {
     NEED_FONT();
     char words[1200];
     snprintf(words, sizeof words, "--out %s --font /nowhere.ttf", temporary_path("no"));
@@ -235,7 +235,7 @@ static void what_is_missing_is_named_with_its_package(void **state) {
     char text[512];
     snprintf(text, sizeof text, "%s", names_file("text.txt", "no font, no list\n"));
     snprintf(words, sizeof words, "--out %s --font %s", temporary_path("no"), text);
-    one_sentence_and_code(words, 1, "no font");
+    one_sentence_and_code(words, 1, "not a font");
     snprintf(words, sizeof words, "--out %s --emoji-list %s", temporary_path("no"), text);
     one_sentence_and_code(words, 1, "no emoji of this list");
     snprintf(words, sizeof words, "--out %s --names %s", temporary_path("no"),
@@ -252,7 +252,7 @@ static void what_is_missing_is_named_with_its_package(void **state) {
     assert_int_equal(access(temporary_path("no"), F_OK), -1); // nothing was begun
 }
 
-static void misuse_is_explained(void **state) {
+static void scenes_misuse_is_explained(void **state) {
     (void)state;
     static const char *const cases[][2] = {
         {"scenes", "Give --out DIR"},
@@ -268,7 +268,7 @@ static void misuse_is_explained(void **state) {
     test_misuse(cases, sizeof cases / sizeof *cases);
 }
 
-static void an_interrupted_run_leaves_no_annotations(void **state) {
+static void scenes_interrupted_leaves_no_annotations(void **state) {
     NEED_FONT();
     test_run run =
         test_lexmask_interrupted(3, "scenes --out %s --count 5000", temporary_path("stop"));
@@ -281,13 +281,13 @@ static void an_interrupted_run_leaves_no_annotations(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_same_seed_gives_the_same_bytes),
-        cmocka_unit_test(annotations_are_read_and_fit_the_pictures),
-        cmocka_unit_test(the_truth_evaluates_perfectly_against_itself),
-        cmocka_unit_test(names_and_pool_restrict_what_is_shown),
-        cmocka_unit_test(what_is_missing_is_named_with_its_package),
-        cmocka_unit_test(misuse_is_explained),
-        cmocka_unit_test(an_interrupted_run_leaves_no_annotations),
+        cmocka_unit_test(scenes_same_seed_gives_the_same_bytes),
+        cmocka_unit_test(scenes_annotations_fit_the_pictures),
+        cmocka_unit_test(scenes_truth_evaluates_to_1),
+        cmocka_unit_test(scenes_names_and_pool_restrict_objects),
+        cmocka_unit_test(scenes_names_the_missing_package),
+        cmocka_unit_test(scenes_misuse_is_explained),
+        cmocka_unit_test(scenes_interrupted_leaves_no_annotations),
     };
     return cmocka_run_group_tests(tests, NULL, temporary_teardown);
 }

@@ -39,7 +39,7 @@ static float *make_crops(int threads, uint64_t seed, int64_t first, int64_t coun
     return tn_f32(&pixels);
 }
 
-static void a_crop_depends_on_its_number_and_name_alone(void **state) {
+static void crops_depend_only_on_number_and_name(void **state) {
     NEED_FONT();
     int32_t names[CROPS];
     names_of_crops(names);
@@ -88,7 +88,7 @@ static void crops_are_bytes_in_0_to_1_and_show_something(void **state) {
 
 // The object of an easy crop lies where it should: the pixels of two crops of different names that
 // are otherwise the same differ in the middle.
-static void the_object_is_in_the_middle(void **state) {
+static void crops_centre_the_object(void **state) {
     NEED_FONT();
     enum { N = 16 };
     int32_t none[N], some[N];
@@ -115,9 +115,9 @@ static void the_object_is_in_the_middle(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_crop_depends_on_its_number_and_name_alone),
+        cmocka_unit_test(crops_depend_only_on_number_and_name),
         cmocka_unit_test(crops_are_bytes_in_0_to_1_and_show_something),
-        cmocka_unit_test(the_object_is_in_the_middle),
+        cmocka_unit_test(crops_centre_the_object),
     };
     return cmocka_run_group_tests(tests, open_all, close_all);
 }

@@ -6,7 +6,7 @@
 #include <math.h>
 #include <string.h>
 
-static void the_list_is_unicodes(void **state) {
+static void glyphs_list_is_unicodes(void **state) {
     NEED_FONT();
     assert_true(glyphs->count >= 1300);
     int64_t novel = 0;
@@ -27,7 +27,7 @@ static void the_list_is_unicodes(void **state) {
     assert_string_equal(glyphs->glyph[boot].name, "woman's boot");
 }
 
-static void smaller_levels_have_the_same_mean(void **state) {
+static void glyph_levels_have_the_same_mean(void **state) {
     NEED_FONT();
     for (int64_t i = 0; i < glyphs->count; i += 37) {
         double mean[TR_GLYPH_LEVELS] = {0};
@@ -41,7 +41,7 @@ static void smaller_levels_have_the_same_mean(void **state) {
     }
 }
 
-static void writing_and_pointing_are_not_mirrored(void **state) {
+static void glyph_rules_keep_text_and_arrows_unmirrored(void **state) {
     (void)state;
     static const char *const fixed[] = {
         "right arrow",      "backhand index pointing left", "three o'clock", "OK button",
@@ -77,7 +77,7 @@ static double apart(const uint8_t *a, const uint8_t *b, double most) {
 
 // What the pictures say themselves: where a glyph, mirrored or turned, is much more like another
 // one than like itself, its name forbids that.
-static void no_glyph_becomes_another(void **state) {
+static void glyph_rules_never_make_another_glyph(void **state) {
     NEED_FONT();
     const double near = 450.0 * SMALL * SMALL * 4;
     int twins = 0;
@@ -101,7 +101,7 @@ static void no_glyph_becomes_another(void **state) {
     assert_true(twins > 50);
 }
 
-static void the_box_of_a_pose_is_that_of_its_pixels(void **state) {
+static void pose_box_is_that_of_its_pixels(void **state) {
     NEED_FONT();
     enum { SIDE = 160 };
     static uint16_t owner[SIDE * SIDE];
@@ -132,11 +132,11 @@ static void the_box_of_a_pose_is_that_of_its_pixels(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_list_is_unicodes),
-        cmocka_unit_test(smaller_levels_have_the_same_mean),
-        cmocka_unit_test(writing_and_pointing_are_not_mirrored),
-        cmocka_unit_test(no_glyph_becomes_another),
-        cmocka_unit_test(the_box_of_a_pose_is_that_of_its_pixels),
+        cmocka_unit_test(glyphs_list_is_unicodes),
+        cmocka_unit_test(glyph_levels_have_the_same_mean),
+        cmocka_unit_test(glyph_rules_keep_text_and_arrows_unmirrored),
+        cmocka_unit_test(glyph_rules_never_make_another_glyph),
+        cmocka_unit_test(pose_box_is_that_of_its_pixels),
     };
     return cmocka_run_group_tests(tests, world_open, world_close);
 }

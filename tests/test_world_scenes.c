@@ -43,7 +43,7 @@ static int64_t check_truth(const tr_scene *s) {
     ASSERT_OK(tn_new_heap(&taken, TN_U8, TN_DIMS(h, w), &err), err);
     memset(taken.data, 0, (size_t)(h * w));
     for (int64_t i = 0; i < s->count; i++) {
-        const tr_thing *t = &s->thing[i];
+        const tr_scene_object *t = &s->objects[i];
         int64_t left = w, top = h, right = -1, bottom = -1, area = 0;
         assert_int_equal(t->mask.h, h);
         assert_int_equal(t->mask.w, w);
@@ -68,7 +68,7 @@ static int64_t check_truth(const tr_scene *s) {
     return s->count;
 }
 
-static void boxes_and_areas_are_those_of_masks_that_do_not_overlap(void **state) {
+static void scene_boxes_and_areas_fit_disjoint_masks(void **state) {
     NEED_FONT();
     for (int chat = 0; chat < 2; chat++) {
         tr_scene_options options = tr_scene_default_options(chat);
@@ -82,7 +82,7 @@ static void boxes_and_areas_are_those_of_masks_that_do_not_overlap(void **state)
 }
 
 // A pixel of a mask has the glyph's colour: on clean pages the masks of a red square are red.
-static void masks_lie_on_what_they_name(void **state) {
+static void scene_masks_lie_on_their_objects(void **state) {
     NEED_FONT();
     int32_t red = (int32_t)tr_glyphs_find(glyphs, "red square");
     tr_scene_options options = tr_scene_default_options(true);
@@ -95,8 +95,8 @@ static void masks_lie_on_what_they_name(void **state) {
         ASSERT_OK(tn_new(&arena, &mask, TN_U8, TN_DIMS(s.picture.dim[0], s.picture.dim[1]), &err),
                   err);
         for (int64_t k = 0; k < s.count; k++) {
-            assert_int_equal(s.thing[k].name, red);
-            io_rle_decode(&s.thing[k].mask, &mask);
+            assert_int_equal(s.objects[k].name, red);
+            io_rle_decode(&s.objects[k].mask, &mask);
             for (int64_t p = 0; p < tn_count(&mask); p++) {
                 const uint8_t *rgb = tn_u8(&s.picture) + 3 * p;
                 inside += tn_u8(&mask)[p];
@@ -112,7 +112,7 @@ static void masks_lie_on_what_they_name(void **state) {
 static double lean(const tr_scene *s) {
     tn_error err = {0};
     tn_tensor mask;
-    const tr_thing *t = &s->thing[0];
+    const tr_scene_object *t = &s->objects[0];
     ASSERT_OK(tn_new(&arena, &mask, TN_U8, TN_DIMS(t->mask.h, t->mask.w), &err), err);
     io_rle_decode(&t->mask, &mask);
     double sum = 0;
@@ -121,7 +121,7 @@ static double lean(const tr_scene *s) {
     return (sum / t->area - t->box[0]) / t->box[2] - 0.5;
 }
 
-static void mirrors_only_where_allowed(void **state) {
+static void scene_mirrors_only_where_allowed(void **state) {
     NEED_FONT();
     static const struct {
         const char *name;
@@ -136,14 +136,14 @@ static void mirrors_only_where_allowed(void **state) {
         assert_true(name >= 0);
         tr_scene_options options = tr_scene_default_options(false);
         options.pool = &name, options.pool_count = 1;
-        options.least = options.most = 1, options.smallest = 60, options.largest = 90;
+        options.min_objects = options.max_objects = 1, options.min_side = 60, options.max_side = 90;
         int left = 0, right = 0;
         for (int i = 0; i < 40; i++) {
             tr_scene s = make_scene(&options, 77, i);
             if (s.count != 1) continue; // rows have more
-            bool whole = s.thing[0].box[0] > 0 && s.thing[0].box[1] > 0 &&
-                         s.thing[0].box[0] + s.thing[0].box[2] < s.picture.dim[1] &&
-                         s.thing[0].box[1] + s.thing[0].box[3] < s.picture.dim[0];
+            bool whole = s.objects[0].box[0] > 0 && s.objects[0].box[1] > 0 &&
+                         s.objects[0].box[0] + s.objects[0].box[2] < s.picture.dim[1] &&
+                         s.objects[0].box[1] + s.objects[0].box[3] < s.picture.dim[0];
             double side = lean(&s);
             if (!whole || fabs(side) < 0.02) continue;
             left += side<0, right += side> 0;
@@ -153,25 +153,26 @@ static void mirrors_only_where_allowed(void **state) {
     }
 }
 
-static void scenes_obey_their_options(void **state) {
+static void scene_obeys_its_options(void **state) {
     NEED_FONT();
     static const int32_t pool[] = {3, 500, 1200};
     tr_scene_options options = tr_scene_default_options(false);
     options.width = 200, options.height = 100, options.pool = pool, options.pool_count = 3;
-    options.smallest = options.largest = 40;
+    options.min_side = options.max_side = 40;
     for (int i = 0; i < 10; i++) {
         tr_scene s = make_scene(&options, 2, i);
         assert_int_equal(s.picture.dim[0], 100);
         assert_int_equal(s.picture.dim[1], 200);
         for (int64_t k = 0; k < s.count; k++) {
-            int32_t name = s.thing[k].name;
+            int32_t name = s.objects[k].name;
             assert_true(name == 3 || name == 500 || name == 1200);
-            assert_true(s.thing[k].box[2] <= 75 && s.thing[k].box[3] <= 75); // turned, stretched
+            assert_true(s.objects[k].box[2] <= 75 &&
+                        s.objects[k].box[3] <= 75); // turned, stretched
         }
     }
 }
 
-static void a_jpeg_holds_the_pixels_that_are_given(void **state) {
+static void scene_jpeg_holds_the_pixels_given(void **state) {
     NEED_FONT();
     tr_scene_options options = tr_scene_default_options(false);
     int found = 0;
@@ -190,7 +191,7 @@ static void a_jpeg_holds_the_pixels_that_are_given(void **state) {
 }
 
 // Every allocation on the way may fail: an error then, and nothing lost.
-static void out_of_memory_is_an_error(void **state) {
+static void scene_reports_out_of_memory(void **state) {
     NEED_FONT();
     tr_scene_options options = tr_scene_default_options(false);
     options.width = options.height = 96;
@@ -214,12 +215,12 @@ static void out_of_memory_is_an_error(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(boxes_and_areas_are_those_of_masks_that_do_not_overlap),
-        cmocka_unit_test(masks_lie_on_what_they_name),
-        cmocka_unit_test(mirrors_only_where_allowed),
-        cmocka_unit_test(scenes_obey_their_options),
-        cmocka_unit_test(a_jpeg_holds_the_pixels_that_are_given),
-        cmocka_unit_test(out_of_memory_is_an_error),
+        cmocka_unit_test(scene_boxes_and_areas_fit_disjoint_masks),
+        cmocka_unit_test(scene_masks_lie_on_their_objects),
+        cmocka_unit_test(scene_mirrors_only_where_allowed),
+        cmocka_unit_test(scene_obeys_its_options),
+        cmocka_unit_test(scene_jpeg_holds_the_pixels_given),
+        cmocka_unit_test(scene_reports_out_of_memory),
     };
     return cmocka_run_group_tests(tests, open_all, close_all);
 }

@@ -84,7 +84,7 @@ static tn_status embed_texts(tool_clip *open, const tool_list *texts, tn_tensor 
     tool_progress progress = tool_progress_start(texts->count);
     for (size_t i = 0; status == TN_OK && i < texts->count;) {
         int64_t from = (int64_t)i;
-        for (; status == TN_OK && i < texts->count && batch.count < batch.room; i++)
+        for (; status == TN_OK && i < texts->count && batch.count < batch.capacity; i++)
             status = add_text(open, &batch, texts->word[i], i + 1, err);
         if (status != TN_OK) break;
         tn_tensor to = tn_slice(y, from, batch.count);

@@ -64,7 +64,7 @@ static const tool_option table[] = {
     {"text-heads", TOOL_INT, "N", "its heads; default 4", &o.text_heads, 1, 1024},
     {"context", TOOL_INT, "N", "most tokens of a text; default 32", &o.context, 4, 65536},
     {"vocabulary", TOOL_INT, "N", "symbols of the vocabulary at most; default 2048", &o.vocabulary,
-     MD_BPE_LEAST, 1 << 24},
+     MD_BPE_MIN_SIZE, 1 << 24},
     {"val-every", TOOL_INT, "N", "updates between measurements; default 250", &o.job.validate_every,
      1, 1e12},
     TOOL_PAINTED_OPTIONS(o),

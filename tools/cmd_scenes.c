@@ -39,10 +39,10 @@ static const tool_option table[] = {
     {"largest", TOOL_REAL, "X", "side of the largest objects in pixels; default 200", &o.largest, 8,
      2000, .used_by = SCENES},
     {"least", TOOL_INT, "N", "lowest number of objects per scene; default 2", &o.least, 0,
-     TR_SCENE_MOST, .used_by = SCENES},
+     TR_SCENE_MAX_OBJECTS, .used_by = SCENES},
     {"most", TOOL_INT, "N",
      "highest number of objects per scene, more in large pictures; default 14", &o.most, 0,
-     TR_SCENE_MOST, .used_by = SCENES},
+     TR_SCENE_MAX_OBJECTS, .used_by = SCENES},
     {"font", TOOL_TEXT, "FILE", "default: " TR_GLYPH_FONT, &o.font},
     {"emoji-list", TOOL_TEXT, "FILE", "Unicode's names; default: " TR_GLYPH_LIST, &o.list},
 };
@@ -62,8 +62,8 @@ static void set_defaults(void) {
     memset(&o, 0, sizeof o);
     tr_scene_options usual = tr_scene_default_options(false);
     o.count = 100, o.seed = 1;
-    o.smallest = usual.smallest, o.largest = usual.largest;
-    o.least = usual.least, o.most = usual.most;
+    o.smallest = usual.min_side, o.largest = usual.max_side;
+    o.least = usual.min_objects, o.most = usual.max_objects;
 }
 
 static const char *misuse(const tool_list *words) {
@@ -133,7 +133,8 @@ static tn_status write_set(const tr_scene_maker *maker, const choice *c, tn_pool
                            tn_error *err) {
     tr_scene_options how = tr_scene_default_options(chat());
     how.width = o.width, how.height = o.height;
-    how.smallest = o.smallest, how.largest = o.largest, how.least = o.least, how.most = o.most;
+    how.min_side = o.smallest, how.max_side = o.largest, how.min_objects = o.least,
+    how.max_objects = o.most;
     how.pool = c->pool, how.pool_count = c->pool_count;
     tool_progress progress = tool_progress_start((size_t)o.count);
     tr_scene_set set = {.folder = o.out,
@@ -141,7 +142,7 @@ static tn_status write_set(const tr_scene_maker *maker, const choice *c, tn_pool
                         .count = o.count,
                         .names = c->names,
                         .name_count = c->name_count,
-                        .go_on = go_on,
+                        .progress = go_on,
                         .user = &progress};
     int64_t things;
     tn_status status = tr_scene_set_write(maker, &how, &set, pool, &things, err);

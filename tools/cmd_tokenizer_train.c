@@ -16,8 +16,8 @@ static const tool_option table[] = {
     {"out", TOOL_TEXT, "DIR",
      "where to write vocab.json, merges.txt, tokenizer_config.json and special_tokens_map.json",
      &o.out},
-    {"size", TOOL_INT, "N", "largest size of the vocabulary; default 2048", &o.size, MD_BPE_LEAST,
-     1 << 24},
+    {"size", TOOL_INT, "N", "largest size of the vocabulary; default 2048", &o.size,
+     MD_BPE_MIN_SIZE, 1 << 24},
     {"context", TOOL_INT, "N", "longest text in tokens, for the configuration; default 77",
      &o.context, 2, 1 << 20},
 };

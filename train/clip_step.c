@@ -58,9 +58,9 @@ tn_status tr_clip_learn(tr_clip *task, const tr_clip_batch *batch, double share,
     task->suspect[0] = 0;
     nn_tape_reset(task->tape);
     tr_clip_normalise(task, &batch->pixels);
-    TN_TRY(md_clip_learn_images(&cx, task->model, &batch->pixels,
+    TN_TRY(md_clip_train_images(&cx, task->model, &batch->pixels,
                                 batch->keep.data ? &batch->keep : NULL, &pairs.pictures));
-    TN_TRY(md_clip_learn_texts(&cx, task->model, &batch->ids, &batch->place, &pairs.texts));
+    TN_TRY(md_clip_train_texts(&cx, task->model, &batch->ids, &batch->place, &pairs.texts));
     TN_TRY(tr_clip_loss(&cx, &pairs, md_clip_scale(task->model), share * (double)n, measure->loss));
     measure->pictures += n;
     double sum = 0;
@@ -93,5 +93,5 @@ tn_status tr_clip_keep(tn_arena *arena, uint64_t seed, int64_t first, int64_t n,
 
 void tr_clip_limit_scale(const tr_clip *task) {
     tn_tensor *scale = &md_clip_scale(task->model)->value;
-    if (nn_real(scale, 0) > MD_CLIP_SCALE_MOST) nn_real_set(scale, 0, MD_CLIP_SCALE_MOST);
+    if (nn_real(scale, 0) > MD_CLIP_MAX_LOG_SCALE) nn_real_set(scale, 0, MD_CLIP_MAX_LOG_SCALE);
 }

@@ -72,8 +72,8 @@ tn_status tr_refine_learn(nn_ctx *cx, const md_scene *scene, const tr_refine_opt
     nn_tape_reset(cx->tape);
     measure->pictures += n;
     if (!regions) return TN_OK;
-    TN_TRY(md_scene_learn_dense(cx, scene, &batch->pixels, &dense));
-    TN_TRY(md_scene_learn_regions(cx, scene, &dense, &batch->boxes, &batch->image, &y));
+    TN_TRY(md_scene_train_dense(cx, scene, &batch->pixels, &dense));
+    TN_TRY(md_scene_train_regions(cx, scene, &dense, &batch->boxes, &batch->image, &y));
     TN_TRY(nn_tape_loss_grad(cx, &y, &dy));
     double each = share * (double)n / (double)regions, *loss = measure->loss;
     loss[TR_REFINE_COSINE] +=
@@ -99,7 +99,7 @@ static void put_box(double x, double y, double w, double h, double width, double
     box[2] = (float)fmin(left + w, width), box[3] = (float)fmin(top + h, height);
 }
 
-static void around_thing(const tr_thing *thing, double width, double height, tn_rng *rng,
+static void around_thing(const tr_scene_object *thing, double width, double height, tn_rng *rng,
                          float *box) {
     double w = thing->box[2], h = thing->box[3], side = fmax(w, h);
     double scale = exp(tn_rng_uniform(rng, -JITTER, JITTER));
@@ -122,7 +122,8 @@ void tr_refine_boxes(const tr_scene *scene, double things, double smallest, int6
     double height = (double)scene->picture.dim[0], width = (double)scene->picture.dim[1];
     for (int64_t i = 0; i < count; i++, boxes += 4) {
         if (tn_rng_unit(rng) < things && scene->count)
-            around_thing(&scene->thing[tn_rng_below(rng, scene->count)], width, height, rng, boxes);
+            around_thing(&scene->objects[tn_rng_below(rng, scene->count)], width, height, rng,
+                         boxes);
         else
             anywhere(smallest, width, height, rng, boxes);
     }

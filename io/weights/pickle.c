@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The pickle machine: stack, memo and opcodes. What globals and calls mean is in pickle_build.c.
+// The pickle machine: stack, memo and opcodes. pickle_build.c handles globals and calls.
 #include "io/weights/pickle.h"
 
 #include "io/bytes.h"
@@ -17,7 +17,7 @@ tn_status io_pickle_fail(const io_pickle *in, tn_status status, const char *form
     return tn_fail(in->err, status, "%s: %s: byte %zu: %s", in->path, in->part, in->opcode, text);
 }
 
-tn_status io_pickle_no_memory(const io_pickle *in) {
+tn_status io_pickle_out_of_memory(const io_pickle *in) {
     return io_pickle_fail(in, TN_ENOMEM, "out of memory");
 }
 
@@ -29,7 +29,8 @@ io_value *io_pickle_new(io_pickle *in, io_pickle_kind kind) {
 
 bool io_pickle_append(io_pickle *in, io_value *list, io_value *item) {
     void *items = list->items;
-    if (!io_region_grow(in->region, &items, list->count, &list->room, sizeof item)) return false;
+    if (!io_region_grow(in->region, &items, list->count, &list->capacity, sizeof item))
+        return false;
     list->items = items;
     list->items[list->count++] = item;
     return true;
@@ -50,7 +51,7 @@ const io_value *io_value_get(const io_value *dict, const char *key) {
 
 static tn_status take(io_pickle *in, size_t n, const uint8_t **out) {
     if (n > in->count - in->at)
-        return io_pickle_fail(in, TN_EFORMAT, "the pickle is cut off, %zu bytes are missing",
+        return io_pickle_fail(in, TN_EFORMAT, "the pickle is truncated, %zu bytes are missing",
                               n - (in->count - in->at));
     *out = in->bytes + in->at;
     in->at += n;
@@ -69,7 +70,7 @@ static tn_status take_number(io_pickle *in, size_t bytes, uint64_t *out) {
     return TN_OK;
 }
 
-// The rest of a line, as the opcode GLOBAL has two of.
+// The rest of a line; the opcode GLOBAL has two.
 static tn_status take_line(io_pickle *in, io_value *text) {
     const uint8_t *start = in->bytes + in->at, *p = NULL;
     const uint8_t *end = memchr(start, '\n', in->count - in->at);
@@ -82,8 +83,8 @@ static tn_status take_line(io_pickle *in, io_value *text) {
 
 static tn_status push(io_pickle *in, io_value *value) {
     void *stack = in->stack;
-    if (!value || !io_region_grow(in->region, &stack, in->depth, &in->stack_room, sizeof value))
-        return io_pickle_no_memory(in);
+    if (!value || !io_region_grow(in->region, &stack, in->depth, &in->stack_capacity, sizeof value))
+        return io_pickle_out_of_memory(in);
     in->stack = stack;
     in->stack[in->depth++] = value;
     return TN_OK;
@@ -96,7 +97,7 @@ static tn_status pop(io_pickle *in, io_value **out) {
     return TN_OK;
 }
 
-// The value below what was popped, which stays.
+// The top of the stack, which stays.
 static tn_status peek(const io_pickle *in, io_value **out) {
     if (in->depth == 0 || in->stack[in->depth - 1]->kind == IO_PK_MARK)
         return io_pickle_fail(in, TN_EFORMAT, "the stack is empty");
@@ -104,7 +105,7 @@ static tn_status peek(const io_pickle *in, io_value **out) {
     return TN_OK;
 }
 
-// Takes everything above the topmost mark, and the mark. The items stay valid until the next push.
+// Pops everything above the topmost mark, and the mark. The items are valid until the next push.
 static tn_status pop_to_mark(io_pickle *in, io_value ***items, size_t *count) {
     size_t at = in->depth;
     while (at > 0 && in->stack[at - 1]->kind != IO_PK_MARK) at--;
@@ -120,15 +121,15 @@ static tn_status pop_to_mark(io_pickle *in, io_value ***items, size_t *count) {
 static tn_status put_memo(io_pickle *in, uint64_t index) {
     io_value *value = NULL;
     TN_TRY(peek(in, &value));
-    // Every writer counts up, so a far index is an attempt on the memory.
+    // Writers number their entries consecutively, so a far index is an attack on memory.
     if (index > 2 * in->puts + 1024)
         return io_pickle_fail(in, TN_EFORMAT, "memo %llu after %zu entries",
                               (unsigned long long)index, in->puts);
     in->puts++;
     while (in->memo_count <= index) {
         void *memo = in->memo;
-        if (!io_region_grow(in->region, &memo, in->memo_count, &in->memo_room, sizeof value))
-            return io_pickle_no_memory(in);
+        if (!io_region_grow(in->region, &memo, in->memo_count, &in->memo_capacity, sizeof value))
+            return io_pickle_out_of_memory(in);
         in->memo = memo;
         in->memo[in->memo_count++] = NULL;
     }
@@ -162,7 +163,7 @@ static tn_status push_text(io_pickle *in, io_pickle_kind kind, uint64_t bytes) {
     return push(in, value);
 }
 
-// A string behind its length of so many bytes.
+// A string preceded by its length of length_bytes bytes.
 static tn_status push_counted(io_pickle *in, size_t length_bytes) {
     uint64_t bytes = 0;
     TN_TRY(take_number(in, length_bytes, &bytes));
@@ -197,7 +198,7 @@ static tn_status push_real(io_pickle *in) {
     const uint8_t *p = NULL;
     uint64_t bits = 0;
     TN_TRY(take(in, 8, &p));
-    for (int i = 0; i < 8; i++) bits = bits << 8 | p[i]; // the one big-endian number
+    for (int i = 0; i < 8; i++) bits = bits << 8 | p[i]; // the only big-endian number
     io_value *value = io_pickle_new(in, IO_PK_REAL);
     if (value) memcpy(&value->real, &bits, sizeof bits);
     return push(in, value);
@@ -205,13 +206,13 @@ static tn_status push_real(io_pickle *in) {
 
 static tn_status add_items(io_pickle *in, io_value *to, io_value **items, size_t count) {
     for (size_t i = 0; i < count; i++)
-        if (!io_pickle_append(in, to, items[i])) return io_pickle_no_memory(in);
+        if (!io_pickle_append(in, to, items[i])) return io_pickle_out_of_memory(in);
     return TN_OK;
 }
 
 static tn_status push_tuple(io_pickle *in, io_value **items, size_t count) {
     io_value *tuple = io_pickle_new(in, IO_PK_TUPLE);
-    if (!tuple) return io_pickle_no_memory(in);
+    if (!tuple) return io_pickle_out_of_memory(in);
     TN_TRY(add_items(in, tuple, items, count));
     return push(in, tuple);
 }
@@ -232,9 +233,10 @@ static tn_status push_small_tuple(io_pickle *in, size_t count) {
 static tn_status add_to(io_pickle *in, io_pickle_kind kind, io_value **items, size_t count) {
     io_value *to = NULL;
     TN_TRY(peek(in, &to));
-    bool takes = to->kind == kind || to->kind == IO_PK_PLACEHOLDER; // a subclass of list or dict
+    bool takes = to->kind == kind ||
+                 to->kind == IO_PK_PLACEHOLDER; // a placeholder may be a subclass of list or dict
     if (!takes || (kind == IO_PK_DICT && count % 2))
-        return io_pickle_fail(in, TN_EFORMAT, "items for a %s, but there is none",
+        return io_pickle_fail(in, TN_EFORMAT, "items for a %s, but the value is none",
                               kind == IO_PK_LIST ? "list" : "dictionary");
     return add_items(in, to, items, count);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The globals that mean something in a weight file and what becomes of calls to them: tensors over
+// The globals that have a meaning in a weight file, and the results of calling them: tensors over
 // storages, ordered dictionaries, and in TorchScript the attributes of modules. All others become
 // placeholders. Nothing is ever imported or called.
 #include "io/weights/pickle.h"
@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define MAX_PAIRS ((size_t)1 << 20) // in ordered dictionaries of one pickle
+#define MAX_PAIRS ((size_t)1 << 20) // in all ordered dictionaries of one pickle
 
 enum {
     TENSOR_V2,    // (storage, offset, size, stride, requires_grad, hooks[, metadata])
@@ -15,7 +15,7 @@ enum {
     PARAMETER,    // (tensor, requires_grad, hooks)
     ORDERED_DICT, // () or a list of pairs
     SIZE,         // (tuple)
-    SAME,         // the first argument, with a type that does not matter here
+    SAME,         // the first argument; its type is irrelevant here
     UNKNOWN,      // a placeholder
     SCRIPT_CLASS,
     STORAGE, // + tn_dtype
@@ -72,7 +72,7 @@ static unsigned find_global(const io_pickle *in, const io_value *module, const i
     return UNKNOWN;
 }
 
-// A name out of the file for an error text: its printable start.
+// The printable start of a name in the file, for an error text.
 static const char *printable(const io_value *text, char out[65]) {
     size_t n = 0;
     for (; n < text->bytes && n < 64; n++)
@@ -87,12 +87,12 @@ static tn_status unknown_global(io_pickle *in, const io_value *module, const io_
     printable(module, module_text);
     printable(name, name_text);
     if (starts_with(module, "torch") && ends_with(name, "Storage"))
-        return io_pickle_fail(in, TN_EUNSUPPORTED, "elements of %s.%s are not read", module_text,
-                              name_text);
+        return io_pickle_fail(in, TN_EUNSUPPORTED, "elements of type %s.%s are not supported",
+                              module_text, name_text);
     snprintf(full, sizeof full, "%s.%s", module_text, name_text);
     *out = io_pickle_new(in, IO_PK_CLASS);
     char *text = io_region_text(in->region, full, strlen(full));
-    if (!*out || !text) return io_pickle_no_memory(in);
+    if (!*out || !text) return io_pickle_out_of_memory(in);
     (*out)->which = (uint32_t)in->opcode;
     (*out)->text = text;
     (*out)->bytes = strlen(full);
@@ -102,24 +102,24 @@ static tn_status unknown_global(io_pickle *in, const io_value *module, const io_
 tn_status io_pickle_global(io_pickle *in, const io_value *module, const io_value *name,
                            io_value **out) {
     if (module->kind != IO_PK_TEXT || name->kind != IO_PK_TEXT)
-        return io_pickle_fail(in, TN_EFORMAT, "a global whose name is no text");
+        return io_pickle_fail(in, TN_EFORMAT, "a global whose name is not text");
     unsigned which = find_global(in, module, name);
     if (which == UNKNOWN) return unknown_global(in, module, name, out);
     *out = io_pickle_new(in, IO_PK_GLOBAL);
-    if (!*out) return io_pickle_no_memory(in);
+    if (!*out) return io_pickle_out_of_memory(in);
     (*out)->which = which;
     return TN_OK;
 }
 
-// What calling `function`, which is not on the list, would give: it and its arguments, kept so that
-// a tensor among them is found.
+// The result of calling `function`, which is not on the list: it and its arguments are kept, so
+// that a tensor among them is found.
 static tn_status placeholder(io_pickle *in, io_value *function, io_value *arguments,
                              io_value **out) {
     *out = io_pickle_new(in, IO_PK_PLACEHOLDER);
-    if (!*out) return io_pickle_no_memory(in);
+    if (!*out) return io_pickle_out_of_memory(in);
     (*out)->which = (uint32_t)in->opcode;
     bool kept = io_pickle_append(in, *out, function) && io_pickle_append(in, *out, arguments);
-    return kept ? TN_OK : io_pickle_no_memory(in);
+    return kept ? TN_OK : io_pickle_out_of_memory(in);
 }
 
 static bool is_unknown(const io_value *value) {
@@ -134,7 +134,7 @@ static tn_status rebuild_tensor(io_pickle *in, const io_value *arguments, io_val
                               "a tensor is not made of storage, offset, size and stride");
     io_pickled_tensor *tensor = io_region_alloc(in->region, sizeof *tensor);
     *out = io_pickle_new(in, IO_PK_TENSOR);
-    if (!tensor || !*out) return io_pickle_no_memory(in);
+    if (!tensor || !*out) return io_pickle_out_of_memory(in);
     *tensor = (io_pickled_tensor){a[0]->storage, a[1]->integer, a[2], a[3]};
     (*out)->tensor = tensor;
     return TN_OK;
@@ -150,21 +150,22 @@ static tn_status rebuild_parameter(io_pickle *in, const io_value *arguments, io_
 
 static tn_status ordered_dict(io_pickle *in, const io_value *arguments, io_value **out) {
     *out = io_pickle_new(in, IO_PK_DICT);
-    if (!*out) return io_pickle_no_memory(in);
+    if (!*out) return io_pickle_out_of_memory(in);
     if (arguments->count == 0) return TN_OK;
     const io_value *pairs = arguments->items[0];
     if (arguments->count != 1 || pairs->kind != IO_PK_LIST)
-        return io_pickle_fail(in, TN_EFORMAT, "OrderedDict of something else than a list of pairs");
+        return io_pickle_fail(in, TN_EFORMAT,
+                              "OrderedDict of something other than a list of pairs");
     in->work += pairs->count;
     if (in->work > MAX_PAIRS) // the same list again and again
         return io_pickle_fail(in, TN_EFORMAT, "too many items of OrderedDict");
     for (size_t i = 0; i < pairs->count; i++) {
         const io_value *pair = pairs->items[i];
         if ((pair->kind != IO_PK_LIST && pair->kind != IO_PK_TUPLE) || pair->count != 2)
-            return io_pickle_fail(in, TN_EFORMAT, "item %zu of an OrderedDict is no pair", i);
+            return io_pickle_fail(in, TN_EFORMAT, "item %zu of an OrderedDict is not a pair", i);
         if (!io_pickle_append(in, *out, pair->items[0]) ||
             !io_pickle_append(in, *out, pair->items[1]))
-            return io_pickle_no_memory(in);
+            return io_pickle_out_of_memory(in);
     }
     return TN_OK;
 }
@@ -191,7 +192,7 @@ tn_status io_pickle_reduce(io_pickle *in, io_value *function, io_value *argument
     case SAME:
         return first_argument(in, arguments, out);
     default:
-        return io_pickle_fail(in, TN_EUNSUPPORTED, "REDUCE calls what is no function to be called");
+        return io_pickle_fail(in, TN_EUNSUPPORTED, "REDUCE calls something that is not a function");
     }
 }
 
@@ -199,23 +200,24 @@ tn_status io_pickle_newobj(io_pickle *in, io_value *type, io_value *arguments, i
     if (is_unknown(type) && arguments->kind == IO_PK_TUPLE)
         return placeholder(in, type, arguments, out);
     if (type->kind != IO_PK_GLOBAL || type->which != SCRIPT_CLASS)
-        return io_pickle_fail(in, TN_EUNSUPPORTED, "NEWOBJ of what is no TorchScript class");
+        return io_pickle_fail(in, TN_EUNSUPPORTED,
+                              "NEWOBJ of something that is not a TorchScript class");
     if (arguments->kind != IO_PK_TUPLE || arguments->count != 0)
         return io_pickle_fail(in, TN_EFORMAT, "NEWOBJ with arguments, expected none");
     *out = io_pickle_new(in, IO_PK_OBJECT);
-    return *out ? TN_OK : io_pickle_no_memory(in);
+    return *out ? TN_OK : io_pickle_out_of_memory(in);
 }
 
 tn_status io_pickle_set_state(io_pickle *in, io_value *object, io_value *state) {
-    // A state dict carries versions of modules as an attribute: nothing to keep.
+    // A state dict carries versions of modules as an attribute: ignored.
     if (object->kind == IO_PK_DICT) return TN_OK;
     bool first = object->kind == IO_PK_OBJECT && object->count == 0;
     if (!first && object->kind != IO_PK_PLACEHOLDER)
-        return io_pickle_fail(in, TN_EUNSUPPORTED, "BUILD of what is no new object");
-    return io_pickle_append(in, object, state) ? TN_OK : io_pickle_no_memory(in);
+        return io_pickle_fail(in, TN_EUNSUPPORTED, "BUILD of something that is not a new object");
+    return io_pickle_append(in, object, state) ? TN_OK : io_pickle_out_of_memory(in);
 }
 
-// (view key, offset, size) in elements; None or absent means all of the storage.
+// (view key, offset, size) in elements; None or absent means the whole storage.
 static tn_status read_view(io_pickle *in, const io_value *view, io_storage *storage) {
     storage->from = 0;
     storage->visible = storage->count;
@@ -248,7 +250,7 @@ static tn_status read_storage(io_pickle *in, const io_value *id, io_storage *sto
     return read_view(in, id->count > 5 ? a[5] : &none, storage);
 }
 
-// A module's class with its source, as torch.save(model) wrote it before 1.6.
+// The class of a module with its source, as torch.save(model) wrote it before 1.6.
 static bool is_module_class(const io_value *id) {
     return id->kind == IO_PK_TUPLE && id->count == 4 && io_value_is_text(id->items[0], "module") &&
            id->items[1]->kind == IO_PK_CLASS;
@@ -261,13 +263,14 @@ tn_status io_pickle_persistent(io_pickle *in, io_value *id, io_value **out) {
     }
     if (id->kind != IO_PK_TUPLE || id->count < 5 || id->count > 6 ||
         !io_value_is_text(id->items[0], "storage"))
-        return io_pickle_fail(in, TN_EUNSUPPORTED, "BINPERSID of what is no storage");
+        return io_pickle_fail(in, TN_EUNSUPPORTED, "BINPERSID of something that is not a storage");
     io_storage *storage = io_region_alloc(in->region, sizeof *storage);
     *out = io_pickle_new(in, IO_PK_STORAGE);
     void *array = in->storages;
     if (!storage || !*out ||
-        !io_region_grow(in->region, &array, in->storage_count, &in->storage_room, sizeof storage))
-        return io_pickle_no_memory(in);
+        !io_region_grow(in->region, &array, in->storage_count, &in->storage_capacity,
+                        sizeof storage))
+        return io_pickle_out_of_memory(in);
     in->storages = array;
     TN_TRY(read_storage(in, id, storage));
     (*out)->storage = storage;

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-// The prefix and something behind it.
+// Whether the name is the prefix followed by something.
 static bool has_prefix(const char *name, const char *prefix, size_t length) {
     return strncmp(name, prefix, length) == 0 && name[length];
 }
@@ -16,7 +16,7 @@ static tn_status strip(io_weights *file, const char *prefix, size_t length, tn_e
     snprintf(all, sizeof all, "%s%.*s", file->prefix ? file->prefix : "", (int)length, prefix);
     const char *kept = io_region_text(&file->region, all, strlen(all));
     if (!kept) return io_out_of_memory(file->path, err);
-    // The prefix may lie in a name that is cut here: nothing is written, only pointers move on.
+    // The names may lie in a mapped file: nothing is written, only pointers are moved.
     for (size_t i = 0; i < file->count; i++)
         if (has_prefix(file->tensors[i].name, prefix, length)) file->tensors[i].name += length;
     file->prefix = kept;
@@ -35,12 +35,12 @@ tn_status io_weights_strip_wrappers(io_weights *file, tn_error *err) {
     for (size_t i = 0; i < count; i++) {
         if (!all_have(file, wrappers[i])) continue;
         TN_TRY(strip(file, wrappers[i], strlen(wrappers[i]), err));
-        i = (size_t)-1; // one wrapper may hold another
+        i = (size_t)-1; // starts again: wrappers may be nested
     }
     return TN_OK;
 }
 
-// Bytes of what comes before `wanted` in a name, up to a dot; 0 if it does not end so.
+// Length of the part of a name before `wanted`, which must end with a dot; 0 otherwise.
 static size_t before(const char *name, const char *wanted) {
     size_t length = strlen(name), end = strlen(wanted);
     if (length <= end || strcmp(name + length - end, wanted) != 0) return 0;
@@ -67,7 +67,7 @@ tn_status io_weights_unwrap(io_weights *file, const char *const *names, tn_error
         if (!bytes || !has_all(file, name, bytes, names)) continue;
         if (prefix)
             return tn_fail(err, TN_EFORMAT,
-                           "%s: '%s' is there under '%.*s' and under '%.*s', expected one of them",
+                           "%s: '%s' occurs under '%.*s' and under '%.*s', expected only one",
                            file->path, names[0], (int)length, prefix, (int)bytes, name);
         prefix = name;
         length = bytes;

@@ -19,14 +19,14 @@ static const struct {
 };
 
 typedef struct span {
-    uint64_t from, to; // behind the header
+    uint64_t from, to; // relative to the end of the header
     const char *name;
 } span;
 
 typedef struct reader {
     io_weights *file;
     const char *path;
-    const uint8_t *data; // behind the header
+    const uint8_t *data; // at the end of the header
     uint64_t data_bytes;
     span *spans;
     size_t span_count;
@@ -41,7 +41,7 @@ static tn_status read_type(const reader *in, const io_json *entry, tn_dtype *out
             *out = types[i].dtype;
             return TN_OK;
         }
-    return tn_fail(in->err, TN_EUNSUPPORTED, "%s: tensor '%s' has type %s, which is not read",
+    return tn_fail(in->err, TN_EUNSUPPORTED, "%s: tensor '%s' has type %s, which is not supported",
                    in->path, entry->key, name);
 }
 
@@ -74,7 +74,7 @@ static tn_status read_span(const reader *in, const io_json *entry, const io_tens
     *out = (span){(uint64_t)at[0], (uint64_t)at[1], entry->key};
     if (out->from > out->to || out->to > in->data_bytes)
         return io_json_fail(&offsets, in->err,
-                            "[%lld,%lld], expected a part of the %llu bytes behind the header",
+                            "[%lld,%lld], expected a part of the %llu bytes after the header",
                             (long long)at[0], (long long)at[1], (unsigned long long)in->data_bytes);
     char shape[160];
     size_t count, bytes;
@@ -129,14 +129,14 @@ static tn_status check_cover(const reader *in) {
             return tn_fail(in->err, TN_EFORMAT,
                            "%s: tensor '%s' starts at byte %llu of the data, %s %s, expected %llu",
                            in->path, at->name, (unsigned long long)at->from,
-                           at->from < end ? "inside" : "with a gap behind", before,
+                           at->from < end ? "inside" : "with a gap after", before,
                            (unsigned long long)end);
         end = at->to;
         before = at->name;
     }
     if (end != in->data_bytes)
         return tn_fail(in->err, TN_EFORMAT,
-                       "%s: %llu bytes of data behind the header, expected %llu", in->path,
+                       "%s: %llu bytes of data after the header, expected %llu", in->path,
                        (unsigned long long)in->data_bytes, (unsigned long long)end);
     return TN_OK;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Writing safetensors. Reading goes through io/weights/weights.h, as for every format.
+// Writes safetensors. Reading is in io/weights/weights.h, as for every format.
 #pragma once
 
 #include "io/weights/weights.h"
@@ -12,10 +12,10 @@ typedef struct io_text_pair {
 
 // Writes tensors (in any order, data as in io_tensor) and metadata as the published library does:
 // the same bytes for the same content, the header padded so that elements are 8-byte aligned. as:
-// IO_AS_STORED, or a floating type that every floating tensor is converted to (round to nearest
-// even); integers and bools stay. The file is there whole or not at all.
-// TN_EIO; TN_ENOMEM; TN_EINVAL: two tensors or keys of one name, a name that is not UTF-8, a finite
-// value that the type cannot hold.
+// IO_AS_STORED, or a floating type to which every floating tensor is converted (round to nearest
+// even); integers and bools are kept. The file is written atomically. TN_EIO; TN_ENOMEM; TN_EINVAL:
+// duplicate tensor or key names, a name that is not UTF-8, a finite value that is too large for the
+// type.
 tn_status io_safetensors_write(const char *path, const io_tensor *tensors, size_t count,
                                const io_text_pair *meta, size_t meta_count, int as, tn_error *err);
 

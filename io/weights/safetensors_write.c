@@ -10,7 +10,7 @@
 
 #define CHUNK 16384 // elements that are converted at a time
 
-// In the published library's order of types, by which it sorts.
+// In the published library's order of types, which is its sort order.
 static const struct {
     tn_dtype dtype;
     const char *name;
@@ -43,7 +43,7 @@ typedef struct output {
     io_text_pair *meta;
     size_t meta_count;
     char *text; // the header
-    size_t used, room;
+    size_t used, capacity;
     tn_error *err;
 } output;
 
@@ -54,12 +54,12 @@ static bool is_floating(tn_dtype dtype) {
 // ---- the header
 
 static tn_status put(output *out, const char *text, size_t bytes) {
-    if (bytes > out->room - out->used) {
-        size_t room = 2 * (out->used + bytes) + 4096;
-        char *bigger = tn_realloc(out->text, out->used, room);
+    if (bytes > out->capacity - out->used) {
+        size_t capacity = 2 * (out->used + bytes) + 4096;
+        char *bigger = tn_realloc(out->text, out->used, capacity);
         if (!bigger) return tn_fail(out->err, TN_ENOMEM, "%s: out of memory", out->path);
         out->text = bigger;
-        out->room = room;
+        out->capacity = capacity;
     }
     memcpy(out->text + out->used, text, bytes);
     out->used += bytes;
@@ -172,13 +172,12 @@ static tn_status check_names(output *out) {
             return tn_fail(out->err, TN_EINVAL, "%s: a tensor cannot be called '%s'", out->path,
                            name);
         if (i && by_name(&out->items[i - 1], &out->items[i]) == 0)
-            return tn_fail(out->err, TN_EINVAL, "%s: two tensors '%s' cannot be written", out->path,
-                           name);
+            return tn_fail(out->err, TN_EINVAL, "%s: two tensors are called '%s'", out->path, name);
     }
     if (out->meta_count) qsort(out->meta, out->meta_count, sizeof *out->meta, by_key);
     for (size_t i = 1; i < out->meta_count; i++)
         if (by_key(&out->meta[i - 1], &out->meta[i]) == 0)
-            return tn_fail(out->err, TN_EINVAL, "%s: two texts '%s' cannot be written", out->path,
+            return tn_fail(out->err, TN_EINVAL, "%s: two metadata keys are called '%s'", out->path,
                            out->meta[i].key);
     return TN_OK;
 }

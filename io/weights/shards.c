@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Weights in several files: Hugging Face's index of shards ({"weight_map": {"name": "file"}}), and
-// the weight file that a folder holds.
+// Weights in several files: Hugging Face's index of shards ({"weight_map": {"name": "file"}}); and
+// how the weight file of a folder is found.
 #include "io/json.h"
 #include "io/weights/weights_file.h"
 
@@ -32,7 +32,7 @@ static int by_tensor(const void *a, const void *b) {
     return strcmp(((const io_tensor *)a)->name, ((const io_tensor *)b)->name);
 }
 
-// Every name that the index promises in this shard is among the tensors that it added.
+// Checks that every name that the index lists for this shard is among the tensors that it added.
 static tn_status check_shard(const io_weights *file, size_t first, const char *path,
                              const entry *entries, size_t count, tn_error *err) {
     io_tensor *added = file->tensors + first;
@@ -98,7 +98,7 @@ tn_status io_shards_read(io_weights *file, const char *path, const io_map *map, 
     return status;
 }
 
-// The one file that a pattern in the folder matches; NULL when there is none.
+// The only file in the folder that matches a pattern; NULL if there is none.
 static tn_status match_one(const char *pattern, const char *folder, char **out, tn_error *err) {
     glob_t found;
     *out = NULL;
@@ -107,7 +107,7 @@ static tn_status match_one(const char *pattern, const char *folder, char **out, 
     if (code != 0) return TN_OK;
     tn_status status = TN_OK;
     if (found.gl_pathc > 1)
-        status = tn_fail(err, TN_EINVAL, "%s: %s and %s are both there; name one of them", folder,
+        status = tn_fail(err, TN_EINVAL, "%s: both %s and %s exist; give one of them", folder,
                          found.gl_pathv[0], found.gl_pathv[1]);
     else if (!(*out = tn_strdup(found.gl_pathv[0])))
         status = io_out_of_memory(folder, err);
@@ -115,7 +115,7 @@ static tn_status match_one(const char *pattern, const char *folder, char **out, 
     return status;
 }
 
-// Characters that glob() would take for a pattern, with a backslash before each.
+// Puts a backslash before each character that is special to glob().
 static size_t escaped(const char *text, char *out) {
     size_t n = 0;
     for (; *text; text++) {

@@ -16,7 +16,7 @@ typedef struct part {
 
 typedef struct stream {
     io_pickle machine;
-    part *parts; // one for each key, in order of key
+    part *parts; // one per key, sorted by key
     size_t count;
 } stream;
 
@@ -41,8 +41,8 @@ static tn_status next_value(stream *in, const char *name, io_pickle_kind kind, i
     in->machine.part = name;
     TN_TRY(io_pickle_run(&in->machine, out));
     if ((*out)->kind == kind) return TN_OK;
-    return tn_fail(in->machine.err, TN_EFORMAT, "%s: %s is not of the kind expected",
-                   in->machine.path, name);
+    return tn_fail(in->machine.err, TN_EFORMAT, "%s: %s has an unexpected type", in->machine.path,
+                   name);
 }
 
 static tn_status read_magic(stream *in) {
@@ -77,7 +77,8 @@ static tn_status read_preamble(stream *in) {
     return TN_OK;
 }
 
-// One part for each key; tensors that share a storage name it again and must agree about it.
+// Collects one part per key. Tensors that share a storage repeat its description, which must be the
+// same.
 static tn_status collect_parts(stream *in) {
     const io_pickle *machine = &in->machine;
     if (machine->storage_count == 0) return TN_OK;
@@ -137,7 +138,7 @@ static tn_status find_storage(const io_torch *torch, const io_storage *storage, 
                               tn_error *err) {
     const part *found = find_part(torch->context, storage->key);
     if (!found || !found->bytes)
-        return tn_fail(err, TN_EFORMAT, "%s: the elements of a storage are not there", torch->path);
+        return tn_fail(err, TN_EFORMAT, "%s: the elements of a storage are missing", torch->path);
     *out = found->bytes;
     return TN_OK;
 }

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Trees of modules: TorchScript's objects, whose attributes are tensors and modules, and pickled
-// nn.Modules, whose state is {"_parameters": {}, "_buffers": {}, "_modules": {}, ...}. Both are
-// read as state_dict() names their tensors. No class is needed, and none is looked up.
+// nn.Modules, whose state is {"_parameters": {}, "_buffers": {}, "_modules": {}, ...}. Tensors are
+// named as by state_dict(). No class is needed, and none is looked up.
 #include "io/weights/torch_state.h"
 
 #include <string.h>
 
 #define MAX_NESTING 64 // modules inside modules
-// Attributes, tensors and modules that are looked at; those of a module that is shared count at
-// each place.
+// Maximum number of visited attributes, tensors and modules; a shared module counts each time it
+// occurs.
 #define MAX_VISITS 1000000
 
 typedef struct tree {
@@ -23,8 +23,8 @@ static const io_value *dictionary(const io_value *state, const char *key) {
     return found && found->kind == IO_PK_DICT ? found : NULL;
 }
 
-// The state that an nn.Module was given, which follows the class and its arguments; NULL if the
-// value is none.
+// The state of an nn.Module, which follows the class and its arguments; NULL if the value is not an
+// nn.Module.
 static const io_value *module_state(const io_value *value) {
     if (value->kind != IO_PK_PLACEHOLDER || value->count < 3) return NULL;
     const io_value *state = value->items[2];
@@ -51,7 +51,7 @@ static tn_status enter(tree *at) {
 
 static tn_status add_script(tree *at, const io_value *module, size_t length) {
     const io_value *state = module->count ? module->items[0] : NULL;
-    if (!state || state->kind != IO_PK_DICT) return TN_OK; // a class with a state of its own making
+    if (!state || state->kind != IO_PK_DICT) return TN_OK; // a class with its own kind of state
     TN_TRY(enter(at));
     for (size_t i = 0; i + 1 < state->count; i += 2) {
         io_value *value = state->items[i + 1];
@@ -67,8 +67,8 @@ static tn_status add_script(tree *at, const io_value *module, size_t length) {
     return TN_OK;
 }
 
-// The names of the buffers that state_dict() leaves out. They are in a set, which a pickle makes by
-// a call of set() with a list; NULL: none.
+// The names of the buffers that state_dict() omits. They are in a set, which a pickle makes by
+// calling set() with a list; NULL: none.
 static const io_value *left_out(const io_value *state) {
     const io_value *set = io_value_get(state, "_non_persistent_buffers_set");
     const io_value *arguments = set && set->kind == IO_PK_PLACEHOLDER ? set->items[1] : NULL;
@@ -86,7 +86,7 @@ static bool is_among(const io_value *list, const io_value *name) {
     return false;
 }
 
-// skip: names that are left out, or NULL.
+// skip: names to omit, or NULL.
 static tn_status add_tensors(tree *at, const io_value *dict, const io_value *skip, size_t length) {
     for (size_t i = 0; dict && i + 1 < dict->count; i += 2) {
         io_value *value = dict->items[i + 1];
@@ -107,7 +107,7 @@ static tn_status add_pickled(tree *at, const io_value *module, size_t length) {
     for (size_t i = 0; i + 1 < modules->count; i += 2) {
         io_value *inner = modules->items[i + 1];
         size_t end = length;
-        // Its dictionaries are looked for among its attributes.
+        // The dictionaries of the module are looked up among its attributes.
         bool object = inner->kind == IO_PK_PLACEHOLDER && inner->count > 2 &&
                       inner->items[2]->kind == IO_PK_DICT;
         TN_TRY(count_visits(at, 1 + (object ? inner->items[2]->count : 0)));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which part of what a training run saved are the weights, and the tensors of a state dict.
+// Finds the weights in what a training run saved, and reads the tensors of a state dict.
 #include "io/weights/torch_state.h"
 
 #include <stdio.h>
@@ -9,7 +9,7 @@ tn_status io_torch_extend(const io_torch *torch, char name[IO_TORCH_NAME], size_
                           const io_value *key, tn_error *err) {
     const size_t most = IO_TORCH_NAME - 2;
     if (key->kind != IO_PK_TEXT)
-        return tn_fail(err, TN_EFORMAT, "%s: a tensor whose name is no text", torch->path);
+        return tn_fail(err, TN_EFORMAT, "%s: a tensor whose name is not text", torch->path);
     if (key->bytes >= most || *length >= most - key->bytes || memchr(key->text, 0, key->bytes))
         return tn_fail(err, TN_EFORMAT, "%s: the name of a tensor has a NUL or more than %zu bytes",
                        torch->path, most);
@@ -32,11 +32,10 @@ static bool has_items(const io_value *value) {
            value->kind == IO_PK_OBJECT || value->kind == IO_PK_PLACEHOLDER;
 }
 
-// Whether a tensor or a storage can be reached from a value. Each value is looked at once in the
-// life of the pickle, so that cycles and what is shared cost nothing: where an earlier search has
-// been, there is none.
+// Whether a tensor or a storage can be reached from a value. Each value is visited once per pickle,
+// so cycles and shared values cost nothing: an earlier search found nothing there.
 static tn_status search(io_torch *torch, io_value *value, bool *found, tn_error *err) {
-    size_t room = 0;
+    size_t capacity = 0;
     void *waiting = NULL;
     *found = false;
     for (size_t count = 0;;) {
@@ -46,7 +45,7 @@ static tn_status search(io_torch *torch, io_value *value, bool *found, tn_error 
             io_value *item = value->items[i];
             if (item->seen) continue;
             item->seen = has_items(item);
-            if (!io_region_grow(torch->scratch, &waiting, count, &room, sizeof item))
+            if (!io_region_grow(torch->scratch, &waiting, count, &capacity, sizeof item))
                 return io_out_of_memory(torch->path, err);
             ((io_value **)waiting)[count++] = item;
         }
@@ -79,7 +78,7 @@ static bool is_dict_of_tensors(const io_value *value) {
     return value->kind == IO_PK_DICT && has_tensors(value);
 }
 
-// What well-known keys of a training run's dictionary hold: the weights first, then averages.
+// Well-known keys of a training run's dictionary: weights first, then averages.
 static const char *const keys[] = {
     "state_dict", "model",     "model_state_dict", "module",         "ema",
     "model_ema",  "ema_model", "ema_state_dict",   "state_dict_ema",
@@ -102,8 +101,8 @@ static bool holds_weights(const io_value *value) {
     return false;
 }
 
-// The dictionary or module of the weights inside what a training run saved, which may hold other
-// tensors beside them.
+// Finds the dictionary or module of the weights in what a training run saved, which may hold other
+// tensors too.
 static tn_status unwrap(io_torch *torch, io_value **root, tn_error *err) {
     for (int depth = 0; depth < 4 && (*root)->kind == IO_PK_DICT; depth++) {
         io_value *chosen = NULL;
@@ -132,7 +131,7 @@ static tn_status add_dict(io_torch *torch, const io_value *dict, tn_error *err) 
     return TN_OK;
 }
 
-// "holds a list", "data.pkl: byte 2: an object of os.system"
+// Examples: "holds a list", "data.pkl: byte 2: an object of os.system"
 static const char *describe(const io_torch *torch, const io_value *value, char out[256]) {
     static const char *const found[] = {
         [IO_PK_NONE] = "None",
@@ -159,7 +158,7 @@ static const char *describe(const io_torch *torch, const io_value *value, char o
 
 tn_status io_torch_add_state(io_torch *torch, io_value *root, tn_error *err) {
     char text[256];
-    torch->file->under = torch->file->unused = NULL; // of the first shard
+    torch->file->under = torch->file->unused = NULL; // set by the first shard
     TN_TRY(unwrap(torch, &root, err));
     if (io_torch_is_module(root)) return io_torch_add_module(torch, root, err);
     if (root->kind == IO_PK_DICT) TN_TRY(add_dict(torch, root, err));

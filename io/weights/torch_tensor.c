@@ -31,12 +31,12 @@ static tn_status read_shape(const io_torch *torch, const io_pickled_tensor *from
         if (dim->integer < 0) return wrong_tensor(torch, t->name, "a negative size", err);
         if (stride->integer < 0) return wrong_tensor(torch, t->name, "a negative stride", err);
         t->dim[i] = dim->integer;
-        at->stride[i] = dim->integer > 1 ? stride->integer : 0; // never stepped along otherwise
+        at->stride[i] = dim->integer > 1 ? stride->integer : 0; // otherwise unused
     }
     return TN_OK;
 }
 
-// The last element that the strides reach lies inside what the storage shows.
+// Whether the last element that the strides reach lies inside the visible part of the storage.
 static bool inside(const io_storage *storage, const io_tensor *t, const layout *at) {
     if (at->offset < 0 || at->offset > storage->visible) return false;
     if (at->count == 0) return true;
@@ -104,7 +104,7 @@ tn_status io_torch_add_tensor(io_torch *torch, const char *name, const io_pickle
     t.data = elements;
     if (!at.contiguous) {
         void *copy = NULL;
-        TN_TRY(io_weights_copy_room(torch->file, torch->path, at.count * size, &copy, err));
+        TN_TRY(io_weights_copy_buffer(torch->file, torch->path, at.count * size, &copy, err));
         gather(elements, &t, &at, copy);
         t.data = copy;
     }

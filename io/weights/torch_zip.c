@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // PyTorch's zip archives since 1.6: TOP/data.pkl describes tensors, TOP/data/KEY holds the elements
-// of a storage, stored and aligned, so that they are used in the mapped file. A TorchScript archive
-// has TOP/constants.pkl besides, and its data.pkl describes a tree of modules.
+// of a storage, uncompressed and aligned, so that they are used in the mapped file. A TorchScript
+// archive also has TOP/constants.pkl, and its data.pkl describes a tree of modules.
 #include "io/weights/torch_state.h"
 #include "io/zip.h"
 
@@ -12,10 +12,10 @@
 
 typedef struct archive {
     io_zip zip;
-    int top; // bytes of the folder that everything is in
+    int top; // length of the name of the top folder
 } archive;
 
-// TN_OK and *out == NULL when there is no such entry.
+// TN_OK and *out == NULL if there is no such entry.
 static tn_status find(const archive *in, const char *name, const io_zip_entry **out,
                       tn_error *err) {
     char full[MAX_ENTRY];

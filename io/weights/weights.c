@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which format it is, and the table of tensors that every format ends in.
+// Detects the format of a file and keeps the table of its tensors.
 #include "io/weights/weights_file.h"
 
 #include <stdlib.h>
@@ -26,8 +26,8 @@ tn_status io_weights_map(io_weights *file, const char *path, io_map *out, tn_err
     return TN_OK;
 }
 
-tn_status io_weights_copy_room(io_weights *file, const char *path, size_t bytes, void **out,
-                               tn_error *err) {
+tn_status io_weights_copy_buffer(io_weights *file, const char *path, size_t bytes, void **out,
+                                 tn_error *err) {
     size_t most = ((size_t)256 << 20) + 2 * file->mapped;
     if (bytes > most - file->copied)
         return tn_fail(err, TN_EFORMAT,
@@ -42,7 +42,7 @@ tn_status io_weights_copy_room(io_weights *file, const char *path, size_t bytes,
 
 tn_status io_weights_add(io_weights *file, const char *path, const io_tensor *tensor,
                          tn_error *err) {
-    static const uint64_t nothing; // where the elements of an empty tensor are
+    static const uint64_t nothing; // data of empty tensors
     if (file->count >= IO_MAX_TENSORS)
         return tn_fail(err, TN_EFORMAT, "%s: more than %d tensors", path, IO_MAX_TENSORS);
     io_tensor added = *tensor;
@@ -54,12 +54,12 @@ tn_status io_weights_add(io_weights *file, const char *path, const io_tensor *te
         added.data = &nothing;
     } else if ((uintptr_t)tensor->data % size) {
         void *aligned;
-        TN_TRY(io_weights_copy_room(file, path, count * size, &aligned, err));
+        TN_TRY(io_weights_copy_buffer(file, path, count * size, &aligned, err));
         added.data = memcpy(aligned, tensor->data, count * size);
     }
     void *array = file->tensors;
     if (!added.name ||
-        !io_region_grow(&file->region, &array, file->count, &file->room, sizeof added))
+        !io_region_grow(&file->region, &array, file->count, &file->capacity, sizeof added))
         return io_out_of_memory(path, err);
     file->tensors = array;
     file->tensors[file->count++] = added;
@@ -68,12 +68,13 @@ tn_status io_weights_add(io_weights *file, const char *path, const io_tensor *te
 
 tn_status io_weights_add_meta(io_weights *file, const char *path, const char *key,
                               const char *value, tn_error *err) {
-    if (io_weights_meta(file, key)) return TN_OK; // the first shard's counts
+    if (io_weights_meta(file, key)) return TN_OK; // the first shard wins
     struct io_meta added = {io_region_text(&file->region, key, strlen(key)),
                             io_region_text(&file->region, value, strlen(value))};
     void *array = file->meta;
     if (!added.key || !added.value ||
-        !io_region_grow(&file->region, &array, file->meta_count, &file->meta_room, sizeof added))
+        !io_region_grow(&file->region, &array, file->meta_count, &file->meta_capacity,
+                        sizeof added))
         return io_out_of_memory(path, err);
     file->meta = array;
     file->meta[file->meta_count++] = added;

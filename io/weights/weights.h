@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Weight files, whatever their format: named tensors to look up, and text beside them.
-// Read: safetensors (one file, or several with model.safetensors.index.json), PyTorch's zip
-// archives (.pth, .pt, .bin), its older pickle stream, TorchScript archives. Nothing in a file is
-// executed: pickles go through a list of opcodes, and only tensors are constructed.
+// Weight files of any format: named tensors and text metadata. Reads safetensors (one file, or
+// several with model.safetensors.index.json), PyTorch's zip archives (.pth, .pt, .bin), its older
+// pickle stream, and TorchScript archives. Nothing in a file is executed: pickles are restricted to
+// a list of opcodes, and only tensors are constructed.
 #pragma once
 
 #include "tensor/tensor.h"
@@ -18,28 +18,29 @@ typedef struct io_tensor {
                       // never NULL
 } io_tensor;
 
-// path: a file of any of the formats (told by its bytes, not its name), an index of shards, or a
-// folder that holds model.safetensors, its index, open_clip_*.safetensors or pytorch_model.bin.
-// Every offset is checked against the file, every size for overflow, before it is used.
-// "module.", "model." and "_orig_mod." are taken off the names when all tensors have them.
-// TN_EIO, TN_EFORMAT, TN_EUNSUPPORTED, TN_ENOMEM; the text names file, place and what was expected.
+// path: a file of any of the formats (detected from its bytes, not its name), an index of shards,
+// or a folder that contains model.safetensors, its index, open_clip_*.safetensors or
+// pytorch_model.bin. Every offset is checked against the file, and every size for overflow, before
+// it is used. "module.", "model." and "_orig_mod." are stripped from the names if all tensors have
+// them. TN_EIO, TN_EFORMAT, TN_EUNSUPPORTED, TN_ENOMEM; the text names file, position and what was
+// expected.
 tn_status io_weights_open(const char *path, io_weights **out, tn_error *err);
-void io_weights_close(io_weights *file); // NULL is fine; its tensors are gone with it
+void io_weights_close(io_weights *file); // NULL is fine; frees its tensors too
 
 const char *io_weights_path(const io_weights *file);
-const char *io_weights_format(const io_weights *file); // in words: "safetensors"; static
+const char *io_weights_format(const io_weights *file); // a description: "safetensors"; static
 bool io_weights_scripted(const io_weights *file);      // a TorchScript archive
-// Where in what a training run saved the weights were: keys from the outside in, ", " between them;
-// NULL when the file holds nothing else. Owned by file.
+// The keys under which a training run saved the weights, from the outside in, separated by ", ";
+// NULL if the file holds nothing else. Owned by file.
 const char *io_weights_under(const io_weights *file);
 // Other keys that hold weights, which were not read; NULL: none. Owned by file.
 const char *io_weights_unused(const io_weights *file);
-// What was taken off the names: "module."; NULL: nothing. Owned by file.
+// The prefix that was stripped from the names: "module."; NULL: none. Owned by file.
 const char *io_weights_prefix(const io_weights *file);
-// Makes the tensors `names` (ends with NULL) found: when they are in the file under one prefix that
-// ends with a dot, the prefix is taken off all names that have it. Nothing changes when the names
-// are in the file as they are, or are not there. TN_EFORMAT: under several prefixes, or two tensors
-// have one name then. TN_ENOMEM.
+// Strips a prefix so that the tensors `names` (ends with NULL) are found: if they are all in the
+// file under one prefix that ends with a dot, it is removed from all names that have it. Nothing
+// changes if the names are in the file unchanged, or not at all. TN_EFORMAT: several prefixes, or
+// duplicate names after stripping. TN_ENOMEM.
 tn_status io_weights_unwrap(io_weights *file, const char *const *names, tn_error *err);
 size_t io_weights_count(const io_weights *file);
 const io_tensor *io_weights_at(const io_weights *file, size_t i);           // in order of name

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the readers of the weight formats share; nobody else includes it.
+// Internals that the readers of the weight formats share; not included elsewhere.
 #pragma once
 
 #include "io/file.h"
@@ -11,31 +11,31 @@
 typedef struct io_kept_map io_kept_map;
 
 struct io_weights {
-    io_region region; // names, copies of what cannot be used in place, the path
+    io_region region; // names, copies of data that cannot be used in place, the path
     io_kept_map *maps;
     const char *path;
-    const char *format; // in words; static
+    const char *format; // a description; static
     bool scripted;
-    const char *under, *unused, *prefix; // NULL where there is nothing to say
+    const char *under, *unused, *prefix; // NULL: none
     io_tensor *tensors;
-    size_t count, room;
+    size_t count, capacity;
     struct io_meta {
         const char *key, *value;
     } * meta;
-    size_t meta_count, meta_room;
+    size_t meta_count, meta_capacity;
     size_t mapped, copied; // bytes
 };
 
-// Maps a file for as long as the weights are open.
+// Maps a file until the weights are closed.
 tn_status io_weights_map(io_weights *file, const char *path, io_map *out, tn_error *err);
-// One tensor more, whose name (copied) may come from anywhere and whose data lies in a map or in
-// the region and holds every element. Data that is not aligned to its element is copied.
+// Adds a tensor. Its name is copied; its data must be in a map or in the region and hold every
+// element. Data that is not aligned to its element is copied.
 tn_status io_weights_add(io_weights *file, const char *path, const io_tensor *tensor,
                          tn_error *err);
-// Memory for a copy of elements. Copies may take 256 MiB and twice what the files hold: enough for
-// every file that was meant to be read, too little for tensors that claim one element many times.
-tn_status io_weights_copy_room(io_weights *file, const char *path, size_t bytes, void **out,
-                               tn_error *err);
+// Memory for a copy of elements. Copies may take 256 MiB plus twice the size of the files: enough
+// for every regular file, too little for tensors that repeat one element many times.
+tn_status io_weights_copy_buffer(io_weights *file, const char *path, size_t bytes, void **out,
+                                 tn_error *err);
 tn_status io_weights_add_meta(io_weights *file, const char *path, const char *key,
                               const char *value, tn_error *err);
 tn_status io_out_of_memory(const char *path, tn_error *err);
@@ -45,8 +45,8 @@ tn_status io_weights_note(io_weights *file, const char *path, const char **note,
                           tn_error *err);
 bool io_map_starts(const io_map *map, const char *text);
 
-// A format: is looks at the first bytes; read adds to file what is in the map of path and sets
-// file->format.
+// A format. `is` checks the first bytes; `read` adds the tensors in the map of path to file and
+// sets file->format.
 typedef struct io_weights_reader {
     bool (*is)(const io_map *map);
     tn_status (*read)(io_weights *file, const char *path, const io_map *map, tn_error *err);
@@ -61,14 +61,14 @@ typedef struct io_weights_reader {
 IO_WEIGHTS_READERS(IO_DECLARE)
 #undef IO_DECLARE
 
-// Takes "module.", "model." and "_orig_mod." off the names when all tensors have them.
+// Strips "module.", "model." and "_orig_mod." from the names if all tensors have them.
 tn_status io_weights_strip_wrappers(io_weights *file, tn_error *err);
-// Puts the tensors in order of name. TN_EFORMAT: two of one name.
+// Sorts the tensors by name. TN_EFORMAT: duplicate names.
 tn_status io_weights_sort(io_weights *file, tn_error *err);
 
-// One file that is no index, of the format that its bytes tell.
+// Reads one file that is not an index; its bytes determine the format.
 tn_status io_weights_read(io_weights *file, const char *path, tn_error *err);
-// The files that an index names; map is the text of the index.
+// Reads the files that an index names; map is the text of the index.
 tn_status io_shards_read(io_weights *file, const char *path, const io_map *map, tn_error *err);
-// The weight file inside a folder into *out, from tn_alloc.
+// Sets *out to the path of the weight file in a folder, from tn_alloc.
 tn_status io_weights_in_folder(const char *folder, char **out, tn_error *err);

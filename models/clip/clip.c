@@ -13,24 +13,24 @@
 
 // ---- opening -----------------------------------------------------------------------------------
 
-// Address space for the packed forms of all tensors. Kernels pad rows to panels of up to 64; the
-// rows may be either dimension of a bare matrix.
-static size_t room_for(const io_weights *file) {
-    size_t room = 1 << 20;
+// Address space for the packed forms of all tensors. Kernels pad rows to panels of up to 64; either
+// dimension of a bare matrix may be the rows.
+static size_t packed_bytes(const io_weights *file) {
+    size_t bytes = 1 << 20;
     for (size_t i = 0; i < io_weights_count(file); i++) {
         const io_tensor *t = io_weights_at(file, i);
         size_t count = 0, row = 0;
         if (!tn_count_checked(t->rank, t->dim, &count)) continue;
         for (int d = 0; d < t->rank && d < 2; d++)
             if (t->dim[d] > 0 && count / (size_t)t->dim[d] > row) row = count / (size_t)t->dim[d];
-        room += 4 * (2 * count + 64 * row) + 4096;
+        bytes += 4 * (2 * count + 64 * row) + 4096;
     }
-    return room;
+    return bytes;
 }
 
-tn_status md_clip_load(md_clip *clip, nn_loader *load, size_t room) {
-    TN_TRY(tn_arena_init(&clip->image_arena, room, load->err));
-    TN_TRY(tn_arena_init(&clip->text_arena, room, load->err));
+tn_status md_clip_load(md_clip *clip, nn_loader *load, size_t bytes) {
+    TN_TRY(tn_arena_init(&clip->image_arena, bytes, load->err));
+    TN_TRY(tn_arena_init(&clip->text_arena, bytes, load->err));
     TN_TRY(tn_arena_init(&clip->parts, (size_t)16 << 20, load->err));
     load->parts = &clip->parts;
     load->arena = &clip->image_arena;
@@ -56,7 +56,7 @@ static tn_status load_towers(md_clip *clip, const io_weights *file, const md_cli
     if (params && clip->config.family != MD_CLIP_VIT)
         return tn_fail(err, TN_EUNSUPPORTED, "%s: only a CLIP with a ViT can be trained",
                        io_weights_path(file));
-    return md_clip_load(clip, &load, room_for(file));
+    return md_clip_load(clip, &load, packed_bytes(file));
 }
 
 static tn_status configure(const char *path, const md_clip_options *options, io_weights *file,
@@ -64,10 +64,11 @@ static tn_status configure(const char *path, const md_clip_options *options, io_
     TN_TRY(md_clip_unwrap(file, err));
     *form = md_clip_form_of(file);
     if (!*form)
-        return tn_fail(err, TN_EFORMAT,
-                       "%s: no CLIP: there is no token embedding by the names of OpenAI, OpenCLIP "
-                       "or Hugging Face",
-                       io_weights_path(file));
+        return tn_fail(
+            err, TN_EFORMAT,
+            "%s: not a CLIP: there is no token embedding under the names of OpenAI, OpenCLIP "
+            "or Hugging Face",
+            io_weights_path(file));
     TN_TRY(md_clip_form_check(*form, file, err));
     TN_TRY(md_clip_configure(file, *form, path, options, out, err));
     const char *prefix = io_weights_prefix(file);
@@ -135,7 +136,7 @@ tn_status md_clip_describe(const char *path, const md_clip_options *options, md_
 
 // ---- hash --------------------------------------------------------------------------------------
 
-#define PIECE ((size_t)4 << 20) // hashed by itself, so that threads share the work
+#define HASH_BLOCK ((size_t)4 << 20) // hashed separately, so that threads share the work
 
 typedef struct hash_job {
     const char *bytes;
@@ -146,16 +147,17 @@ typedef struct hash_job {
 static void hash_piece(void *user, int64_t i, int worker) {
     (void)worker;
     hash_job *job = user;
-    size_t from = (size_t)i * PIECE, left = job->count - from;
-    io_sha256_memory(job->bytes + from, left < PIECE ? left : PIECE, job->digest[i]);
+    size_t from = (size_t)i * HASH_BLOCK, left = job->count - from;
+    io_sha256_memory(job->bytes + from, left < HASH_BLOCK ? left : HASH_BLOCK, job->digest[i]);
 }
 
 static tn_status hash_pieces(const tn_arena *arena, kn_ctx *kn, uint8_t out[32], tn_error *err) {
-    int64_t pieces = (int64_t)((arena->used + PIECE - 1) / PIECE);
-    hash_job job = {arena->base, arena->used, tn_alloc_zero((size_t)pieces + 1, IO_SHA256)};
-    if (!job.digest) return tn_fail(err, TN_ENOMEM, "no memory to hash %zu bytes", arena->used);
-    tn_pool_run(kn_pool(kn), pieces, hash_piece, &job);
-    io_sha256_memory(job.digest, (size_t)pieces * IO_SHA256, out);
+    int64_t blocks = (int64_t)((arena->used + HASH_BLOCK - 1) / HASH_BLOCK);
+    hash_job job = {arena->base, arena->used, tn_alloc_zero((size_t)blocks + 1, IO_SHA256)};
+    if (!job.digest)
+        return tn_fail(err, TN_ENOMEM, "out of memory for hashing %zu bytes", arena->used);
+    tn_pool_run(kn_pool(kn), blocks, hash_piece, &job);
+    io_sha256_memory(job.digest, (size_t)blocks * IO_SHA256, out);
     tn_free(job.digest);
     return TN_OK;
 }
@@ -163,7 +165,7 @@ static tn_status hash_pieces(const tn_arena *arena, kn_ctx *kn, uint8_t out[32],
 tn_status md_clip_hash(const md_clip *clip, md_clip_tower tower, kn_ctx *kn, uint8_t out[32],
                        tn_error *err) {
     const md_clip_config *c = &clip->config;
-    struct { // no gaps: every field is 8 bytes or an array of them
+    struct { // no padding: every field is 8 bytes or an array of such
         uint8_t weights[32];
         int64_t heads, activation, context, eps_bits;
         char level[32];
@@ -181,8 +183,8 @@ tn_status md_clip_hash(const md_clip *clip, md_clip_tower tower, kn_ctx *kn, uin
 
 // ---- pictures ----------------------------------------------------------------------------------
 
-// How many pictures go through a tower at once: enough for a product to be large, few enough that
-// memory stays flat.
+// Number of pictures per pass through a tower: large enough for efficient products, small enough
+// that memory stays bounded.
 static int64_t pictures_at_once(const md_clip_config *c) {
     int64_t n = c->family == MD_CLIP_VIT ? 4096 / (1 + c->grid * c->grid)
                                          : 16 * 224 * 224 / (c->image_size * c->image_size);
@@ -217,25 +219,26 @@ tn_status md_clip_encode_images(nn_ctx *cx, const md_clip *clip, const tn_tensor
 
 // ---- text --------------------------------------------------------------------------------------
 
-// The place of the end token, the highest id; -1 and an error if an id is out of range.
+// The position of the end token, which has the highest id; -1 and an error if an id is out of
+// range.
 static tn_status end_of(const md_clip_config *c, const md_clip_text *text, int64_t row,
-                        int64_t *place, tn_error *err) {
+                        int64_t *position, tn_error *err) {
     if (text->count < 1 || text->count > c->context)
         return tn_fail(err, TN_EINVAL, "text %lld has %lld tokens, expected 1 to %lld",
                        (long long)row, (long long)text->count, (long long)c->context);
-    *place = 0;
+    *position = 0;
     for (int64_t i = 0; i < text->count; i++) {
         if (text->ids[i] < 0 || text->ids[i] >= c->vocabulary)
             return tn_fail(err, TN_EINVAL,
                            "text %lld has the token %d, but the model has only %lld (is the "
                            "tokenizer another model's?)",
                            (long long)row, text->ids[i], (long long)c->vocabulary);
-        if (text->ids[i] > text->ids[*place]) *place = i;
+        if (text->ids[i] > text->ids[*position]) *position = i;
     }
     return TN_OK;
 }
 
-// Rows of equal length, `at` in the sorted order, as one batch.
+// Encodes rows of equal length, from `at` in the sorted order, as one batch.
 static tn_status encode_group(nn_ctx *cx, const md_clip *clip, const md_clip_text *text,
                               const int32_t *order, int64_t n, int64_t length,
                               const md_clip_tap *tap, tn_tensor *y) {
@@ -249,7 +252,7 @@ static tn_status encode_group(nn_ctx *cx, const md_clip *clip, const md_clip_tex
     return md_text_tower_fwd(cx, &clip->text, &ids, &last, tap, y);
 }
 
-// Sorted by length, so that no row is padded; then back into the caller's order.
+// Sorts the texts by length, so that no row is padded; then restores the caller's order.
 static tn_status encode_sorted(nn_ctx *cx, const md_clip *clip, const md_clip_text *text,
                                int64_t rows, const md_clip_tap *tap, tn_tensor *y) {
     const md_clip_config *c = &clip->config;
@@ -259,9 +262,9 @@ static tn_status encode_sorted(nn_ctx *cx, const md_clip *clip, const md_clip_te
     TN_TRY(tn_new(cx->step, &back, TN_I32, TN_DIMS(rows), cx->err));
     TN_TRY(tn_new(cx->step, &sorted, TN_F32, TN_DIMS(rows, c->embed_dim), cx->err));
     for (int64_t i = 0; i < rows; i++) {
-        int64_t place = 0;
-        TN_TRY(end_of(c, &text[i], i, &place, cx->err));
-        tn_i32(&length)[i] = (int32_t)(place + 1);
+        int64_t position = 0;
+        TN_TRY(end_of(c, &text[i], i, &position, cx->err));
+        tn_i32(&length)[i] = (int32_t)(position + 1);
     }
     int64_t done = 0;
     for (int64_t l = 1; l <= c->context; l++) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Stage 2 of CLIP's ResNets: regions of the last stage through the attention pool.
+// Stage 2 of CLIP's ResNets: applies the attention pool to regions of the last stage.
 #include "models/clip/clip_scene.h"
 
 #include <string.h>
@@ -9,7 +9,7 @@
 typedef struct regions {
     const md_attention_pool *pool;
     const tn_tensor *map, *projected; // [N,h,w,C]; keys and values without bias [N,h,w,2C]
-    tn_tensor at_place;               // [1+grid²,2C] of the positions, with bias
+    tn_tensor cell_bias;              // [1+grid²,2C] from the positions, with bias
     double stride;
     int64_t grid;
 } regions;
@@ -35,7 +35,7 @@ static tn_status mean_of(nn_ctx *cx, const tn_tensor *x, tn_tensor *y) {
     return TN_OK;
 }
 
-// Keys and values [n,1+grid²,2C]: of the mean, then of each place.
+// Keys and values [n,1+grid²,2C]: of the mean, then of each cell.
 static tn_status keys_and_values(nn_ctx *cx, const regions *r, const tn_tensor *boxes,
                                  const tn_tensor *image, tn_tensor *out) {
     int64_t n = boxes->dim[0], wide = r->projected->dim[3], cells = r->grid * r->grid;
@@ -51,12 +51,12 @@ static tn_status keys_and_values(nn_ctx *cx, const regions *r, const tn_tensor *
         memcpy(to + wide, tn_f32(&pooled) + i * cells * wide,
                (size_t)(cells * wide) * sizeof(float));
     }
-    kn_add_fwd(cx->kn, KN_LINEAR, out, &r->at_place, out);
+    kn_add_fwd(cx->kn, KN_LINEAR, out, &r->cell_bias, out);
     tn_arena_reset(cx->step, mark);
     return TN_OK;
 }
 
-// The query of each region [n,C]: of the mean of its features and the first position.
+// The query of each region [n,C], from the mean of its features and the first position.
 static tn_status queries(nn_ctx *cx, const regions *r, const tn_tensor *boxes,
                          const tn_tensor *image, tn_tensor *out) {
     int64_t n = boxes->dim[0], c = r->map->dim[3];
@@ -97,15 +97,15 @@ static tn_status some_plain(nn_ctx *cx, const regions *r, const tn_tensor *boxes
     return md_attention_pool_fwd(cx, r->pool, &pooled, y);
 }
 
-// Every place of the map projected once, and the positions.
+// Projects every cell of the map, and the positions, once.
 static tn_status project_all(nn_ctx *cx, regions *r, tn_tensor *projected) {
     const tn_tensor *map = r->map;
     const nn_linear *both = &r->pool->key_value;
     TN_TRY(tn_new(cx->step, projected, TN_F32,
                   TN_DIMS(map->dim[0], map->dim[1], map->dim[2], both->w.out), cx->err));
-    kn_linear_fwd(cx->kn, map, &both->w, NULL, projected); // the bias comes with the positions
+    kn_linear_fwd(cx->kn, map, &both->w, NULL, projected); // the bias is added with the positions
     r->projected = projected;
-    return nn_linear_fwd(cx, both, &r->pool->position, NULL, &r->at_place);
+    return nn_linear_fwd(cx, both, &r->pool->position, NULL, &r->cell_bias);
 }
 
 tn_status md_attention_pool_regions(nn_ctx *cx, const md_attention_pool *pool, const tn_tensor *map,

@@ -1,28 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
-// Stage 2: what lies in boxes, as embeddings in CLIP's space, without cutting the picture.
+// Stage 2: embeddings of boxes in CLIP's space, without cropping the picture.
 #include "models/clip/clip_scene.h"
 
 #include <math.h>
 #include <string.h>
 
-#define TOKENS_AT_ONCE 4096 // of boxes that go through the encoder together
+#define TOKENS_AT_ONCE 4096 // tokens of boxes that are encoded together
 #define BOXES_AT_ONCE 512
 
-// Boxes from, from+count of a list; image may be NULL.
-typedef struct piece {
+// Boxes [from, from+count) of a list; image may be NULL.
+typedef struct box_range {
     tn_tensor boxes, image, y;
-} piece;
+} box_range;
 
-static piece piece_of(const tn_tensor *boxes, const tn_tensor *image, const tn_tensor *y,
-                      int64_t from, int64_t most) {
+static box_range range_of(const tn_tensor *boxes, const tn_tensor *image, const tn_tensor *y,
+                          int64_t from, int64_t most) {
     int64_t count = boxes->dim[0] - from < most ? boxes->dim[0] - from : most;
-    return (piece){tn_slice(boxes, from, count), tn_slice(image, from, count),
-                   tn_slice(y, from, count)};
+    return (box_range){tn_slice(boxes, from, count), tn_slice(image, from, count),
+                       tn_slice(y, from, count)};
 }
 
-// Regions of a map [N,h,w,C], stride pixels a place -> y [R,size,size,C], as many samples as
-// places.
-static void pool(nn_ctx *cx, const tn_tensor *map, double stride, const piece *p, tn_tensor *y) {
+// Pools regions of a map [N,h,w,C] with stride pixels per cell -> y [R,size,size,C], one sample per
+// cell.
+static void pool(nn_ctx *cx, const tn_tensor *map, double stride, const box_range *p,
+                 tn_tensor *y) {
     const double scale = 1 / stride;
     kn_roi_align cfg = {.aligned = true, .levels = 1, .level = map, .scale = &scale};
     kn_roi_align_fwd(cx->kn, &cfg, &p->boxes, &p->image, NULL, y);
@@ -34,8 +35,8 @@ static double stride_of(const md_scene *s) {
 
 // ---- embed -------------------------------------------------------------------------------------
 
-// Tokens [B,1+grid²,C] after the first norm, from regions [B,grid,grid,C]: with CLIP's own
-// positions, or with those that the regions bring.
+// Tokens [B,1+grid²,C] after the first norm, from regions [B,grid,grid,C]: with CLIP's positions
+// added, or with the pooled positions of the regions.
 static tn_status box_tokens(nn_ctx *cx, const md_vit *vit, const tn_tensor *regions, bool own,
                             tn_tensor *tokens) {
     int64_t n = regions->dim[0], cells = vit->grid * vit->grid, c = vit->width;
@@ -51,7 +52,7 @@ static tn_status box_tokens(nn_ctx *cx, const md_vit *vit, const tn_tensor *regi
     return TN_OK;
 }
 
-// The class token of tokens that went through all blocks -> y [B,D].
+// Projects the class token after all blocks -> y [B,D].
 static tn_status project(nn_ctx *cx, const md_vit *vit, const tn_tensor *rows, tn_tensor *y) {
     tn_tensor normed;
     TN_TRY(nn_layer_norm_fwd(cx, &vit->post, rows, &normed));
@@ -60,7 +61,7 @@ static tn_status project(nn_ctx *cx, const md_vit *vit, const tn_tensor *rows, t
 }
 
 static tn_status embed_piece(nn_ctx *cx, const md_scene *s, const tn_tensor *map, bool own,
-                             piece *p) {
+                             box_range *p) {
     const md_vit *vit = s->vit;
     tn_tensor regions, tokens, rows;
     TN_TRY(tn_new(cx->step, &regions, TN_F32,
@@ -71,7 +72,7 @@ static tn_status embed_piece(nn_ctx *cx, const md_scene *s, const tn_tensor *map
     return project(cx, vit, &rows, &p->y);
 }
 
-// The patches with the scene's positions.
+// Adds the scene's positions to the patches.
 static tn_status with_positions(nn_ctx *cx, const md_scene *s, const tn_tensor *patches,
                                 tn_tensor *y) {
     int64_t cells = s->rows * s->columns;
@@ -92,7 +93,7 @@ tn_status md_scene_embed(nn_ctx *cx, const md_scene *s, const tn_tensor *patches
     if (at_once < 1) at_once = 1;
     for (int64_t from = 0; from < boxes->dim[0]; from += at_once) {
         size_t inner = tn_arena_mark(cx->step);
-        piece p = piece_of(boxes, image, y, from, at_once);
+        box_range p = range_of(boxes, image, y, from, at_once);
         TN_TRY(embed_piece(cx, s, &placed, own, &p));
         tn_arena_reset(cx->step, inner);
     }
@@ -104,7 +105,7 @@ tn_status md_scene_embed(nn_ctx *cx, const md_scene *s, const tn_tensor *patches
 
 tn_status md_scene_dense(nn_ctx *cx, const md_scene *s, const tn_tensor *dense,
                          const tn_tensor *boxes, const tn_tensor *image, tn_tensor *y) {
-    piece all = piece_of(boxes, image, y, 0, boxes->dim[0]);
+    box_range all = range_of(boxes, image, y, 0, boxes->dim[0]);
     tn_tensor regions = tn_reshape(y, TN_DIMS(boxes->dim[0], 1, 1, dense->dim[3]));
     (void)cx;
     pool(cx, dense, stride_of(s), &all, &regions);
@@ -113,7 +114,7 @@ tn_status md_scene_dense(nn_ctx *cx, const md_scene *s, const tn_tensor *dense,
 
 // ---- maskcls -----------------------------------------------------------------------------------
 
-// The places whose centres lie in [low, high], of n places of `stride`; the nearest one if none.
+// The cells whose centres lie in [low, high], of n cells of `stride`; the nearest one if none.
 static void span(double low, double high, double stride, int64_t n, int64_t *from, int64_t *to) {
     double first = ceil(low / stride - 0.5), last = floor(high / stride - 0.5);
     if (!(first <= last)) first = last = floor((low + high) / (2 * stride));
@@ -123,7 +124,7 @@ static void span(double low, double high, double stride, int64_t n, int64_t *fro
     if (*to < 0) *to = 0;
 }
 
-// mask uint8 [1,R,1+L]: what each copy sees.
+// mask uint8 [1,R,1+L]: the tokens that each copy attends to.
 static void fill_mask(const md_scene *s, const tn_tensor *boxes, tn_tensor *mask) {
     double stride = stride_of(s);
     memset(mask->data, 0, tn_bytes(mask));
@@ -143,7 +144,7 @@ static tn_tensor third(const tn_tensor *qkv, int part, int64_t c) {
     return tn_view(tn_f32(qkv) + part * c, TN_F32, TN_DIMS(qkv->dim[0], qkv->dim[1], c));
 }
 
-// Copies [1,R,C] through one block beside tokens whose qkv [1,1+L,3C] is known.
+// Runs copies [1,R,C] through one block, given the qkv [1,1+L,3C] of the scene's tokens.
 static tn_status copies_step(nn_ctx *cx, const nn_block *block, const tn_tensor *qkv,
                              const tn_tensor *mask, tn_tensor *copies) {
     int64_t c = copies->dim[2];
@@ -163,7 +164,7 @@ static tn_status copies_step(nn_ctx *cx, const nn_block *block, const tn_tensor 
     return nn_mlp_into(cx, &block->mlp, &normed, copies, copies);
 }
 
-// All copies, some at a time.
+// Runs all copies, in groups.
 static tn_status copies_through(nn_ctx *cx, const md_scene *s, const nn_block *block,
                                 const tn_tensor *qkv, const tn_tensor *boxes, tn_tensor *copies) {
     int64_t c = s->vit->width, length = 1 + s->rows * s->columns;
@@ -180,7 +181,7 @@ static tn_status copies_through(nn_ctx *cx, const md_scene *s, const nn_block *b
     return TN_OK;
 }
 
-// One block: the copies first, with what the scene's tokens were before it.
+// Runs one block: first the copies, with the scene's tokens before the block.
 static tn_status both_through(nn_ctx *cx, const md_scene *s, int64_t b, const tn_tensor *boxes,
                               tn_tensor *tokens, tn_tensor *copies) {
     const nn_block *block = &s->vit->block[b];

@@ -29,7 +29,7 @@ static tn_status bottleneck_load(const nn_loader *load, const char *prefix, int6
     TN_TRY(nn_conv_bn_load(load, nn_join(conv, prefix, ".conv2"), nn_join(bn, prefix, ".bn2"),
                            BN_EPS, (int64_t[]){planes, planes, 3, 3}, kn_conv_same(1, 1), KN_RELU,
                            &block->conv2));
-    // The shortcut is added as the last convolution stores, before the activation.
+    // The shortcut is added in the last convolution's epilogue, before the activation.
     TN_TRY(nn_conv_bn_load(load, nn_join(conv, prefix, ".conv3"), nn_join(bn, prefix, ".bn3"),
                            BN_EPS, (int64_t[]){4 * planes, planes, 1, 1}, one, KN_RELU,
                            &block->conv3));
@@ -46,7 +46,7 @@ static tn_status stage_load(const nn_loader *load, int stage, int64_t width, int
     resnet->blocks[stage] = blocks;
     resnet->stage[stage] = tn_arena_alloc(load->parts, bytes);
     if (!resnet->stage[stage])
-        return tn_fail(load->err, TN_ENOMEM, "no memory for %lld blocks", (long long)blocks);
+        return tn_fail(load->err, TN_ENOMEM, "out of memory for %lld blocks", (long long)blocks);
     for (int64_t i = 0; i < blocks; i++) {
         char prefix[NN_NAME];
         snprintf(prefix, sizeof prefix, "visual.layer%d.%lld", stage + 1, (long long)i);
@@ -95,7 +95,7 @@ tn_status md_clip_resnet_stem(nn_ctx *cx, const md_clip_resnet *resnet, const tn
     tn_tensor at = *x, next;
     for (int i = 0; i < 3; i++, at = next) {
         TN_TRY(nn_conv_fwd(cx, &resnet->stem[i], &at, NULL, &next));
-        md_clip_see_number(tap, "stem", i, &next);
+        md_clip_tap_number(tap, "stem", i, &next);
     }
     kn_pool2d half = {.kh = 2, .kw = 2, .stride_h = 2, .stride_w = 2, .count_pad = true};
     kn_avg_pool2d_fwd(cx->kn, &half, &at, y);
@@ -103,7 +103,7 @@ tn_status md_clip_resnet_stem(nn_ctx *cx, const md_clip_resnet *resnet, const tn
     return TN_OK;
 }
 
-// y is there already: the memory of everything else is given back.
+// y is already allocated; all other memory is freed.
 static tn_status bottleneck_into(nn_ctx *cx, const md_bottleneck *block, const tn_tensor *x,
                                  tn_tensor *y) {
     size_t mark = tn_arena_mark(cx->step);
@@ -112,7 +112,7 @@ static tn_status bottleneck_into(nn_ctx *cx, const md_bottleneck *block, const t
     if (block->shortcut.w.data) {
         if (block->pool > 1) TN_TRY(pooled_by(cx, block->pool, block->pool, x, &shrunk));
         TN_TRY(nn_conv_into(cx, &block->shortcut, &shrunk, NULL,
-                            y)); // y waits for the last convolution
+                            y)); // y holds the shortcut until the last convolution
         shortcut = y;
     }
     TN_TRY(nn_conv_fwd(cx, &block->conv1, x, NULL, &inner));
@@ -136,14 +136,14 @@ tn_status md_clip_resnet_stage(nn_ctx *cx, const md_clip_resnet *resnet, int sta
                   TN_DIMS(x->dim[0], x->dim[1] / pool, x->dim[2] / pool, block[0].conv3.w.out),
                   cx->err));
     size_t mark = tn_arena_mark(cx->step);
-    // Two buffers in turn; the count decides which is first, so that the last block writes y.
+    // Alternates between two buffers, starting so that the last block writes y.
     tn_tensor other;
     TN_TRY(tn_new(cx->step, &other, TN_F32, y->rank, y->dim, cx->err));
     const tn_tensor *at = x;
     for (int64_t i = 0; i < resnet->blocks[stage]; i++) {
         tn_tensor *next = (resnet->blocks[stage] - i) % 2 ? y : &other;
         TN_TRY(bottleneck_into(cx, &block[i], at, next));
-        md_clip_see_number(tap, what, i, next);
+        md_clip_tap_number(tap, what, i, next);
         at = next;
     }
     tn_arena_reset(cx->step, mark);
@@ -172,7 +172,7 @@ tn_status md_attention_pool_fwd(nn_ctx *cx, const md_attention_pool *pool, const
         kn_add_fwd(cx->kn, KN_LINEAR, &source, &cell_at, &rest);
     }
     tn_tensor asking;
-    TN_TRY(nn_pick_tokens(cx, &tokens, NULL, &asking)); // only the mean's row asks
+    TN_TRY(nn_pick_tokens(cx, &tokens, NULL, &asking)); // only the mean's row is a query
     TN_TRY(nn_linear_fwd(cx, &pool->query, &asking, NULL, &query));
     query = tn_reshape(&query, TN_DIMS(n, 1, c));
     TN_TRY(nn_linear_fwd(cx, &pool->key_value, &tokens, NULL, &key_value));

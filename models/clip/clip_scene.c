@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Stage 1: a picture through a ViT.
+// Stage 1: runs a picture through a ViT.
 #include "models/clip/clip_scene.h"
 
 #include "nn/blocks/value_path.h"
 
 #include <string.h>
 
-// CLIP's positions, with the class token's row, over another grid.
+// Interpolates CLIP's positions, after the class token's row, to another grid.
 static tn_status stretch(kn_ctx *kn, tn_arena *arena, const md_vit *vit, int64_t rows,
                          int64_t columns, tn_tensor *y, tn_error *err) {
     int64_t c = vit->width, grid = vit->grid;
@@ -44,10 +44,10 @@ static void add_rows(nn_ctx *cx, const tn_tensor *a, const tn_tensor *b, tn_tens
 }
 
 void md_scene_locate(const md_scene *s, int64_t row, int64_t column, int64_t *sequence,
-                     int64_t *place) {
+                     int64_t *at) {
     int64_t w = s->window ? s->window : s->columns, h = s->window ? s->window : s->rows;
     *sequence = row / h * (s->columns / w) + column / w;
-    *place = 1 + row % h * w + column % w;
+    *at = 1 + row % h * w + column % w;
 }
 
 int64_t md_scene_length(const md_scene *s) {
@@ -68,27 +68,27 @@ static void to_sequences(const md_scene *s, const tn_tensor *x, tn_tensor *token
     for (int64_t n = 0; n < x->dim[0]; n++)
         for (int64_t row = 0; row < s->rows; row++)
             for (int64_t column = 0; column < s->columns; column++, from += c) {
-                int64_t sequence, place;
-                md_scene_locate(s, row, column, &sequence, &place);
-                memcpy(tn_f32(tokens) + ((n * count + sequence) * length + place) * c, from, bytes);
+                int64_t sequence, at;
+                md_scene_locate(s, row, column, &sequence, &at);
+                memcpy(tn_f32(tokens) + ((n * count + sequence) * length + at) * c, from, bytes);
             }
 }
 
-// And back, without the class tokens.
+// The inverse, without the class tokens.
 static void from_sequences(const md_scene *s, const tn_tensor *tokens, tn_tensor *map) {
     int64_t c = s->vit->width, length = md_scene_length(s), count = md_scene_sequences(s);
     float *to = tn_f32(map);
     for (int64_t n = 0; n < map->dim[0]; n++)
         for (int64_t row = 0; row < s->rows; row++)
             for (int64_t column = 0; column < s->columns; column++, to += c) {
-                int64_t sequence, place;
-                md_scene_locate(s, row, column, &sequence, &place);
-                memcpy(to, tn_f32(tokens) + ((n * count + sequence) * length + place) * c,
+                int64_t sequence, at;
+                md_scene_locate(s, row, column, &sequence, &at);
+                memcpy(to, tn_f32(tokens) + ((n * count + sequence) * length + at) * c,
                        (size_t)c * sizeof(float));
             }
 }
 
-// Patches with the scene's positions.
+// Adds the scene's positions to the patches.
 static void add_positions(nn_ctx *cx, const md_scene *s, const tn_tensor *patches, tn_tensor *y) {
     tn_tensor cells = tn_slice(&s->position, 1, s->rows * s->columns);
     cells = tn_reshape(&cells, TN_DIMS(1, s->rows, s->columns, s->vit->width));
@@ -98,7 +98,7 @@ static void add_positions(nn_ctx *cx, const md_scene *s, const tn_tensor *patche
     }
 }
 
-// Tokens with their positions, normed: what the first block gets.
+// Tokens with their positions, normalised: the input of the first block.
 static tn_status tokens_of(nn_ctx *cx, const md_scene *s, const tn_tensor *patches,
                            tn_tensor *tokens) {
     int64_t c = s->vit->width;
@@ -141,7 +141,7 @@ static tn_status new_maps(nn_ctx *cx, const md_scene *s, int64_t n, const md_sce
     return TN_OK;
 }
 
-// The last block's value path: for the tap on it and for the dense map.
+// The last block's value path, for its tap and for the dense map.
 static tn_status last_block(nn_ctx *cx, const md_scene *s, const md_scene_wants *wants,
                             const tn_tensor *tokens, md_scene_maps *out) {
     tn_tensor map;
@@ -176,7 +176,7 @@ static tn_status run_blocks(nn_ctx *cx, const md_scene *s, const md_scene_wants 
     return last_block(cx, s, wants, tokens, out);
 }
 
-// One picture; the maps in `out` are there.
+// Processes one picture; the maps in `out` are already allocated.
 static tn_status run_one(nn_ctx *cx, const md_scene *s, const tn_tensor *x,
                          const md_scene_wants *wants, md_scene_maps *out) {
     tn_tensor patches = out->patches, tokens;
@@ -203,7 +203,7 @@ tn_status md_scene_run(nn_ctx *cx, const md_scene *s, const tn_tensor *x,
                  !(wants->tokens && s->window),
              "x of %lld x %lld pixels", (long long)x->dim[1], (long long)x->dim[2]);
     TN_TRY(new_maps(cx, s, n, wants, out));
-    // One after the other: what lies between grows with a picture's tokens, not with the batch.
+    // Pictures are processed one by one, so that memory does not grow with the batch.
     for (int64_t i = 0; i < n; i++) {
         size_t mark = tn_arena_mark(cx->step);
         tn_tensor picture = tn_slice(x, i, 1);

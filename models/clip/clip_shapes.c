@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The published CLIPs. Number of heads and kind of GELU are not in the tensors; these are facts
-// from OpenAI's and OpenCLIP's model configurations.
+// The published CLIPs. The number of heads and the kind of GELU are not in the tensors; these are
+// facts from OpenAI's and OpenCLIP's model configurations.
 #include "models/clip/clip_config.h"
 
 #include <stdio.h>
@@ -19,13 +19,13 @@ static int64_t heads_of(const struct tower *table, size_t count, int64_t width, 
     return 0;
 }
 
-// Names; and which of them OpenAI trained, always with QuickGELU.
+// Names; OpenAI trained some of them, always with QuickGELU.
 static const struct published {
     const char *name;
     md_clip_family family;
     int64_t width, layers, patch, embed_dim, text_width, text_layers;
     bool openai;
-    int64_t size; // the picture's, where the name goes without it
+    int64_t size; // of the picture, if the name does not contain it
 } published[] = {
     {"ViT-B/32", MD_CLIP_VIT, 768, 12, 32, 512, 512, 12, true, 224},
     {"ViT-B/16", MD_CLIP_VIT, 768, 12, 16, 512, 512, 12, true, 224},
@@ -90,12 +90,12 @@ void md_clip_published(bool from_openai, md_clip_config *c) {
     c->text_activation = act;
     if (p->openai && !from_openai)
         snprintf(c->assumed, sizeof c->assumed,
-                 "nothing tells whether this %s is OpenAI's; it is taken as theirs, with QuickGELU "
-                 "(most others of this shape, LAION's among them, want --activation gelu)",
+                 "it is unknown whether this %s is OpenAI's; QuickGELU is assumed, as in OpenAI's "
+                 "(most others of this shape, such as LAION's, need --activation gelu)",
                  c->name);
     else if (!p->openai)
         snprintf(c->assumed, sizeof c->assumed,
-                 "nothing tells the kind of GELU of this %s; plain GELU is assumed, as in most of "
+                 "the kind of GELU of this %s is unknown; plain GELU is assumed, as in most of "
                  "this shape (--activation quick_gelu for the others)",
                  c->name);
 }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the tensors of a CLIP tell about it.
+// Settings of a CLIP that its tensors determine.
 #include "models/clip/clip_config.h"
 
 #include <math.h>
 
-// The tensor, which must have a rank and no empty dimension.
+// Finds the tensor, which must have a rank and no empty dimension.
 static tn_status shape(const nn_loader *load, const char *name, int rank, const io_tensor **out) {
     TN_TRY(nn_find(load, name, out));
     bool good = (*out)->rank == rank;
@@ -51,7 +51,7 @@ static tn_status resnet(const nn_loader *load, const md_clip_form *form, md_clip
     TN_TRY(grid_of(load, position, &out->grid));
     TN_TRY(shape(load, "visual.attnpool.c_proj.weight", 2, &projection));
     out->embed_dim = projection->dim[0];
-    // Stages are called alike in every form, so these patterns need no table.
+    // Stages have the same names in every form, so these patterns need no table.
     static const char *const stage[] = {"visual.layer1.#.bn1.", "visual.layer2.#.bn1.",
                                         "visual.layer3.#.bn1.", "visual.layer4.#.bn1."};
     for (int i = 0; i < 4; i++) {
@@ -97,7 +97,7 @@ tn_status md_clip_sizes(const io_weights *file, const md_clip_form *form, md_cli
     TN_TRY(residual ? resnet(&load, form, out) : vit(&load, form, out));
     TN_TRY(text(&load, form, out));
     TN_TRY(scale(&load, out));
-    // More blocks than tensors: a number in a name is nonsense.
+    // More blocks than tensors: a number in a name is invalid.
     int64_t tensors = (int64_t)io_weights_count(file);
     if (out->layers > tensors || out->text_layers > tensors)
         return tn_fail(err, TN_EFORMAT, "%s: %lld and %lld blocks by the names, but %lld tensors",
@@ -106,7 +106,7 @@ tn_status md_clip_sizes(const io_weights *file, const md_clip_form *form, md_cli
     int64_t limit = 1 << 20; // keeps every product of two sizes far from overflow
     if (out->patch > limit || out->grid > limit || out->width > limit || out->text_width > limit ||
         out->embed_dim > limit || out->vocabulary > (1 << 30) || out->context > limit)
-        return tn_fail(err, TN_EFORMAT, "%s: a size is over %lld", io_weights_path(file),
+        return tn_fail(err, TN_EFORMAT, "%s: a size exceeds %lld", io_weights_path(file),
                        (long long)limit);
     out->image_size = out->patch * out->grid;
     out->resize = out->image_size;

@@ -21,7 +21,7 @@
 #define SAME(name)                                                                                 \
     { name, name }
 
-// Both kinds of image tower as OpenAI calls them.
+// Both kinds of image tower under OpenAI's names.
 #define SAME_VISUAL                                                                                \
     SAME("visual.class_embedding"), SAME("visual.positional_embedding"), SAME("visual.proj"),      \
         SAME("visual.ln_pre."), SAME("visual.ln_post."),                                           \
@@ -49,7 +49,7 @@ static const char *const openai_towers[] = {
     "ln_final.",       "text.",        "positional_embedding",
     "text_projection", "logit_bias",   NULL};
 
-// OpenCLIP's models with the text tower as a module of its own.
+// OpenCLIP's models with the text tower as a separate module.
 #define TEXT_BLOCK_ROW(part)                                                                       \
     { "transformer.resblocks.#." part, "text.transformer.resblocks.#." part }
 static const md_clip_row openclip_text[] = {
@@ -100,7 +100,8 @@ static const char *const huggingface_towers[] = {
 
 // ---- names through a table ---------------------------------------------------------------------
 
-// If name begins like the pattern, the numbers that its '#' stand for and what follows it.
+// If name matches the pattern: sets the numbers in place of its '#' and returns the rest of the
+// name; else NULL.
 static const char *match(const char *pattern, const char *name, long number[4]) {
     int count = 0;
     const char *at = name, *p = pattern;
@@ -133,7 +134,7 @@ static void substitute(const md_clip_row *row, const char *name, char *out, size
         TN_CHECK(length < bytes, "the name for %s is too long", name);
         return;
     }
-    snprintf(out, bytes, "%s", name); // not of this form: absent from the file
+    snprintf(out, bytes, "%s", name); // not of this form: no such tensor in the file
 }
 
 static void rename_openclip_text(const char *name, char *out, size_t bytes) {
@@ -175,7 +176,7 @@ static bool known(const md_clip_form *form, const char *name) {
         if (match(row->theirs, name, number)) return true;
     for (const char *const *p = form->towers; *p; p++)
         if (strncmp(*p, name, strlen(*p)) == 0) return false;
-    return true; // something else that lies beside the towers
+    return true; // not a part of the towers
 }
 
 tn_status md_clip_form_check(const md_clip_form *form, const io_weights *file, tn_error *err) {

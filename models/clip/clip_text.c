@@ -3,7 +3,7 @@
 
 #include <math.h>
 
-// New parameters begin as OpenAI's did.
+// Parameters are initialised as OpenAI's were.
 tn_status md_text_tower_load(const nn_loader *load, const md_clip_config *cfg,
                              md_text_tower *tower) {
     int64_t c = cfg->text_width;
@@ -40,12 +40,12 @@ static tn_status embed(nn_ctx *cx, const md_text_tower *tower, const tn_tensor *
 }
 
 tn_status md_text_tower_fwd(nn_ctx *cx, const md_text_tower *tower, const tn_tensor *ids,
-                            const tn_tensor *place, const md_clip_tap *tap, tn_tensor *y) {
+                            const tn_tensor *position, const md_clip_tap *tap, tn_tensor *y) {
     nn_scope scope = nn_scope_enter(cx);
     tn_tensor x, pooled, unit;
     TN_TRY(embed(cx, tower, ids, &x));
     md_clip_see(tap, "embeddings", &x);
-    TN_TRY(md_blocks_token(cx, tower->block, tower->layers, place, tap, &x, &pooled));
+    TN_TRY(md_blocks_token(cx, tower->block, tower->layers, position, tap, &x, &pooled));
     TN_TRY(nn_layer_norm_fwd(cx, &tower->final, &pooled, &unit));
     md_clip_see(tap, "ln_final", &unit);
     nn_linear_into(cx, &tower->projection, &unit, NULL, y);

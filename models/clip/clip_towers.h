@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The three towers of CLIP as parts, for clip.c and for what cuts a tower in two. All weights lie
-// in the loader's arena, the arrays of blocks too.
+// The towers of CLIP as parts, for clip.c and for code that splits a tower. All weights are in the
+// loader's arena, and so are the arrays of blocks.
 #pragma once
 
 #include "models/clip/clip.h"
@@ -11,24 +11,25 @@
 static inline void md_clip_see(const md_clip_tap *tap, const char *name, const tn_tensor *value) {
     if (tap) tap->see(tap->user, name, value);
 }
-// "block.7" and the like.
-void md_clip_see_number(const md_clip_tap *tap, const char *what, int64_t i,
+// Calls tap with a numbered name such as "block.7".
+void md_clip_tap_number(const md_clip_tap *tap, const char *what, int64_t i,
                         const tn_tensor *value);
 
-// `count` blocks called "prefix.0", …
+// Loads `count` blocks "prefix.0", …
 tn_status md_blocks_load(const nn_loader *load, const char *prefix, int64_t count,
                          const nn_block_config *cfg, nn_block **out);
-// x [N,L,C] through blocks from … to-1, in place.
+// Runs blocks from … to-1 on x [N,L,C], in place.
 tn_status md_blocks_run(nn_ctx *cx, const nn_block *block, int64_t from, int64_t to,
                         const md_clip_tap *tap, tn_tensor *x);
 // A projection in either form: the bare matrix `name` [in,out] or "name.weight" [out,in].
 tn_status md_projection_load(const nn_loader *load, const char *name, int64_t in, int64_t out,
                              nn_linear *linear);
-// The token at place (int32 [N], kept by a tape; NULL: the first) of each sequence behind all
-// `layers` blocks: x [N,L,C] -> y [N,C] from cx->step. The last block makes no other token, unless
-// tap is to see them. x becomes what goes into the last block, or comes out of it.
-tn_status md_blocks_token(nn_ctx *cx, const nn_block *block, int64_t layers, const tn_tensor *place,
-                          const md_clip_tap *tap, tn_tensor *x, tn_tensor *y);
+// One token of each sequence after all `layers` blocks, at position (int32 [N], of which a tape
+// keeps a reference; NULL: the first): x [N,L,C] -> y [N,C] from cx->step. The last block computes
+// only that token, unless tap needs all. x is overwritten.
+tn_status md_blocks_token(nn_ctx *cx, const nn_block *block, int64_t layers,
+                          const tn_tensor *position, const md_clip_tap *tap, tn_tensor *x,
+                          tn_tensor *y);
 
 // ---- vision transformer (Dosovitskiy et al. 2021, with a norm before the blocks) ---------------
 
@@ -43,9 +44,9 @@ typedef struct md_vit {
 } md_vit;
 
 tn_status md_vit_load(const nn_loader *load, const md_clip_config *cfg, md_vit *vit);
-// All of it: x [N,S,S,3] -> y [N,D] of the caller, not normalised. keep: NULL or int32 [N,K], the
-// patches in [0,grid²) of each picture that are looked at, the others are left out (Li et al.,
-// "Scaling Language-Image Pre-training via Masking", CVPR 2023).
+// The whole tower: x [N,S,S,3] -> y [N,D], allocated by the caller, not normalised. keep: NULL, or
+// int32 [N,K]: only these patches in [0,grid²) of each picture are used (Li et al., "Scaling
+// Language-Image Pre-training via Masking", CVPR 2023).
 tn_status md_vit_fwd(nn_ctx *cx, const md_vit *vit, const tn_tensor *x, const tn_tensor *keep,
                      const md_clip_tap *tap, tn_tensor *y);
 
@@ -53,8 +54,8 @@ tn_status md_vit_fwd(nn_ctx *cx, const md_vit *vit, const tn_tensor *x, const tn
 
 typedef struct md_bottleneck {
     nn_conv conv1, conv2, conv3; // 1x1, 3x3, 1x1, norms folded
-    nn_conv shortcut;            // 1x1; w.data is NULL where the shortcut is x itself
-    int pool;                    // average pooling in place of a stride: 1 or 2
+    nn_conv shortcut;            // 1x1; w.data is NULL if the shortcut is x
+    int pool;                    // average pooling instead of a stride: 1 or 2
 } md_bottleneck;
 
 typedef struct md_attention_pool {
@@ -72,16 +73,16 @@ typedef struct md_clip_resnet {
 
 tn_status md_clip_resnet_load(const nn_loader *load, const md_clip_config *cfg,
                               md_clip_resnet *resnet);
-// x [N,H,W,C] -> y of the caller [N,H/4,W/4,width]: the stem with its pooling.
+// x [N,H,W,C] -> y [N,H/4,W/4,width], allocated by the caller: the stem with its pooling.
 tn_status md_clip_resnet_stem(nn_ctx *cx, const md_clip_resnet *resnet, const tn_tensor *x,
                               const md_clip_tap *tap, tn_tensor *y);
 // Stage 0…3: x -> y from cx->step.
 tn_status md_clip_resnet_stage(nn_ctx *cx, const md_clip_resnet *resnet, int stage,
                                const tn_tensor *x, const md_clip_tap *tap, tn_tensor *y);
-// x [N,grid,grid,C] -> y [N,D] of the caller.
+// x [N,grid,grid,C] -> y [N,D], allocated by the caller.
 tn_status md_attention_pool_fwd(nn_ctx *cx, const md_attention_pool *pool, const tn_tensor *x,
                                 tn_tensor *y);
-// All of it: y [N,D] of the caller, not normalised.
+// The whole tower: y [N,D], allocated by the caller, not normalised.
 tn_status md_clip_resnet_fwd(nn_ctx *cx, const md_clip_resnet *resnet, const tn_tensor *x,
                              const md_clip_tap *tap, tn_tensor *y);
 
@@ -97,7 +98,8 @@ typedef struct md_text_tower {
 
 tn_status md_text_tower_load(const nn_loader *load, const md_clip_config *cfg,
                              md_text_tower *tower);
-// ids int32 [N,L] -> y [N,D] of the caller, not normalised, taken at token place[i] of each row
-// (int32 [N]); what follows that token changes nothing. A tape keeps ids and place.
+// ids int32 [N,L] -> y [N,D], allocated by the caller, not normalised, taken at token position[i]
+// of each row (int32 [N]); later tokens have no effect. A tape keeps references to ids and
+// position.
 tn_status md_text_tower_fwd(nn_ctx *cx, const md_text_tower *tower, const tn_tensor *ids,
-                            const tn_tensor *place, const md_clip_tap *tap, tn_tensor *y);
+                            const tn_tensor *position, const md_clip_tap *tap, tn_tensor *y);

@@ -8,7 +8,7 @@
 #include <stdio.h>
 
 #define UNIT_EPS 1e-12
-#define MOST_SIZE ((int64_t)1 << 20) // keeps every product of two sizes far from overflow
+#define MAX_SIZE ((int64_t)1 << 20) // keeps every product of two sizes far from overflow
 
 // ---- making ------------------------------------------------------------------------------------
 
@@ -23,14 +23,15 @@ static tn_status check_sizes(const md_clip_config *c, tn_error *err) {
                  {"a vocabulary of", c->vocabulary},  {"a context of", c->context},
                  {"a picture size of", c->image_size}};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
-        if (sizes[i].size < 1 || sizes[i].size > MOST_SIZE)
+        if (sizes[i].size < 1 || sizes[i].size > MAX_SIZE)
             return tn_fail(err, TN_EINVAL, "%s %lld, expected 1 to %lld", sizes[i].what,
-                           (long long)sizes[i].size, (long long)MOST_SIZE);
+                           (long long)sizes[i].size, (long long)MAX_SIZE);
     if (c->image_size % c->patch)
-        return tn_fail(err, TN_EINVAL, "pictures of %lld are no whole number of patches of %lld",
+        return tn_fail(err, TN_EINVAL,
+                       "a picture size of %lld is not a multiple of the patch size %lld",
                        (long long)c->image_size, (long long)c->patch);
     if (c->width % c->heads || c->text_width % c->text_heads)
-        return tn_fail(err, TN_EINVAL, "%lld channels do not make %lld heads of equal width",
+        return tn_fail(err, TN_EINVAL, "%lld channels cannot be divided into %lld heads",
                        (long long)(c->width % c->heads ? c->width : c->text_width),
                        (long long)(c->width % c->heads ? c->heads : c->text_heads));
     return TN_OK;
@@ -41,13 +42,13 @@ tn_status md_clip_new(const md_clip_config *config, uint64_t seed, nn_params *pa
     *out = NULL;
     TN_TRY(check_sizes(config, err));
     md_clip *clip = tn_alloc_zero(1, sizeof *clip);
-    if (!clip) return tn_fail(err, TN_ENOMEM, "no memory for a CLIP");
+    if (!clip) return tn_fail(err, TN_ENOMEM, "out of memory for a CLIP");
     clip->config = *config;
     clip->config.family = MD_CLIP_VIT;
     clip->config.form = "Hugging Face";
     clip->config.grid = config->image_size / config->patch;
     clip->config.assumed[0] = 0;
-    md_clip_published(false, &clip->config); // its name: all else is set
+    md_clip_published(false, &clip->config); // sets the name; everything else is set already
     clip->config.assumed[0] = 0;
     nn_loader load = {.kn = kn,
                       .err = err,
@@ -71,7 +72,7 @@ nn_param *md_clip_scale(const md_clip *clip) {
 
 // ---- learning ----------------------------------------------------------------------------------
 
-tn_status md_clip_learn_images(nn_ctx *cx, const md_clip *clip, const tn_tensor *x,
+tn_status md_clip_train_images(nn_ctx *cx, const md_clip *clip, const tn_tensor *x,
                                const tn_tensor *keep, tn_tensor *y) {
     const md_clip_config *c = &clip->config;
     tn_tensor features;
@@ -83,15 +84,15 @@ tn_status md_clip_learn_images(nn_ctx *cx, const md_clip *clip, const tn_tensor 
     return nn_l2_normalize(cx, UNIT_EPS, &features, y);
 }
 
-tn_status md_clip_learn_texts(nn_ctx *cx, const md_clip *clip, const tn_tensor *ids,
-                              const tn_tensor *place, tn_tensor *y) {
+tn_status md_clip_train_texts(nn_ctx *cx, const md_clip *clip, const tn_tensor *ids,
+                              const tn_tensor *position, tn_tensor *y) {
     const md_clip_config *c = &clip->config;
     tn_tensor features;
     TN_CHECK(ids->rank == 2 && ids->dim[1] >= 1 && ids->dim[1] <= c->context &&
-                 tn_has_shape(place, TN_DIMS(ids->dim[0])),
+                 tn_has_shape(position, TN_DIMS(ids->dim[0])),
              "ids of rank %d", ids->rank);
     TN_TRY(tn_new(cx->step, &features, clip->text.token.rows.dtype,
                   TN_DIMS(ids->dim[0], c->embed_dim), cx->err));
-    TN_TRY(md_text_tower_fwd(cx, &clip->text, ids, place, NULL, &features));
+    TN_TRY(md_text_tower_fwd(cx, &clip->text, ids, position, NULL, &features));
     return nn_l2_normalize(cx, UNIT_EPS, &features, y);
 }

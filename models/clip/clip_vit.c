@@ -4,7 +4,7 @@
 
 #include <math.h>
 
-// New parameters begin as OpenAI's did, but for positions and class token of 0.01 and 0.02.
+// Parameters are initialised as OpenAI's were, except positions and class token with 0.01 and 0.02.
 tn_status md_vit_load(const nn_loader *load, const md_clip_config *cfg, md_vit *vit) {
     int64_t c = cfg->width, tokens = 1 + cfg->grid * cfg->grid;
     int patch = (int)cfg->patch;
@@ -28,24 +28,24 @@ tn_status md_vit_load(const nn_loader *load, const md_clip_config *cfg, md_vit *
     return md_projection_load(&last, "visual.proj", c, cfg->embed_dim, &vit->projection);
 }
 
-// Which row of the table (patches of all pictures, then the class token) each token is, and whose
-// position it has. places: NULL where all patches are there, in order.
+// For each token, its row in the table (patches of all pictures, then the class token) and the
+// index of its position. places: NULL if all patches are used, in order.
 static void number_tokens(const md_vit *vit, int64_t n, const tn_tensor *keep, tn_tensor *ids,
                           tn_tensor *places) {
     int64_t cells = vit->grid * vit->grid, kept = keep ? keep->dim[1] : cells;
-    int32_t *id = tn_i32(ids), *place = places ? tn_i32(places) : NULL;
+    int32_t *id = tn_i32(ids), *position = places ? tn_i32(places) : NULL;
     for (int64_t i = 0; i < n; i++)
         for (int64_t t = 0; t <= kept; t++) {
             int64_t cell = t == 0 ? -1 : keep ? tn_i32(keep)[i * kept + t - 1] : t - 1;
             TN_CHECK(cell < cells && (t == 0 || cell >= 0), "patch %lld of %lld", (long long)cell,
                      (long long)cells);
             *id++ = (int32_t)(t ? i * cells + cell : n * cells);
-            if (place) *place++ = (int32_t)(cell + 1);
+            if (position) *position++ = (int32_t)(cell + 1);
         }
 }
 
-// The patches of all pictures and, behind them, the class token: one table from which each
-// picture's sequence is gathered.
+// The patches of all pictures, followed by the class token: one table from which each picture's
+// sequence is gathered.
 static tn_status make_table(nn_ctx *cx, const md_vit *vit, const tn_tensor *x, tn_tensor *table) {
     int64_t n = x->dim[0], c = vit->width;
     tn_tensor part[2], zero;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A trained CLIP as Hugging Face's transformers keep it.
+// Writes a trained CLIP in the form of Hugging Face's transformers.
 #include "io/file.h"
 #include "io/weights/safetensors.h"
 #include "models/clip/clip_parts.h"
@@ -17,7 +17,7 @@ static const char *dtype_name(tn_dtype dtype) {
     return dtype == TN_F16 ? "float16" : dtype == TN_BF16 ? "bfloat16" : "float32";
 }
 
-// What both towers have.
+// The settings that both towers have.
 static void put_tower(FILE *f, const md_clip *clip, const nn_block *block, int64_t width,
                       int64_t layers, int64_t heads, kn_act act) {
     fprintf(f,

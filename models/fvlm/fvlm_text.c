@@ -42,7 +42,7 @@ tn_status md_fvlm_text(nn_ctx *cx, const md_fvlm *model, const md_bpe *bpe, cons
     md_names names;
     md_vocabulary vocabulary = {0};
     md_vocabulary_options options = {.cache_folder = ""};
-    TN_TRY(md_names_take(name, (size_t)count, &names, cx->err));
+    TN_TRY(md_names_from_array(name, (size_t)count, &names, cx->err));
     tn_status status =
         md_fvlm_vocabulary(cx, model, bpe, &names, NULL, &options, &vocabulary, cx->err);
     if (status == TN_OK) status = copy_rows(cx, &vocabulary, text);

@@ -30,10 +30,10 @@ static int by_text(const void *a, const void *b) {
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-// ---- the same ----------------------------------------------------------------------------------
+// ---- the same names ---------------------------------------------------------------------------
 
-tn_status md_names_among(const md_names *names, const md_names *others, uint8_t *among,
-                         tn_error *err) {
+tn_status md_names_mark_shared(const md_names *names, const md_names *others, uint8_t *among,
+                               tn_error *err) {
     char **mine, **theirs;
     TN_TRY(clean_all(names, &mine, err));
     tn_status status = clean_all(others, &theirs, err);
@@ -49,7 +49,7 @@ tn_status md_names_among(const md_names *names, const md_names *others, uint8_t 
     return status;
 }
 
-// Copies of the classes of `from` that are not left out, behind those of `to`, which has room.
+// Appends copies of the classes of `from` that are not left out to `to`, which has space for them.
 static bool append(const md_names *from, const uint8_t *left_out, md_names *to) {
     for (int64_t i = 0; i < from->phrases; i++) {
         int32_t class = from->class_of[i];
@@ -66,29 +66,29 @@ static bool append(const md_names *from, const uint8_t *left_out, md_names *to) 
 
 tn_status md_names_join(const md_names *names, const md_names *others, md_names *out,
                         tn_error *err) {
-    size_t room = (size_t)(names->phrases + others->phrases) + 1;
+    size_t capacity = (size_t)(names->phrases + others->phrases) + 1;
     uint8_t *there = tn_alloc_zero((size_t)others->classes + 1, 1);
-    *out = (md_names){.phrase = tn_alloc_zero(room, sizeof *out->phrase),
-                      .class_of = tn_alloc_zero(room, sizeof *out->class_of),
-                      .label = tn_alloc_zero(room, sizeof *out->label)};
+    *out = (md_names){.phrase = tn_alloc_zero(capacity, sizeof *out->phrase),
+                      .class_of = tn_alloc_zero(capacity, sizeof *out->class_of),
+                      .label = tn_alloc_zero(capacity, sizeof *out->label)};
     tn_status status = TN_ENOMEM;
     if (there && out->phrase && out->class_of && out->label)
-        status = md_names_among(others, names, there, err);
+        status = md_names_mark_shared(others, names, there, err);
     else
-        tn_fail(err, TN_ENOMEM, "out of memory for %zu names", room);
+        tn_fail(err, TN_ENOMEM, "out of memory for %zu names", capacity);
     if (status == TN_OK && !(append(names, NULL, out) && append(others, there, out)))
-        status = tn_fail(err, TN_ENOMEM, "out of memory for %zu names", room);
+        status = tn_fail(err, TN_ENOMEM, "out of memory for %zu names", capacity);
     tn_free(there);
     if (status != TN_OK) md_names_deinit(out);
     return status;
 }
 
-// ---- nearly the same ---------------------------------------------------------------------------
+// ---- similar names ----------------------------------------------------------------------------
 
-#define LEAST 0.45 // under it a likeness is chance: "kitten" and "kite" have 0.4
+#define MIN_SIMILARITY 0.45 // below this, similarity is chance: "kitten" and "kite" have 0.4
 
 typedef struct triples {
-    uint32_t *value; // [count] ascending: three bytes of " text "
+    uint32_t *value; // [count] ascending: triples of bytes of " text "
     size_t count;
 } triples;
 
@@ -98,7 +98,7 @@ static int by_value(const void *a, const void *b) {
 }
 
 static tn_status triples_of(const char *text, triples *out, tn_error *err) {
-    size_t n = strlen(text); // with a blank before and behind: n triples
+    size_t n = strlen(text); // with a space before and after: n triples
     *out = (triples){.value = tn_alloc((n + 1) * sizeof *out->value), .count = n};
     if (!out->value) return tn_fail(err, TN_ENOMEM, "out of memory for a name");
     for (size_t i = 0; i < n; i++) {
@@ -125,14 +125,14 @@ static double likeness(const triples *a, const triples *b) {
     return all ? 2 * (double)shared / (double)all : 0;
 }
 
-// Keeps the best, earlier first among equals; of a class its best synonym.
-static void enter(int64_t class, double like, int64_t near[MD_NEAR], double best[MD_NEAR],
-                  int *count) {
-    if (like < LEAST) return;
+// Keeps the best, ties by index; a class counts with its best synonym.
+static void enter(int64_t class, double like, int64_t near[MD_MAX_SIMILAR],
+                  double best[MD_MAX_SIMILAR], int *count) {
+    if (like < MIN_SIMILARITY) return;
     int at = 0;
     while (at < *count && near[at] != class) at++;
     if (at < *count && !(like > best[at])) return;
-    if (at == *count && *count < MD_NEAR)
+    if (at == *count && *count < MD_MAX_SIMILAR)
         ++*count;
     else if (at == *count && !(like > best[--at]))
         return;
@@ -140,11 +140,11 @@ static void enter(int64_t class, double like, int64_t near[MD_NEAR], double best
     near[at] = class, best[at] = like;
 }
 
-tn_status md_names_near(const md_names *known, const char *text, int64_t near[MD_NEAR], int *count,
-                        tn_error *err) {
+tn_status md_names_similar(const md_names *known, const char *text, int64_t near[MD_MAX_SIMILAR],
+                           int *count, tn_error *err) {
     char *cleaned, **all;
     size_t bytes;
-    double best[MD_NEAR];
+    double best[MD_MAX_SIMILAR];
     triples given = {0}, one;
     *count = 0;
     TN_TRY(md_text_clean(text, strlen(text), &cleaned, &bytes, err));
@@ -156,7 +156,7 @@ tn_status md_names_near(const md_names *known, const char *text, int64_t near[MD
         if (status == TN_OK) tn_free(one.value);
     }
     tn_free(given.value);
-    free_texts(all, known->phrases); // NULL after a failure
+    free_texts(all, known->phrases); // `all` is NULL after a failure
     tn_free(cleaned);
     return status;
 }

@@ -7,30 +7,31 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NAMES_MOST ((size_t)64 << 20) // bytes of a file of names
+#define MAX_NAMES_BYTES ((size_t)64 << 20) // bytes of a file of names
 
-typedef struct piece {
+typedef struct slice {
     const char *at;
     size_t length;
-} piece;
+} slice;
 
-// Names while they are read: where each phrase was, for errors about it.
+// State while names are read: the position of each phrase, for errors about it.
 typedef struct reader {
     md_names names;
-    size_t *place; // [phrases] number of the name, or of the line
-    size_t room;   // phrases that fit
+    size_t *position; // [phrases] number of the name, or of the line
+    size_t capacity;  // allocated phrases
     const char *unit;
     bool quotes; // a name may be in quotes
 } reader;
 
-static tn_status reader_init(reader *r, const char *unit, size_t room, bool quotes, tn_error *err) {
-    *r = (reader){.unit = unit, .room = room, .quotes = quotes};
-    r->names.phrase = tn_alloc_zero(room, sizeof *r->names.phrase);
-    r->names.class_of = tn_alloc_zero(room, sizeof *r->names.class_of);
-    r->names.label = tn_alloc_zero(room, sizeof *r->names.label);
-    r->place = tn_alloc_zero(room, sizeof *r->place);
-    if (r->names.phrase && r->names.class_of && r->names.label && r->place) return TN_OK;
-    return tn_fail(err, TN_ENOMEM, "out of memory for %zu names", room);
+static tn_status reader_init(reader *r, const char *unit, size_t capacity, bool quotes,
+                             tn_error *err) {
+    *r = (reader){.unit = unit, .capacity = capacity, .quotes = quotes};
+    r->names.phrase = tn_alloc_zero(capacity, sizeof *r->names.phrase);
+    r->names.class_of = tn_alloc_zero(capacity, sizeof *r->names.class_of);
+    r->names.label = tn_alloc_zero(capacity, sizeof *r->names.label);
+    r->position = tn_alloc_zero(capacity, sizeof *r->position);
+    if (r->names.phrase && r->names.class_of && r->names.label && r->position) return TN_OK;
+    return tn_fail(err, TN_ENOMEM, "out of memory for %zu names", capacity);
 }
 
 void md_names_deinit(md_names *names) {
@@ -43,14 +44,14 @@ void md_names_deinit(md_names *names) {
 
 #define BLANK " \t\r\n\f\v"
 
-static piece trimmed(piece p) {
+static slice trimmed(slice p) {
     while (p.length && strchr(BLANK, p.at[0])) p.at++, p.length--;
     while (p.length && strchr(BLANK, p.at[p.length - 1])) p.length--;
     return p;
 }
 
-// The place behind the quote that closes the one at i; past the end when none does.
-static size_t quoted_end(piece p, size_t i) {
+// The position after the quote that closes the one at i; past the end if there is none.
+static size_t quoted_end(slice p, size_t i) {
     for (i++; i < p.length; i++) {
         if (p.at[i] != '"') continue;
         if (i + 1 == p.length || p.at[i + 1] != '"') return i + 1;
@@ -59,9 +60,9 @@ static size_t quoted_end(piece p, size_t i) {
     return p.length + 1;
 }
 
-// What is before the next separator, not counting those in quotes if quotes are read; *rest is what
-// comes behind it, NULL at the end.
-static piece cut(piece from, char separator, bool quotes, piece *rest) {
+// The part before the next separator (ignoring those in quotes if quotes are read); *rest is the
+// part after it, NULL at the end.
+static slice cut(slice from, char separator, bool quotes, slice *rest) {
     size_t i = 0;
     for (bool begins = true; i < from.length && from.at[i] != separator;) {
         char c = from.at[i];
@@ -73,54 +74,55 @@ static piece cut(piece from, char separator, bool quotes, piece *rest) {
         begins = c == '|' || (begins && strchr(BLANK, c));
     }
     bool more = i < from.length;
-    *rest = more ? (piece){from.at + i + 1, from.length - i - 1} : (piece){NULL, 0};
-    return (piece){from.at, i};
+    *rest = more ? (slice){from.at + i + 1, from.length - i - 1} : (slice){NULL, 0};
+    return (slice){from.at, i};
 }
 
-// Takes the quotes off a name, in place: *p is the copy that is kept.
-static tn_status unquote(const reader *r, piece *p, char *copy, size_t place, tn_error *err) {
+// Removes the quotes of a name. The result is written to copy, and *p refers to it.
+static tn_status unquote(const reader *r, slice *p, char *copy, size_t position, tn_error *err) {
     size_t n = 0;
     if (!r->quotes || p->at[0] != '"') return TN_OK;
     int length = p->length < 80 ? (int)p->length : 80;
     if (quoted_end(*p, 0) != p->length)
         return tn_fail(err, TN_EINVAL, "%s %zu: %.*s, expected a closing quote at the name's end",
-                       r->unit, place, length, p->at);
+                       r->unit, position, length, p->at);
     for (size_t i = 1; i + 1 < p->length; i++) {
         if (p->at[i] == '|')
             return tn_fail(err, TN_EINVAL, "%s %zu: %.*s, expected a name without '|'", r->unit,
-                           place, length, p->at);
+                           position, length, p->at);
         copy[n++] = p->at[i];
         i += p->at[i] == '"';
     }
     copy[n] = 0;
-    *p = trimmed((piece){copy, n});
+    *p = trimmed((slice){copy, n});
     memmove(copy, p->at, p->length);
     copy[p->length] = 0;
     return TN_OK;
 }
 
-static size_t count_bytes(piece p, char byte) {
+static size_t count_bytes(slice p, char byte) {
     size_t count = 0;
     for (size_t i = 0; i < p.length; i++) count += p.at[i] == byte;
     return count;
 }
 
-// A class: one name, or synonyms with '|' between.
-static tn_status add_class(reader *r, piece given, size_t place, tn_error *err) {
+// Adds a class: one name, or synonyms separated by '|'.
+static tn_status add_class(reader *r, slice given, size_t position, tn_error *err) {
     md_names *names = &r->names;
     int64_t first = names->phrases;
-    for (piece rest = given; rest.at;) {
-        piece p = trimmed(cut(rest, '|', r->quotes, &rest));
-        if (p.length == 0) return tn_fail(err, TN_EINVAL, "%s %zu: an empty name", r->unit, place);
+    for (slice rest = given; rest.at;) {
+        slice p = trimmed(cut(rest, '|', r->quotes, &rest));
+        if (p.length == 0)
+            return tn_fail(err, TN_EINVAL, "%s %zu: an empty name", r->unit, position);
         char *copy = tn_alloc(p.length + 1);
         if (!copy) return tn_fail(err, TN_ENOMEM, "out of memory for names");
         memcpy(copy, p.at, p.length);
         copy[p.length] = 0;
-        TN_CHECK((size_t)names->phrases < r->room, "over %zu names", r->room);
-        r->place[names->phrases] = place;
+        TN_CHECK((size_t)names->phrases < r->capacity, "over %zu names", r->capacity);
+        r->position[names->phrases] = position;
         names->class_of[names->phrases] = (int32_t)names->classes;
-        names->phrase[names->phrases++] = copy; // released with the names from here on
-        TN_TRY(unquote(r, &p, copy, place, err));
+        names->phrase[names->phrases++] = copy; // released with the names from now on
+        TN_TRY(unquote(r, &p, copy, position, err));
     }
     names->label[names->classes++] = names->phrase[first];
     return TN_OK;
@@ -137,25 +139,25 @@ static int by_text(const void *a, const void *b) {
     return order ? order : x->phrase < y->phrase ? -1 : 1;
 }
 
-// CLIP must read every phrase as another text, and none as nothing.
+// Checks that every phrase is a different text to CLIP, and none is empty.
 static tn_status compare_all(const reader *r, cleaned *all, tn_error *err) {
     const md_names *names = &r->names;
     for (int64_t i = 0; i < names->phrases; i++) {
         size_t bytes;
         tn_status status =
             md_text_clean(names->phrase[i], strlen(names->phrase[i]), &all[i].text, &bytes, err);
-        if (status != TN_OK) return tn_fail_prefix(err, "%s %zu", r->unit, r->place[i]);
+        if (status != TN_OK) return tn_fail_prefix(err, "%s %zu", r->unit, r->position[i]);
         all[i].phrase = i;
         if (bytes == 0)
-            return tn_fail(err, TN_EINVAL, "%s %zu: an empty name", r->unit, r->place[i]);
+            return tn_fail(err, TN_EINVAL, "%s %zu: an empty name", r->unit, r->position[i]);
     }
     qsort(all, (size_t)names->phrases, sizeof *all, by_text);
     for (int64_t i = 1; i < names->phrases; i++) {
         int64_t a = all[i - 1].phrase, b = all[i].phrase;
         if (strcmp(all[i - 1].text, all[i].text) != 0) continue;
         return tn_fail(err, TN_EINVAL,
-                       "%s %zu: \"%s\" is to CLIP the same text as \"%s\" of %s %zu", r->unit,
-                       r->place[b], names->phrase[b], names->phrase[a], r->unit, r->place[a]);
+                       "%s %zu: \"%s\" is the same text to CLIP as \"%s\" of %s %zu", r->unit,
+                       r->position[b], names->phrase[b], names->phrase[a], r->unit, r->position[a]);
     }
     return TN_OK;
 }
@@ -171,40 +173,40 @@ static tn_status reader_check(const reader *r, tn_error *err) {
     return status;
 }
 
-// Hands the names over, or releases them.
+// Returns the names, or releases them on failure.
 static tn_status reader_end(reader *r, tn_status status, md_names *out, tn_error *err) {
     if (status == TN_OK) status = reader_check(r, err);
-    tn_free(r->place);
+    tn_free(r->position);
     if (status != TN_OK) md_names_deinit(&r->names);
     *out = r->names;
     return status;
 }
 
-static tn_status read_list(reader *r, piece list, tn_error *err) {
+static tn_status read_list(reader *r, slice list, tn_error *err) {
     TN_TRY(md_text_check(list.at, list.length, err));
     TN_TRY(reader_init(r, "name", count_bytes(list, ',') + count_bytes(list, '|') + 1, true, err));
     if (trimmed(list).length == 0) return TN_OK;
     size_t number = 1;
-    for (piece rest = list; rest.at; number++)
+    for (slice rest = list; rest.at; number++)
         TN_TRY(add_class(r, cut(rest, ',', true, &rest), number, err));
     return TN_OK;
 }
 
 tn_status md_names_parse(const char *list, md_names *out, tn_error *err) {
     reader r = {0};
-    tn_error unread; // places are put before texts
+    tn_error unread; // errors are prefixed, so an err is needed
     if (!err) err = &unread;
-    tn_status status = read_list(&r, (piece){list, strlen(list)}, err);
+    tn_status status = read_list(&r, (slice){list, strlen(list)}, err);
     return reader_end(&r, status, out, err);
 }
 
-static tn_status read_lines(reader *r, piece text, tn_error *err) {
+static tn_status read_lines(reader *r, slice text, tn_error *err) {
     TN_TRY(reader_init(r, "line", count_bytes(text, '\n') + count_bytes(text, '|') + 1, true, err));
     if (text.length >= 3 && memcmp(text.at, "\xef\xbb\xbf", 3) == 0)
         text.at += 3, text.length -= 3; // byte order mark
     size_t number = 1;
-    for (piece rest = text; rest.at; number++) {
-        piece line = cut(rest, '\n', false, &rest);
+    for (slice rest = text; rest.at; number++) {
+        slice line = cut(rest, '\n', false, &rest);
         if (md_text_check(line.at, line.length, err) != TN_OK)
             return tn_fail_prefix(err, "line %zu", number);
         line = trimmed(line);
@@ -217,11 +219,11 @@ static tn_status take_list(reader *r, const char *const *list, size_t count, tn_
     size_t phrases = count;
     for (size_t i = 0; i < count; i++) {
         if (!list[i]) return tn_fail(err, TN_EINVAL, "name %zu is NULL", i + 1);
-        phrases += count_bytes((piece){list[i], strlen(list[i])}, '|');
+        phrases += count_bytes((slice){list[i], strlen(list[i])}, '|');
     }
     TN_TRY(reader_init(r, "name", phrases, false, err));
     for (size_t i = 0; i < count; i++) {
-        piece name = {list[i], strlen(list[i])};
+        slice name = {list[i], strlen(list[i])};
         if (md_text_check(name.at, name.length, err) != TN_OK)
             return tn_fail_prefix(err, "name %zu", i + 1);
         TN_TRY(add_class(r, trimmed(name), i + 1, err));
@@ -229,7 +231,7 @@ static tn_status take_list(reader *r, const char *const *list, size_t count, tn_
     return TN_OK;
 }
 
-tn_status md_names_take(const char *const *list, size_t count, md_names *out, tn_error *err) {
+tn_status md_names_from_array(const char *const *list, size_t count, md_names *out, tn_error *err) {
     reader r = {0};
     tn_error unread;
     if (!err) err = &unread;
@@ -242,9 +244,9 @@ tn_status md_names_read(const char *path, md_names *out, tn_error *err) {
     tn_error unread;
     if (!err) err = &unread;
     *out = (md_names){0};
-    TN_TRY(io_read_text(path, NAMES_MOST, &text, &bytes, err));
+    TN_TRY(io_read_text(path, MAX_NAMES_BYTES, &text, &bytes, err));
     reader r = {0};
-    tn_status status = read_lines(&r, (piece){text, bytes}, err);
+    tn_status status = read_lines(&r, (slice){text, bytes}, err);
     status = reader_end(&r, status, out, err);
     tn_free(text);
     return status == TN_OK ? TN_OK : tn_fail_prefix(err, "%s", path);
@@ -272,7 +274,7 @@ static tn_status add_template(md_templates *out, const char *text, tn_error *err
     TN_TRY(check_template(text, err));
     for (int64_t i = 0; i < out->count; i++)
         if (strcmp(out->text[i], text) == 0)
-            return tn_fail(err, TN_EINVAL, "prompt \"%s\" is there twice", text);
+            return tn_fail(err, TN_EINVAL, "prompt \"%s\" occurs twice", text);
     out->text[out->count++] = text;
     return TN_OK;
 }
@@ -308,10 +310,10 @@ void md_templates_deinit(md_templates *templates) {
 }
 
 tn_status md_prompt_fill(const char *template_text, const char *name, char **out, tn_error *err) {
-    size_t name_bytes = strlen(name), room = strlen(template_text) + 1;
-    for (const char *at = template_text; (at = strstr(at, "{}")); at += 2) room += name_bytes;
-    char *to = tn_alloc(room);
-    if (!to) return tn_fail(err, TN_ENOMEM, "out of memory for a prompt of %zu bytes", room);
+    size_t name_bytes = strlen(name), capacity = strlen(template_text) + 1;
+    for (const char *at = template_text; (at = strstr(at, "{}")); at += 2) capacity += name_bytes;
+    char *to = tn_alloc(capacity);
+    if (!to) return tn_fail(err, TN_ENOMEM, "out of memory for a prompt of %zu bytes", capacity);
     *out = to;
     for (const char *at = template_text; *at;) {
         if (at[0] == '{' && at[1] == '}') {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The file: magic, D, number of entries; then for each entry its text's bytes, the text, D floats;
-// then the SHA-256 of all that. Numbers are little-endian 32-bit.
+// File format: magic, D, number of entries; then per entry the length of its text, the text, D
+// floats; then the SHA-256 of all that. Numbers are little-endian 32-bit.
 #include "models/names/text_cache.h"
 
 #include "io/file.h"
@@ -10,17 +10,17 @@
 static const char magic[8] = "lexmtxt1";
 
 static bool grow(md_text_cache *cache) {
-    if (cache->count < cache->room) return true;
-    int64_t room = cache->room ? 2 * cache->room : 64;
+    if (cache->count < cache->capacity) return true;
+    int64_t capacity = cache->capacity ? 2 * cache->capacity : 64;
     size_t row = (size_t)cache->width * sizeof(float);
-    char **text =
-        tn_realloc(cache->text, (size_t)cache->count * sizeof *text, (size_t)room * sizeof *text);
+    char **text = tn_realloc(cache->text, (size_t)cache->count * sizeof *text,
+                             (size_t)capacity * sizeof *text);
     if (text) cache->text = text;
     float *value =
-        text ? tn_realloc(cache->value, (size_t)cache->count * row, (size_t)room * row) : NULL;
+        text ? tn_realloc(cache->value, (size_t)cache->count * row, (size_t)capacity * row) : NULL;
     if (!value) return false;
     cache->value = value;
-    cache->room = room;
+    cache->capacity = capacity;
     return true;
 }
 
@@ -41,7 +41,7 @@ static uint32_t number_at(const uint8_t *bytes) {
     return number;
 }
 
-// All or nothing: what does not fit to the last byte is as if it were not there.
+// Accepts the file only if it is valid up to its last byte; otherwise it is treated as empty.
 static bool parse(md_text_cache *cache, const io_map *map) {
     const size_t head = sizeof magic + 8;
     uint8_t digest[IO_SHA256];

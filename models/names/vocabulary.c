@@ -35,7 +35,7 @@ typedef struct maker {
     md_text_cache cache;
     bool cached; // there is a cache
     md_text_batch batch;
-    int64_t at_once;   // phrases whose sentences fit the batch
+    int64_t at_once;   // phrases whose sentences fit into a batch
     int64_t done, all; // sentences
 } maker;
 
@@ -67,7 +67,7 @@ static tn_status add_phrase(maker *m, const char *phrase) {
     return TN_OK;
 }
 
-// Mean of unit rows [T,D], summed in double in the templates' order, then unit length.
+// Mean of unit rows [T,D], summed in double in the templates' order, then normalised.
 static void average(const tn_tensor *rows, double *total, float *to) {
     int64_t width = rows->dim[1];
     memset(total, 0, (size_t)width * sizeof *total);
@@ -88,7 +88,7 @@ static tn_status tell_progress(maker *m, int64_t sentences) {
                    (long long)m->done, (long long)m->all);
 }
 
-// The rows of a handful of phrases, all their sentences together; row: which of out's they are.
+// Computes the rows of a few phrases, all their sentences in one batch; row: their indices in out.
 static tn_status make_rows(maker *m, const md_names *names, const int64_t *row, int64_t count,
                            md_vocabulary *out) {
     int64_t width = out->embedding.dim[1], each = m->templates->count;
@@ -108,7 +108,7 @@ static tn_status make_rows(maker *m, const md_names *names, const int64_t *row, 
     return tell_progress(m, count * each);
 }
 
-// What the cache knows; row [phrases]: those that it does not.
+// Takes the rows that are in the cache; row [phrases]: those that are not.
 static int64_t take_known(maker *m, const md_names *names, int64_t *row, md_vocabulary *out) {
     int64_t width = out->embedding.dim[1], missing = 0;
     for (int64_t i = 0; i < names->phrases; i++) {
@@ -122,7 +122,7 @@ static int64_t take_known(maker *m, const md_names *names, int64_t *row, md_voca
     return missing;
 }
 
-// What a cached row depends on besides its phrase.
+// Everything that a cached row depends on besides its phrase.
 static tn_status cache_key(const maker *m, uint8_t key[IO_SHA256], tn_error *err) {
     uint8_t tower[32];
     io_sha256 hash;
@@ -137,7 +137,7 @@ static tn_status cache_key(const maker *m, uint8_t key[IO_SHA256], tn_error *err
     return TN_OK;
 }
 
-// No cache is no failure: the embeddings are then made each time.
+// A missing cache is not an error: the embeddings are then computed each time.
 static void open_cache(maker *m) {
     const char *folder = m->options->cache_folder;
     char own[4096];
@@ -166,11 +166,11 @@ static tn_status make_all(maker *m, const md_names *names, md_vocabulary *out) {
     }
     if (!out->background) return TN_OK;
     tn_tensor last = tn_slice(&out->embedding, count, 1);
-    TN_TRY(add_sentence(m, m->options->background)); // a text that is used as it stands
+    TN_TRY(add_sentence(m, m->options->background)); // used without a template
     return md_text_batch_encode(m->cx, m->clip, &m->batch, &last);
 }
 
-// What was made is kept, also of a list that was not made to its end.
+// Saves what was computed, also if it was interrupted.
 static void close_maker(maker *m) {
     tn_error unsaved = {0};
     if (m->cached && md_text_cache_save(&m->cache, &unsaved) != TN_OK) note(m, unsaved.text);
@@ -207,7 +207,7 @@ tn_status md_vocabulary_make(nn_ctx *cx, const md_clip *clip, const md_bpe *bpe,
     return status;
 }
 
-// ---- ready embeddings --------------------------------------------------------------------------
+// ---- precomputed embeddings -------------------------------------------------------------------
 
 static tn_status take_rows(const tn_tensor *from, const char *path, md_vocabulary *out,
                            tn_error *err) {
@@ -219,7 +219,7 @@ static tn_status take_rows(const tn_tensor *from, const char *path, md_vocabular
         for (int64_t k = 0; k < width; k++) square += (double)to[k] * to[k];
         if (!(square > 0) || !isfinite(square))
             return tn_fail(err, TN_EFORMAT,
-                           "%s: row %lld has no direction (all zero, or not finite)", path,
+                           "%s: row %lld cannot be normalised (all zero, or not finite)", path,
                            (long long)i);
         for (int64_t k = 0; k < width; k++) to[k] = (float)(to[k] / sqrt(square));
         out->class_of[i] = (int32_t)i;
@@ -240,7 +240,7 @@ tn_status md_vocabulary_read(const char *path, int64_t classes, int64_t embed_di
     if (!fits)
         status =
             tn_fail(err, TN_EFORMAT,
-                    "%s: an array %s of %s, expected [%lld,%lld] of floats: one row a name (and "
+                    "%s: an array %s of %s, expected [%lld,%lld] of floats: one row per name (and "
                     "one more for the background)",
                     path, tn_shape_text(from.rank, from.dim, is, sizeof is),
                     tn_dtype_name(from.dtype), (long long)classes, (long long)embed_dim);

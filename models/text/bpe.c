@@ -7,8 +7,8 @@
 #include <string.h>
 
 #define CACHE_SLOTS 4096
-#define CACHE_BYTES 24 // longest word that is kept
-#define CACHE_IDS 8    // and the most tokens
+#define CACHE_BYTES 24 // longest cached word
+#define CACHE_IDS 8    // maximum number of its tokens
 
 typedef struct cached_word {
     uint8_t length, count; // length 0: free
@@ -16,23 +16,24 @@ typedef struct cached_word {
     int32_t ids[CACHE_IDS];
 } cached_word;
 
-typedef struct node {          // a symbol of the word that is being merged
-    int32_t id, before, after; // after: index of the next, count at the end; id -1: merged away
+typedef struct node { // a symbol of the word that is being merged
+    int32_t id, before,
+        after; // after: index of the next one, count at the end; id -1: merged into another
 } node;
 
-typedef struct candidate { // a pair that has a merge, unless something changed since
+typedef struct candidate { // a pair that has a merge, unless it changed since
     int32_t rank, at, left, right, merged;
 } candidate;
 
 struct md_tokens_work {
     md_cleaner cleaner;
-    size_t ids_room;
+    size_t ids_capacity;
     node *nodes;
-    size_t nodes_room;
-    candidate *heap, *fresh; // heap by rank, then place; fresh: found in this round
-    size_t heap_count, heap_room, fresh_count, fresh_room;
-    cached_word *cache; // [CACHE_SLOTS], NULL until there is memory for it
-    uint64_t cache_of;  // the hash of the vocabulary that the cache is of
+    size_t nodes_capacity;
+    candidate *heap, *fresh; // heap is ordered by rank, then position; fresh: found in this round
+    size_t heap_count, heap_capacity, fresh_count, fresh_capacity;
+    cached_word *cache; // [CACHE_SLOTS], NULL if not allocated
+    uint64_t cache_of;  // hash of the vocabulary that the cache belongs to
 };
 
 int32_t md_bpe_start(const md_bpe *bpe) {
@@ -62,21 +63,21 @@ void md_tokens_deinit(md_tokens *tokens) {
     *tokens = (md_tokens){0};
 }
 
-// Room for one more element; the block is NULL or from tn_alloc.
-static tn_status grow(void *block, size_t *room, size_t need, size_t size, tn_error *err) {
-    if (need <= *room) return TN_OK;
+// Makes space for one more element; the block is NULL or from tn_alloc.
+static tn_status grow(void *block, size_t *capacity, size_t need, size_t size, tn_error *err) {
+    if (need <= *capacity) return TN_OK;
     void *old, *now;
     memcpy(&old, block, sizeof old);
     size_t wanted = 2 * need + 16;
-    now = tn_realloc(old, *room * size, wanted * size);
+    now = tn_realloc(old, *capacity * size, wanted * size);
     if (!now) return tn_fail(err, TN_ENOMEM, "out of memory for %zu tokens", need);
     memcpy(block, &now, sizeof now);
-    *room = wanted;
+    *capacity = wanted;
     return TN_OK;
 }
 
 static tn_status push_id(md_tokens *out, int32_t id, tn_error *err) {
-    TN_TRY(grow(&out->ids, &out->work->ids_room, out->count + 1, sizeof *out->ids, err));
+    TN_TRY(grow(&out->ids, &out->work->ids_capacity, out->count + 1, sizeof *out->ids, err));
     out->ids[out->count++] = id;
     return TN_OK;
 }
@@ -86,7 +87,7 @@ static bool comes_before(const candidate *a, const candidate *b) {
 }
 
 static tn_status heap_push(struct md_tokens_work *work, candidate new, tn_error *err) {
-    TN_TRY(grow(&work->heap, &work->heap_room, work->heap_count + 1, sizeof new, err));
+    TN_TRY(grow(&work->heap, &work->heap_capacity, work->heap_count + 1, sizeof new, err));
     candidate *heap = work->heap;
     size_t at = work->heap_count++;
     for (; at > 0 && comes_before(&new, &heap[(at - 1) / 2]); at = (at - 1) / 2)
@@ -107,14 +108,15 @@ static candidate heap_pop(struct md_tokens_work *work) {
     return top;
 }
 
-// If the symbol at `at` and the next one have a merge, it waits for the next round.
+// If the symbol at `at` and the next one have a merge, adds it to the next round.
 static tn_status find_pair(const md_bpe *bpe, struct md_tokens_work *work, int32_t at,
                            int32_t count, tn_error *err) {
     if (at < 0 || work->nodes[at].after >= count) return TN_OK;
     int32_t left = work->nodes[at].id, right = work->nodes[work->nodes[at].after].id;
     const md_bpe_merge *merge = md_bpe_merge_of(bpe, left, right);
     if (!merge) return TN_OK;
-    TN_TRY(grow(&work->fresh, &work->fresh_room, work->fresh_count + 1, sizeof *work->fresh, err));
+    TN_TRY(
+        grow(&work->fresh, &work->fresh_capacity, work->fresh_count + 1, sizeof *work->fresh, err));
     work->fresh[work->fresh_count++] = (candidate){merge->rank, at, left, right, merge->merged};
     return TN_OK;
 }
@@ -122,7 +124,7 @@ static tn_status find_pair(const md_bpe *bpe, struct md_tokens_work *work, int32
 static tn_status merge_pair(const md_bpe *bpe, struct md_tokens_work *work, const candidate *pair,
                             int32_t count, tn_error *err) {
     node *left = &work->nodes[pair->at];
-    if (left->id != pair->left || left->after >= count) return TN_OK; // merged away meanwhile
+    if (left->id != pair->left || left->after >= count) return TN_OK; // merged meanwhile
     node *right = &work->nodes[left->after];
     if (right->id != pair->right) return TN_OK;
     left->id = pair->merged;
@@ -134,13 +136,13 @@ static tn_status merge_pair(const md_bpe *bpe, struct md_tokens_work *work, cons
 }
 
 // The published algorithm takes the pair of lowest rank, merges it everywhere from left to right,
-// and looks again. The same in rounds: all candidates of one rank in order of place; what they
-// give rise to is looked at only afterwards, even where its rank is lower.
+// and repeats. This does the same in rounds: all candidates of one rank are taken in order of
+// position; the pairs that they create are considered only afterwards, even if their rank is lower.
 static tn_status merge_word(const md_bpe *bpe, const char *word, size_t length, md_tokens *out,
                             tn_error *err) {
     struct md_tokens_work *work = out->work;
     int32_t count = (int32_t)length;
-    TN_TRY(grow(&work->nodes, &work->nodes_room, length, sizeof *work->nodes, err));
+    TN_TRY(grow(&work->nodes, &work->nodes_capacity, length, sizeof *work->nodes, err));
     for (int32_t i = 0; i < count; i++)
         work->nodes[i] = (node){bpe->byte_id[i + 1 == count][(uint8_t)word[i]], i - 1, i + 1};
     work->heap_count = work->fresh_count = 0;
@@ -198,7 +200,8 @@ static tn_status prepare(const md_bpe *bpe, md_tokens *out, tn_error *err) {
     if (work->cache && work->cache_of != bpe->hash) {
         memset(work->cache, 0, CACHE_SLOTS * sizeof *work->cache);
     } else if (!work->cache) {
-        work->cache = tn_alloc_zero(CACHE_SLOTS, sizeof *work->cache); // works without, slower
+        work->cache = tn_alloc_zero(
+            CACHE_SLOTS, sizeof *work->cache); // on failure encoding works without it, slower
     }
     work->cache_of = bpe->hash;
     return TN_OK;
@@ -242,7 +245,7 @@ static size_t put_symbol(const char *symbol, size_t length, char *to) {
         int byte = md_bpe_byte_of(md_utf8_next(symbol, &at));
         if (byte >= 0) {
             to[bytes++] = (char)byte;
-        } else { // an added token may hold characters that stand for no byte
+        } else { // an added token may contain characters that represent no byte
             memcpy(to + bytes, symbol + from, at - from);
             bytes += at - from;
         }
@@ -252,16 +255,16 @@ static size_t put_symbol(const char *symbol, size_t length, char *to) {
 
 tn_status md_bpe_decode(const md_bpe *bpe, const int32_t *ids, size_t count, char **text,
                         size_t *bytes, tn_error *err) {
-    size_t room = 1;
+    size_t capacity = 1;
     for (size_t i = 0; i < count; i++) {
         if (ids[i] < 0 || ids[i] >= bpe->size)
             return tn_fail(err, TN_EINVAL, "token %zu is %d, expected 0 to %d", i, ids[i],
                            bpe->size - 1);
-        if (!tn_add_size(room, bpe->symbol[ids[i]].length, &room))
+        if (!tn_add_size(capacity, bpe->symbol[ids[i]].length, &capacity))
             return tn_fail(err, TN_ENOMEM, "out of memory for %zu tokens", count);
     }
-    char *out = tn_alloc(room);
-    if (!out) return tn_fail(err, TN_ENOMEM, "out of memory for %zu bytes", room);
+    char *out = tn_alloc(capacity);
+    if (!out) return tn_fail(err, TN_ENOMEM, "out of memory for %zu bytes", capacity);
     *bytes = 0;
     for (size_t i = 0; i < count; i++) {
         const md_bpe_symbol *symbol = &bpe->symbol[ids[i]];

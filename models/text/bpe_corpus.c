@@ -19,13 +19,13 @@ void md_bpe_corpus_free(md_bpe_corpus *corpus) {
     tn_free(corpus);
 }
 
-bool md_bpe_grow(void **block, int64_t *room, int64_t need, size_t size) {
-    if (need <= *room) return true;
+bool md_bpe_grow(void **block, int64_t *capacity, int64_t need, size_t size) {
+    if (need <= *capacity) return true;
     int64_t wanted = need + need / 2 + 64;
-    void *more = tn_realloc(*block, (size_t)*room * size, (size_t)wanted * size);
+    void *more = tn_realloc(*block, (size_t)*capacity * size, (size_t)wanted * size);
     if (!more) return false;
     *block = more;
-    *room = wanted;
+    *capacity = wanted;
     return true;
 }
 
@@ -40,7 +40,7 @@ static size_t slot_of(const md_bpe_corpus *c, const char *word, size_t length) {
     return at;
 }
 
-// Slots for twice as many words, those that are there included.
+// Doubles the number of slots and inserts the existing words again.
 static bool more_slots(md_bpe_corpus *c) {
     size_t slots = c->slots ? 2 * c->slots : 4096;
     int32_t *slot = tn_alloc(slots * sizeof *slot);
@@ -58,11 +58,12 @@ static bool add_word(md_bpe_corpus *c, const char *word, size_t length, int64_t 
     if (2 * (size_t)(c->words + 1) > c->slots && !more_slots(c)) return false;
     size_t at = slot_of(c, word, length);
     if (c->slot[at] < 0) {
-        int64_t room = (int64_t)c->room;
+        int64_t capacity = (int64_t)c->capacity;
         if (c->used + length > UINT32_MAX || c->words == INT32_MAX) return false;
-        if (!md_bpe_grow((void **)&c->bytes, &room, (int64_t)(c->used + length), 1)) return false;
-        c->room = (size_t)room;
-        if (!md_bpe_grow((void **)&c->word, &c->word_room, c->words + 1, sizeof *c->word))
+        if (!md_bpe_grow((void **)&c->bytes, &capacity, (int64_t)(c->used + length), 1))
+            return false;
+        c->capacity = (size_t)capacity;
+        if (!md_bpe_grow((void **)&c->word, &c->word_capacity, c->words + 1, sizeof *c->word))
             return false;
         memcpy(c->bytes + c->used, word, length);
         c->word[c->words] = (md_bpe_word){(uint32_t)c->used, (uint32_t)length, 0};

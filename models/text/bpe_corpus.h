@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Inside the making of vocabularies: what bpe_corpus.c counts and bpe_train.c merges.
+// Internals of vocabulary training: the word counts that bpe_corpus.c makes and bpe_train.c uses.
 #pragma once
 
 #include "models/text/bpe_train.h"
@@ -12,13 +12,13 @@ typedef struct md_bpe_word {
 
 struct md_bpe_corpus {
     md_cleaner cleaner;
-    char *bytes; // of all words, as they are in the cleaned text
-    size_t used, room;
-    md_bpe_word *word; // in the order in which they came
-    int64_t words, word_room;
-    int32_t *slot; // words by hash, -1 free
+    char *bytes; // of all words, as in the cleaned text
+    size_t used, capacity;
+    md_bpe_word *word; // in order of first occurrence
+    int64_t words, word_capacity;
+    int32_t *slot; // index of words by hash, -1: free
     size_t slots;
 };
 
-// Room for `need` elements in a block of *room; it grows by half or more.
-bool md_bpe_grow(void **block, int64_t *room, int64_t need, size_t size);
+// Makes space for `need` elements in a block of *capacity; it grows by half or more.
+bool md_bpe_grow(void **block, int64_t *capacity, int64_t need, size_t size);

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-// Puts file and place before the text of an error that was found behind `value`.
+// Prefixes an error about `value` with file and position.
 static tn_status at_value(const io_json *value, tn_error *err) {
     tn_error inner = *err;
     io_json_fail(value, err, "%s", inner.text);
@@ -32,10 +32,10 @@ typedef struct added_token {
 static tn_status get_added(const io_json *list, size_t i, added_token *out, tn_error *err) {
     TN_TRY(io_json_at(list, i, IO_JSON_OBJECT, &out->at, err));
     TN_TRY(io_json_string(&out->at, "content", &out->content, err));
-    return io_json_int(&out->at, "id", 0, MD_BPE_MOST - 1, &out->id, err);
+    return io_json_int(&out->at, "id", 0, MD_BPE_MAX_SIZE - 1, &out->id, err);
 }
 
-// Special tokens are listed beside the vocabulary, and mostly are in it too.
+// Special tokens are listed beside the vocabulary, and are usually also in it.
 static tn_status count_added(const io_json *vocab, const io_json *list, size_t *count,
                              tn_error *err) {
     for (size_t i = 0; i < io_json_count(list); i++) {
@@ -101,10 +101,10 @@ static tn_status add_merge_values(md_bpe *bpe, const io_json *merges, tn_error *
     return TN_OK;
 }
 
-// The size of a vocabulary of `count` symbols at `value`.
+// Begins a vocabulary of `count` symbols at `value`.
 static tn_status begin(const io_json *value, size_t count, md_bpe **out, tn_error *err) {
-    if (count == 0 || count > MD_BPE_MOST)
-        return io_json_fail(value, err, "%zu symbols, expected 1 to %d", count, MD_BPE_MOST);
+    if (count == 0 || count > MD_BPE_MAX_SIZE)
+        return io_json_fail(value, err, "%zu symbols, expected 1 to %d", count, MD_BPE_MAX_SIZE);
     return md_bpe_begin((int32_t)count, out, err);
 }
 
@@ -142,9 +142,9 @@ tn_status md_bpe_read_tokenizer_json(const io_json *document, md_bpe **out, tn_e
         TN_TRY(io_json_get(document, "added_tokens", IO_JSON_ARRAY, &added, err));
         TN_TRY(count_added(&vocab, &added, &count, err));
     }
-    if (io_json_count(&merges) > MD_BPE_MOST)
+    if (io_json_count(&merges) > MD_BPE_MAX_SIZE)
         return io_json_fail(&merges, err, "%zu merges, expected at most %d", io_json_count(&merges),
-                            MD_BPE_MOST);
+                            MD_BPE_MAX_SIZE);
     md_bpe *bpe;
     TN_TRY(begin(&vocab, count, &bpe, err));
     tn_status status = fill_from_tokenizer(bpe, &vocab, &added, &merges, err);
@@ -161,7 +161,7 @@ static tn_status fill_from_pair(md_bpe *bpe, const io_json *vocab, const char *m
                                 const char *merges, size_t bytes, tn_error *err) {
     TN_TRY(add_vocab(bpe, vocab, err));
     size_t skip = bytes >= 8 && memcmp(merges, "#version", 8) == 0;
-    int32_t count = md_bpe_count_lines(merges, bytes, skip, MD_BPE_MOST);
+    int32_t count = md_bpe_count_lines(merges, bytes, skip, MD_BPE_MAX_SIZE);
     if (md_bpe_end_symbols(bpe, count, err) != TN_OK) return tn_fail_prefix(err, "%s", vocab->file);
     if (count == 0) return tn_fail(err, TN_EFORMAT, "%s: no merges", merges_path);
     return md_bpe_add_merge_lines(merges_path, bpe, merges, bytes, skip, count, err);

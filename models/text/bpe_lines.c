@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// Lists of merges as text: merges.txt and OpenAI's file, whose ids follow from the order of its
+// Lists of merges as text: merges.txt, and OpenAI's file, whose ids follow from the order of
 // merges.
 #include "models/text/bpe_vocab.h"
 #include "models/text/text_runes.h"
 
 #include <string.h>
 
-#define OPENAI_MERGES (49152 - 256 - 2) // of the 262,144 in the file the published code takes these
+#define OPENAI_MERGES (49152 - 256 - 2) // of the 262,144 in the file, the published code uses these
 
 typedef struct merge_line {
-    const char *at, *next; // next: behind the line, NULL before the first
-    size_t length, number; // number counts from 1
+    const char *at, *next; // next: behind the line; NULL before the first line
+    size_t length, number; // number: from 1
 } merge_line;
 
 static bool next_line(const char *text, size_t bytes, merge_line *out) {
@@ -26,17 +26,17 @@ static bool next_line(const char *text, size_t bytes, merge_line *out) {
     return true;
 }
 
-int32_t md_bpe_count_lines(const char *text, size_t bytes, size_t skip, int32_t most) {
+int32_t md_bpe_count_lines(const char *text, size_t bytes, size_t skip, int32_t max) {
     merge_line line = {0};
     int32_t count = 0; // up to the last line that is not empty
     for (size_t i = 0; i < skip; i++)
         if (!next_line(text, bytes, &line)) return 0;
-    for (int32_t i = 1; i <= most && next_line(text, bytes, &line); i++)
+    for (int32_t i = 1; i <= max && next_line(text, bytes, &line); i++)
         if (line.length) count = i;
     return count;
 }
 
-// The length of the left half: one space, neither half empty.
+// Sets *left to the length of the left half. Expects one space, and neither half empty.
 static tn_status find_halves(const merge_line *line, size_t *left, tn_error *err) {
     const char *end = line->at + line->length, *space = memchr(line->at, ' ', line->length);
     if (space && space > line->at && space + 1 < end &&
@@ -64,7 +64,7 @@ tn_status md_bpe_add_merge_lines(const char *path, md_bpe *bpe, const char *text
     return TN_OK;
 }
 
-// All bytes inside words, then at their ends, each in the order of their characters.
+// All bytes inside words, then at the end of words, each in the order of their characters.
 static tn_status add_byte_symbols(md_bpe *bpe, int32_t *id, tn_error *err) {
     for (int last = 0; last < 2; last++)
         for (uint32_t rune = 0; rune < 512; rune++) {
@@ -79,10 +79,10 @@ static tn_status add_byte_symbols(md_bpe *bpe, int32_t *id, tn_error *err) {
 
 static tn_status add_joined_symbol(md_bpe *bpe, int32_t id, const merge_line *line, tn_error *err) {
     size_t left = 0;
-    char joined[MD_BPE_LONGEST];
+    char joined[MD_BPE_MAX_SYMBOL];
     TN_TRY(find_halves(line, &left, err));
     if (line->length > sizeof joined)
-        return tn_fail(err, TN_EFORMAT, "%zu bytes, expected at most %zu", line->length,
+        return tn_fail(err, TN_EFORMAT, "%zu bytes, expected at max %zu", line->length,
                        sizeof joined);
     memcpy(joined, line->at, left);
     memcpy(joined + left, line->at + left + 1, line->length - left - 1);
@@ -112,7 +112,7 @@ tn_status md_bpe_read_openai(const char *path, const char *text, size_t bytes, m
                        "%s: line 1: expected the \"#version\" with which CLIP's vocabulary begins",
                        path);
     int32_t merges = md_bpe_count_lines(text, bytes, 1, OPENAI_MERGES);
-    if (merges == 0) return tn_fail(err, TN_EFORMAT, "%s: no merges behind line 1", path);
+    if (merges == 0) return tn_fail(err, TN_EFORMAT, "%s: no merges after line 1", path);
     md_bpe *bpe;
     TN_TRY(md_bpe_begin(512 + merges + 2, &bpe, err));
     tn_status status = add_openai(path, bpe, text, bytes, merges, err);

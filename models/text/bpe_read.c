@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which kind of vocabulary a path is, and its bytes.
+// Detects the format of a vocabulary and reads its bytes.
 #include "io/file.h"
 #include "io/json.h"
 #include "models/text/bpe_vocab.h"
@@ -8,38 +8,39 @@
 #include <sys/stat.h>
 #include <zlib.h>
 
-#define FILE_MOST ((size_t)64 << 20) // bytes, also unpacked: ten times the largest in use
+#define MAX_FILE ((size_t)64 << 20) // bytes, also uncompressed: ten times the largest one in use
 
-static tn_status grow_text(const char *path, char **text, size_t *room, tn_error *err) {
-    size_t more = *room ? 2 * *room : (size_t)1 << 20;
-    if (more > FILE_MOST)
-        return tn_fail(err, TN_EFORMAT, "%s: unpacks to %zu bytes or more, which is no vocabulary",
-                       path, *room);
-    char *grown = tn_realloc(*text, *room, more);
+static tn_status grow_text(const char *path, char **text, size_t *capacity, tn_error *err) {
+    size_t more = *capacity ? 2 * *capacity : (size_t)1 << 20;
+    if (more > MAX_FILE)
+        return tn_fail(err, TN_EFORMAT,
+                       "%s: expands to %zu bytes or more, too large for a vocabulary", path,
+                       *capacity);
+    char *grown = tn_realloc(*text, *capacity, more);
     if (!grown) return tn_fail(err, TN_ENOMEM, "%s: out of memory for %zu bytes", path, more);
     *text = grown;
-    *room = more;
+    *capacity = more;
     return TN_OK;
 }
 
 static tn_status inflate_all(const char *path, z_stream *z, char **text, size_t *bytes,
                              tn_error *err) {
-    size_t room = 0;
+    size_t capacity = 0;
     for (int code = Z_OK; code != Z_STREAM_END;) {
-        if (*bytes == room) TN_TRY(grow_text(path, text, &room, err));
+        if (*bytes == capacity) TN_TRY(grow_text(path, text, &capacity, err));
         z->next_out = (Bytef *)*text + *bytes;
-        z->avail_out = (uInt)(room - *bytes);
+        z->avail_out = (uInt)(capacity - *bytes);
         code = inflate(z, Z_NO_FLUSH);
-        *bytes = room - z->avail_out;
+        *bytes = capacity - z->avail_out;
         if (code == Z_BUF_ERROR)
-            return tn_fail(err, TN_EFORMAT, "%s: the gzip data are cut off at byte %lu", path,
+            return tn_fail(err, TN_EFORMAT, "%s: the gzip data end early, at byte %lu", path,
                            z->total_in);
         if (code != Z_OK && code != Z_STREAM_END)
             return tn_fail(err, TN_EFORMAT, "%s: damaged gzip data near byte %lu: %s", path,
                            z->total_in, z->msg ? z->msg : zError(code));
     }
     if (z->avail_in)
-        return tn_fail(err, TN_EFORMAT, "%s: %u bytes behind the end of the gzip data", path,
+        return tn_fail(err, TN_EFORMAT, "%s: %u bytes after the end of the gzip data", path,
                        z->avail_in);
     return TN_OK;
 }
@@ -57,7 +58,7 @@ static tn_status read_packed(const char *path, const io_map *packed, md_bpe **ou
     return status;
 }
 
-// "FOLDER/name" of the folder that the file `path` is in, or of the folder itself.
+// "FOLDER/name", where FOLDER contains the file `path`, or is `path` itself.
 static tn_status beside(const char *path, bool is_folder, const char *name, char **out,
                         tn_error *err) {
     const char *slash = strrchr(path, '/');
@@ -85,7 +86,7 @@ static tn_status read_with_merges(const io_json *vocab, md_bpe **out, tn_error *
                          "%s: neither a tokenizer.json (no \"model\") nor a vocab.json with a "
                          "merges.txt beside it",
                          vocab->file);
-    if (status == TN_OK) status = io_read_text(path, FILE_MOST, &text, &bytes, err);
+    if (status == TN_OK) status = io_read_text(path, MAX_FILE, &text, &bytes, err);
     if (status == TN_OK) status = md_bpe_read_vocab_json(vocab, path, text, bytes, out, err);
     tn_free(text);
     tn_free(path);
@@ -94,10 +95,10 @@ static tn_status read_with_merges(const io_json *vocab, md_bpe **out, tn_error *
 
 static tn_status read_json(const char *path, md_bpe **out, tn_error *err) {
     io_json document;
-    TN_TRY(io_json_read(path, FILE_MOST, &document, err));
+    TN_TRY(io_json_read(path, MAX_FILE, &document, err));
     tn_status status = io_json_expect(&document, IO_JSON_OBJECT, err);
     if (status == TN_OK) {
-        io_json model; // a vocabulary may hold the word "model", but as a number
+        io_json model; // a vocabulary may contain "model" as a word, but then it is a number
         bool whole = io_json_get(&document, "model", IO_JSON_OBJECT, &model, NULL) == TN_OK;
         status = whole ? md_bpe_read_tokenizer_json(&document, out, err)
                        : read_with_merges(&document, out, err);
@@ -124,9 +125,9 @@ static tn_status read_beside_merges(const char *path, md_bpe **out, tn_error *er
 static tn_status read_bytes(const char *path, const io_map *file, md_bpe **out, tn_error *err) {
     const char *text = (const char *)file->bytes;
     if (file->count == 0) return tn_fail(err, TN_EFORMAT, "%s: an empty file", path);
-    if (file->count > FILE_MOST)
+    if (file->count > MAX_FILE)
         return tn_fail(err, TN_EFORMAT, "%s: %zu bytes, expected at most %zu", path, file->count,
-                       FILE_MOST);
+                       MAX_FILE);
     if (file->count >= 2 && file->bytes[0] == 0x1f && file->bytes[1] == 0x8b)
         return read_packed(path, file, out, err);
     size_t first = 0;
@@ -165,7 +166,7 @@ static tn_status read_folder(const char *path, md_bpe **out, tn_error *err) {
 
 tn_status md_bpe_open(const char *path, md_bpe **out, tn_error *err) {
     struct stat info;
-    tn_error unread; // readers put places before texts, so that they need one
+    tn_error unread; // readers prefix error texts, so they need an err
     if (!err) err = &unread;
     *out = NULL;
     if (stat(path, &info) == 0 && S_ISDIR(info.st_mode)) return read_folder(path, out, err);

@@ -12,7 +12,7 @@
 #define NO_PAIR UINT64_MAX
 
 typedef struct pair_count {
-    uint64_t pair; // left << 32 | right; NO_PAIR where the slot is free
+    uint64_t pair; // left << 32 | right; NO_PAIR if the slot is free
     int64_t times;
 } pair_count;
 
@@ -22,16 +22,16 @@ typedef struct text_of {
 
 typedef struct trainer {
     const md_bpe_corpus *corpus;
-    int32_t *symbol;            // of all words, one after the other; word w begins at first[w]
-    int64_t *first, *count;     // [words]; count shrinks as symbols are merged
-    pair_count *pairs;          // by hash
-    size_t slots, used;         // free slots there are always
-    text_of *texts;             // of symbols, in the order of ids, without the special tokens
-    int64_t symbols, text_room; //
+    int32_t *symbol;                // of all words, concatenated; word w begins at first[w]
+    int64_t *first, *count;         // [words]; count decreases as symbols are merged
+    pair_count *pairs;              // hashed by pair
+    size_t slots, used;             // there are always free slots
+    text_of *texts;                 // of symbols, in order of id, without the special tokens
+    int64_t symbols, text_capacity; //
     char *bytes;
-    int64_t bytes_used, bytes_room;
-    uint64_t *merge; // pairs in order
-    int64_t merges, merge_room;
+    int64_t bytes_used, bytes_capacity;
+    uint64_t *merge; // merged pairs in order
+    int64_t merges, merge_capacity;
 } trainer;
 
 // ---- symbols -----------------------------------------------------------------------------------
@@ -40,14 +40,14 @@ static const char *symbol_text(const trainer *t, int32_t id) {
     return t->bytes + t->texts[id].from;
 }
 
-// A symbol of these one or two parts, with a 0 behind it.
+// Adds a symbol that consists of one or two parts, followed by a 0.
 static bool add_symbol(trainer *t, const char *a, size_t a_length, const char *b, size_t b_length) {
     int64_t length = (int64_t)(a_length + b_length);
-    char joined[2 * MD_BPE_LONGEST]; // a and b may lie in t->bytes, which moves
+    char joined[2 * MD_BPE_MAX_SYMBOL]; // a and b may point into t->bytes, which may move
     memcpy(joined, a, a_length);
     memcpy(joined + a_length, b, b_length);
-    if (!md_bpe_grow((void **)&t->bytes, &t->bytes_room, t->bytes_used + length + 1, 1) ||
-        !md_bpe_grow((void **)&t->texts, &t->text_room, t->symbols + 1, sizeof *t->texts))
+    if (!md_bpe_grow((void **)&t->bytes, &t->bytes_capacity, t->bytes_used + length + 1, 1) ||
+        !md_bpe_grow((void **)&t->texts, &t->text_capacity, t->symbols + 1, sizeof *t->texts))
         return false;
     memcpy(t->bytes + t->bytes_used, joined, (size_t)length);
     t->bytes[t->bytes_used + length] = 0;
@@ -56,7 +56,7 @@ static bool add_symbol(trainer *t, const char *a, size_t a_length, const char *b
     return true;
 }
 
-// The character of a byte as UTF-8; returns its length.
+// Writes the character of a byte as UTF-8; returns its length.
 static size_t byte_text(int byte, char out[4]) {
     uint32_t rune = md_bpe_char_of((uint8_t)byte);
     if (rune < 0x80) {
@@ -68,7 +68,7 @@ static size_t byte_text(int byte, char out[4]) {
     return 2;
 }
 
-// CLIP's order of bytes: those that stand for themselves, then the others. id_of[byte].
+// CLIP's order of bytes: those that represent themselves, then the others. Fills id_of[byte].
 static bool add_bytes(trainer *t, int32_t id_of[256]) {
     char text[4];
     for (int end = 0; end < 2; end++) {
@@ -124,7 +124,7 @@ static bool more_slots(trainer *t) {
     return true;
 }
 
-// Counts the pairs of a word in, or with times negative out.
+// Adds the pairs of a word to the counts; with negative times, subtracts them.
 static bool count_pairs(trainer *t, int64_t word, int64_t times) {
     const int32_t *s = t->symbol + t->first[word];
     for (int64_t i = 0; i + 1 < t->count[word]; i++) {
@@ -149,13 +149,13 @@ static bool comes_before(const trainer *t, const pair_count *a, const pair_count
     return order < 0;
 }
 
-// The pair to be merged next; NULL when there is none. A symbol has a longest length.
+// The pair to be merged next; NULL if there is none. Pairs that make too long a symbol are skipped.
 static const pair_count *best_pair(const trainer *t) {
     const pair_count *best = NULL;
     for (size_t i = 0; i < t->slots; i++) {
         const pair_count *p = &t->pairs[i];
         if (p->pair == NO_PAIR || p->times <= 0) continue;
-        if (t->texts[p->pair >> 32].length + t->texts[(uint32_t)p->pair].length > MD_BPE_LONGEST)
+        if (t->texts[p->pair >> 32].length + t->texts[(uint32_t)p->pair].length > MD_BPE_MAX_SYMBOL)
             continue;
         if (!best || comes_before(t, p, best)) best = p;
     }
@@ -186,14 +186,14 @@ static bool merge_in_word(trainer *t, int64_t word, int32_t left, int32_t right,
 
 static bool merge_pair(trainer *t, uint64_t pair) {
     int32_t left = (int32_t)(pair >> 32), right = (int32_t)(uint32_t)pair;
-    int32_t merged = find_symbol(t, left, right); // "a bc" may be there as "ab c"
+    int32_t merged = find_symbol(t, left, right); // "a bc" may already exist as "ab c"
     if (merged < 0) {
         merged = (int32_t)t->symbols;
         if (!add_symbol(t, symbol_text(t, left), t->texts[left].length, symbol_text(t, right),
                         t->texts[right].length))
             return false;
     }
-    if (!md_bpe_grow((void **)&t->merge, &t->merge_room, t->merges + 1, sizeof *t->merge))
+    if (!md_bpe_grow((void **)&t->merge, &t->merge_capacity, t->merges + 1, sizeof *t->merge))
         return false;
     t->merge[t->merges++] = pair;
     for (int64_t w = 0; w < t->corpus->words; w++)
@@ -230,7 +230,7 @@ static tn_status merge_all(trainer *t, int64_t size, tn_error *err) {
     }
     if (!good) return tn_fail(err, TN_ENOMEM, "out of memory for a vocabulary");
     if (!t->merges)
-        return tn_fail(err, TN_EINVAL, "no word of two letters to make a vocabulary of");
+        return tn_fail(err, TN_EINVAL, "no word of two letters, so no vocabulary can be trained");
     return TN_OK;
 }
 
@@ -284,9 +284,9 @@ static tn_status write_file(const trainer *t, int which, int64_t context, const 
 tn_status md_bpe_train(const md_bpe_corpus *corpus, int64_t size, int64_t context,
                        const char *folder, int64_t *symbols, tn_error *err) {
     trainer t = {.corpus = corpus};
-    if (size < MD_BPE_LEAST || size > MD_BPE_MOST)
+    if (size < MD_BPE_MIN_SIZE || size > MD_BPE_MAX_SIZE)
         return tn_fail(err, TN_EINVAL, "a vocabulary of %lld symbols, expected %d to %d",
-                       (long long)size, MD_BPE_LEAST, MD_BPE_MOST);
+                       (long long)size, MD_BPE_MIN_SIZE, MD_BPE_MAX_SIZE);
     tn_status status = merge_all(&t, size, err);
     for (int i = 0; status == TN_OK && i < 4; i++) status = write_file(&t, i, context, folder, err);
     *symbols = t.symbols + 2;

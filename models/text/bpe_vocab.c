@@ -12,7 +12,7 @@ static bool stands_for_itself(uint32_t rune) {
 
 uint32_t md_bpe_char_of(uint8_t byte) {
     if (stands_for_itself(byte)) return byte;
-    uint32_t rune = 256; // those that do not are counted from here on
+    uint32_t rune = 256; // those that do not represent themselves are numbered from here
     for (int before = 0; before < byte; before++) rune += !stands_for_itself((uint32_t)before);
     return rune;
 }
@@ -38,7 +38,7 @@ static size_t slots_for(int32_t count) { // a power of two, at most half full
 }
 
 tn_status md_bpe_begin(int32_t size, md_bpe **out, tn_error *err) {
-    TN_CHECK(size > 0 && size <= MD_BPE_MOST, "size is %d", size);
+    TN_CHECK(size > 0 && size <= MD_BPE_MAX_SIZE, "size is %d", size);
     md_bpe *bpe = tn_alloc_zero(1, sizeof *bpe);
     if (!bpe) return tn_fail(err, TN_ENOMEM, "out of memory");
     bpe->size = size;
@@ -63,7 +63,7 @@ void md_bpe_close(md_bpe *bpe) {
     tn_free(bpe);
 }
 
-// The slot where the symbol is, or the free one where it would go.
+// The slot of the symbol, or the free slot for it.
 static size_t slot_of(const md_bpe *bpe, const char *text, size_t length) {
     size_t at = (size_t)(hash_bytes(HASH_BEGIN, text, length) >> 20) & (bpe->slots - 1);
     for (;; at = (at + 1) & (bpe->slots - 1)) {
@@ -80,12 +80,12 @@ int32_t md_bpe_find(const md_bpe *bpe, const char *text, size_t length) {
 }
 
 static tn_status grow_bytes(md_bpe *bpe, size_t more, tn_error *err) {
-    if (bpe->used + more <= bpe->room) return TN_OK;
-    size_t room = 2 * bpe->room + more + 4096;
-    char *bytes = room <= UINT32_MAX ? tn_realloc(bpe->bytes, bpe->room, room) : NULL;
-    if (!bytes) return tn_fail(err, TN_ENOMEM, "out of memory for %zu bytes of symbols", room);
+    if (bpe->used + more <= bpe->capacity) return TN_OK;
+    size_t capacity = 2 * bpe->capacity + more + 4096;
+    char *bytes = capacity <= UINT32_MAX ? tn_realloc(bpe->bytes, bpe->capacity, capacity) : NULL;
+    if (!bytes) return tn_fail(err, TN_ENOMEM, "out of memory for %zu bytes of symbols", capacity);
     bpe->bytes = bytes;
-    bpe->room = room;
+    bpe->capacity = capacity;
     return TN_OK;
 }
 
@@ -158,7 +158,7 @@ const md_bpe_merge *md_bpe_merge_of(const md_bpe *bpe, int32_t left, int32_t rig
 
 tn_status md_bpe_add_merge(md_bpe *bpe, const char *left, size_t left_length, const char *right,
                            size_t right_length, tn_error *err) {
-    char joined[MD_BPE_LONGEST];
+    char joined[MD_BPE_MAX_SYMBOL];
     if (left_length + right_length > sizeof joined)
         return tn_fail(err, TN_EFORMAT, "a symbol of %zu bytes, expected at most %zu",
                        left_length + right_length, sizeof joined);
@@ -167,10 +167,10 @@ tn_status md_bpe_add_merge(md_bpe *bpe, const char *left, size_t left_length, co
     int32_t a = md_bpe_find(bpe, left, left_length), b = md_bpe_find(bpe, right, right_length);
     int32_t merged = md_bpe_find(bpe, joined, left_length + right_length);
     if (a < 0 || b < 0)
-        return tn_fail(err, TN_EFORMAT, "merges \"%.*s\", which is no symbol",
+        return tn_fail(err, TN_EFORMAT, "merges \"%.*s\", which is not a symbol",
                        (int)(a < 0 ? left_length : right_length), a < 0 ? left : right);
     if (merged < 0)
-        return tn_fail(err, TN_EFORMAT, "merges to \"%.*s\", which is no symbol",
+        return tn_fail(err, TN_EFORMAT, "merges to \"%.*s\", which is not a symbol",
                        (int)(left_length + right_length), joined);
     md_bpe_merge *merge = merge_slot(bpe, a, b);
     if (merge->pair != MD_BPE_NO_PAIR)
@@ -180,8 +180,7 @@ tn_status md_bpe_add_merge(md_bpe *bpe, const char *left, size_t left_length, co
     return TN_OK;
 }
 
-// The hashes of the merges, ranks included, are summed, so that the order of the slots does not
-// matter.
+// The hashes of the merges, including ranks, are summed, so the order of the slots does not matter.
 void md_bpe_end_merges(md_bpe *bpe) {
     uint64_t hash = hash_bytes(HASH_BEGIN, (int32_t[]){bpe->size, bpe->merges}, 8), sum = 0;
     for (int32_t id = 0; id < bpe->size; id++) {

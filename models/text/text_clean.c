@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The order of the steps is ftfy's and then OpenAI's; each step is exact on its own.
+// The steps are in ftfy's and then OpenAI's order.
 #include "models/text/text_clean_work.h"
 
 #include <string.h>
@@ -36,7 +36,7 @@ static uint32_t straight_quote(uint32_t rune) {
     return rune >= 0x201c && rune <= 0x201f ? '"' : rune;
 }
 
-// C1, ligatures, width, quotes: each looks at one character, so one pass does all four.
+// C1, ligatures, width, quotes: each rule concerns single characters, so one pass applies all four.
 static void fix_characters(const md_runes *from, md_runes *to) {
     for (size_t i = 0; i < from->count; i++) {
         uint32_t rune = md_rune_windows_1252(from->at[i]);
@@ -62,7 +62,8 @@ static void fix_line_breaks(md_runes *runes) {
     runes->count = count;
 }
 
-// ESC [ digits and semicolons, one letter: how a terminal is told of colours.
+// Length of ESC [ digits and semicolons, one letter: a terminal's colour sequence; 0 if there is
+// none.
 static size_t terminal_escape(const md_runes *runes, size_t at) {
     if (runes->at[at] != 0x1b || at + 1 >= runes->count || runes->at[at + 1] != '[') return 0;
     size_t end = at + 2;
@@ -78,7 +79,7 @@ static bool is_control(uint32_t rune) {
            (rune >= 0xfff9 && rune <= 0xfffc);
 }
 
-// Escapes first: afterwards their first character is gone.
+// Escape sequences are removed first, because this step removes their first character.
 static void remove_controls(md_runes *runes) {
     size_t count = 0;
     for (size_t i = 0; i < runes->count;) {
@@ -95,8 +96,8 @@ static void remove_controls(md_runes *runes) {
     runes->count = count;
 }
 
-// One line with ftfy's steps, until a round changes nothing. Surrogates, which ftfy repairs too,
-// cannot be in UTF-8.
+// Applies ftfy's steps to one line until nothing changes. Surrogates, which ftfy also repairs,
+// cannot occur in UTF-8.
 static void fix_line(md_cleaner *work, bool entities) {
     md_runes *line = &work->line, *spare = &work->spare, *before = &work->before;
     do {
@@ -118,8 +119,8 @@ static void fix_line(md_cleaner *work, bool entities) {
              (line->count && memcmp(line->at, before->at, line->count * sizeof *line->at) != 0));
 }
 
-// ftfy.fix_text from UTF-8 into work->text. Entities are left alone from the first line on that
-// holds a '<': the text then is HTML, where they have a meaning.
+// ftfy.fix_text from UTF-8 to work->text. From the first line with a '<' on, entities are kept: the
+// text is then HTML, where they have a meaning.
 static void fix_text(md_cleaner *work, const char *text, size_t bytes) {
     bool entities = true;
     work->text.count = 0;
@@ -136,7 +137,7 @@ static void fix_text(md_cleaner *work, const char *text, size_t bytes) {
     }
 }
 
-// Strip, and each run of white space to one space.
+// Strips the text and replaces each run of white space by one space.
 static void collapse_spaces(md_runes *runes) {
     size_t count = 0;
     bool space = false;
@@ -153,14 +154,14 @@ static void collapse_spaces(md_runes *runes) {
 }
 
 static tn_status write_utf8(md_cleaner *work, tn_error *err) {
-    size_t room = 4 * work->text.count + 1;
-    if (room > work->utf8_room) {
+    size_t capacity = 4 * work->text.count + 1;
+    if (capacity > work->utf8_capacity) {
         tn_free(work->utf8);
-        work->utf8_room = 0;
-        work->utf8 = tn_alloc(room);
+        work->utf8_capacity = 0;
+        work->utf8 = tn_alloc(capacity);
         if (!work->utf8)
-            return tn_fail(err, TN_ENOMEM, "out of memory for %zu bytes of text", room);
-        work->utf8_room = room;
+            return tn_fail(err, TN_ENOMEM, "out of memory for %zu bytes of text", capacity);
+        work->utf8_capacity = capacity;
     }
     size_t bytes = 0;
     for (size_t i = 0; i < work->text.count; i++)
@@ -216,8 +217,8 @@ tn_status md_text_clean(const char *text, size_t bytes, char **out, size_t *out_
     return status;
 }
 
-// Length in bytes of `literal` at the front of the text, 0 where it is not. The pattern ignores
-// case, and so the long s counts as an s.
+// Length in bytes of `literal` at the start of the text, 0 if it is not there. The pattern ignores
+// case, so the long s counts as an s.
 static size_t match(const char *text, size_t bytes, const char *literal) {
     size_t at = 0;
     for (; *literal; literal++) {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// HTML entities, by two rules: ftfy's careful one and that of Python's html.unescape, which is
-// HTML5's own for browsers.
+// HTML entities by two rules: ftfy's restrictive one, and that of Python's html.unescape, which is
+// HTML5's rule for browsers.
 #include "models/text/text_runes.h"
 
 #include <string.h>
 
-#define ENTITY_NAME 40 // bytes; the rules look at no more than 32 characters of a name
+#define ENTITY_NAME 40 // bytes; the rules look at up to 32 characters of a name
 
 static const char *look_up(const md_entity *table, size_t count, const char *name) {
     for (size_t low = 0, high = count; low < high;) {
@@ -31,7 +31,7 @@ static int hex_value(uint32_t rune) {
     return rune < 0x80 && folded >= 'a' && folded <= 'f' ? (int)folded - 'a' + 10 : -1;
 }
 
-// What HTML5 makes of a number: Windows-1252 for C1, nothing for what is no character.
+// HTML5's rule for numbers: Windows-1252 for C1, nothing for invalid characters.
 static void push_number(md_runes *to, uint32_t number) {
     if (number == 0 || number > 0x10ffff || (number >= 0xd800 && number <= 0xdfff))
         md_runes_push(to, 0xfffd);
@@ -44,7 +44,7 @@ static void push_number(md_runes *to, uint32_t number) {
         md_runes_push(to, number);
 }
 
-// "#" and digits at `at`: how many characters, without a semicolon; 0 where there is no number.
+// Length of "#" and digits at `at`, without a semicolon; 0 if there is no number.
 static size_t number_length(const md_runes *runes, size_t at, size_t end, uint32_t *number) {
     size_t digit = at + 1;
     bool hexadecimal = digit < end && (runes->at[digit] | 0x20) == 'x';
@@ -55,16 +55,16 @@ static size_t number_length(const md_runes *runes, size_t at, size_t end, uint32
         int next = hex_value(runes->at[digit]);
         if (next < 0 || (!hexadecimal && next > 9)) break;
         value = value * (hexadecimal ? 16 : 10) + (uint32_t)next;
-        if (value > 0x110000) value = 0x110000; // stays too large
+        if (value > 0x110000) value = 0x110000; // remains too large
     }
     *number = value;
     return digit > first ? digit - at : 0;
 }
 
-// A ';' has just been put at the end of `to`: if it ends an entity, that is replaced. ftfy takes
-// 1 to 24 letters and digits between '&' (or '&#') and ';'.
+// A ';' was just appended to `to`: if it ends an entity, that is replaced. ftfy takes 1 to 24
+// letters and digits between '&' (or '&#') and ';'.
 static void close_entity(md_runes *to) {
-    size_t end = to->count - 1, begin = end; // of the name
+    size_t end = to->count - 1, begin = end; // the name's range
     char name[ENTITY_NAME];
     while (begin > 0 && end - begin < 24) {
         uint32_t rune = to->at[begin - 1], folded = rune | 0x20;
@@ -85,16 +85,16 @@ static void close_entity(md_runes *to) {
     } else if (to->at[begin - 1] == '#' && begin > 1 && to->at[begin - 2] == '&') {
         uint32_t number;
         if (number_length(to, begin - 1, end, &number) != end - begin + 1) return;
-        if (number == ';') return; // ftfy leaves what still holds a semicolon
+        if (number == ';') return; // ftfy leaves results that still contain a semicolon
         to->count = begin - 2;
         push_number(to, number);
     }
 }
 
-// ftfy replaces all entities, does its other steps, and begins again while anything changed, so
-// "&amp;amp;amp;" would take as many rounds as it has levels. An entity is a '&', letters and a
-// ';' that touch, so no two overlap and no other step can part one that is whole: taking each the
-// moment it is complete gives the same text in one pass.
+// ftfy replaces all entities, does its other steps, and repeats while anything changed, so
+// "&amp;amp;amp;" takes as many rounds as it has levels. An entity is a '&', letters and a ';'
+// without gaps, so no two overlap and no other step can split a complete one: replacing each entity
+// as soon as it is complete gives the same text in one pass.
 void md_runes_ftfy_entities(const md_runes *from, md_runes *to) {
     for (size_t i = 0; i < from->count; i++) {
         md_runes_push(to, from->at[i]);
@@ -106,7 +106,7 @@ void md_runes_ftfy_entities(const md_runes *from, md_runes *to) {
     }
 }
 
-// A name as html.unescape reads it: up to 32 characters but none of these.
+// Length of a name as html.unescape reads it: up to 32 characters except these.
 static size_t name_length(const md_runes *runes, size_t at) {
     size_t length = 0;
     while (at + length < runes->count && length < 32) {
@@ -119,7 +119,7 @@ static size_t name_length(const md_runes *runes, size_t at) {
     return length;
 }
 
-// The longest name at `at` that is known: its text, and how many characters it takes.
+// Text of the longest known name at `at`, and its number of characters.
 static const char *longest_name(const md_runes *runes, size_t at, size_t length, size_t *taken) {
     char name[ENTITY_NAME];
     size_t ascii = 0;

@@ -5,15 +5,15 @@
 #include <utf8proc.h>
 
 void md_runes_push(md_runes *runes, uint32_t rune) {
-    if (runes->count == runes->room) {
-        size_t room = runes->room ? 2 * runes->room : 64;
-        uint32_t *at = tn_realloc(runes->at, runes->room * sizeof *at, room * sizeof *at);
+    if (runes->count == runes->capacity) {
+        size_t capacity = runes->capacity ? 2 * runes->capacity : 64;
+        uint32_t *at = tn_realloc(runes->at, runes->capacity * sizeof *at, capacity * sizeof *at);
         if (!at) {
             runes->failed = true;
             return;
         }
         runes->at = at;
-        runes->room = room;
+        runes->capacity = capacity;
     }
     runes->at[runes->count++] = rune;
 }
@@ -44,7 +44,7 @@ size_t md_utf8_put(uint32_t rune, char out[4]) {
     return count;
 }
 
-// Length of the well-formed sequence at the front (Unicode's table 3-7), 0 where there is none.
+// Length of the well-formed sequence at the start (Unicode's table 3-7), 0 if there is none.
 static size_t utf8_length(const uint8_t *byte, size_t left) {
     uint8_t lead = byte[0], low = 0x80, high = 0xbf;
     if (lead < 0x80) return lead != 0;
@@ -72,7 +72,7 @@ tn_status md_text_check(const char *text, size_t bytes, tn_error *err) {
     return TN_OK;
 }
 
-static bool is_white_space(uint32_t rune) { // Unicode's property White_Space
+static bool is_white_space(uint32_t rune) { // Unicode's White_Space property
     return (rune >= 0x09 && rune <= 0x0d) || rune == 0x20 || rune == 0x85 || rune == 0xa0 ||
            rune == 0x1680 || (rune >= 0x2000 && rune <= 0x200a) || rune == 0x2028 ||
            rune == 0x2029 || rune == 0x202f || rune == 0x205f || rune == 0x3000;
@@ -94,8 +94,8 @@ md_rune_class md_rune_classify(uint32_t rune) {
         if (rune >= '0' && rune <= '9') return MD_RUNE_NUMBER;
         return is_white_space(rune) ? MD_RUNE_SPACE : MD_RUNE_OTHER;
     }
-    // The combining iota is a mark whose other case is a letter. The pattern ignores case, and so
-    // none of its alternatives takes this one: it separates words as a space does.
+    // The combining iota is a mark whose upper case is a letter. The pattern ignores case, so no
+    // alternative of it matches this character: it separates words like a space.
     if (rune == 0x345 || is_white_space(rune)) return MD_RUNE_SPACE;
     switch (utf8proc_category((utf8proc_int32_t)rune)) {
     case UTF8PROC_CATEGORY_LU:
@@ -126,7 +126,7 @@ static uint8_t combining_class(uint32_t rune) {
     return (uint8_t)utf8proc_get_property((utf8proc_int32_t)rune)->combining_class;
 }
 
-// Canonical order: marks that follow one another by class, those of one class as they came.
+// Canonical order: consecutive marks are sorted by class (stable).
 static void order_marks(md_runes *marks, size_t from, md_runes *spare) {
     size_t place[256] = {0}, count = marks->count - from;
     for (size_t i = from; i < marks->count; i++) place[combining_class(marks->at[i])]++;
@@ -147,7 +147,7 @@ static void order_marks(md_runes *marks, size_t from, md_runes *spare) {
 }
 
 static void decompose(const md_runes *from, md_runes *to, md_runes *spare) {
-    size_t first = 0; // of the marks since the last character that is none
+    size_t first = 0; // start of the marks since the last character that is not a mark
     bool mixed = false;
     for (size_t i = 0; i < from->count; i++) {
         utf8proc_int32_t part[32];
@@ -171,8 +171,9 @@ static void decompose(const md_runes *from, md_runes *to, md_runes *spare) {
     if (mixed) order_marks(to, first, spare);
 }
 
-// Composes in place; how many are left. utf8proc 2.8 takes U+11A7, which is none, for the first
-// trailing consonant of a Hangul syllable. It composes with nothing: the text is cut there.
+// Composes in place; returns the number left. utf8proc 2.8 treats U+11A7, which is not a trailing
+// consonant, as the first one of a Hangul syllable. It composes with nothing, so the text is split
+// there.
 static size_t compose(uint32_t *runes, size_t count) {
     size_t kept = 0;
     for (size_t from = 0; from < count;) {
@@ -190,7 +191,7 @@ static size_t compose(uint32_t *runes, size_t count) {
 }
 
 void md_runes_nfc(md_runes *runes) {
-    bool any = false; // below U+0300 every text is in normal form
+    bool any = false; // below U+0300 every text is normalised
     for (size_t i = 0; i < runes->count && !any; i++) any = runes->at[i] >= 0x300;
     if (!any) return;
     md_runes parts = {0}, spare = {0};
@@ -221,7 +222,7 @@ void md_runes_width(uint32_t rune, md_runes *to) {
     }
 }
 
-// Unicode's Case_Ignorable and Cased, from categories and the few characters named one by one.
+// Unicode's Case_Ignorable and Cased, from categories and a few individually listed characters.
 static bool is_case_ignorable(uint32_t rune) {
     static const uint16_t named[] = {'\'',   '.',    ':',    0xb7,   0x387,  0x55f,
                                      0x5f4,  0x2018, 0x2019, 0x2024, 0x2027, 0xfe13,
@@ -255,7 +256,7 @@ static bool is_cased(uint32_t rune) {
     }
 }
 
-// A sigma ends a word where a cased letter is before it and none behind, ignorable ones aside.
+// A sigma is final if a cased letter precedes it and none follows, skipping ignorable characters.
 static bool is_final_sigma(const md_runes *runes, size_t at, bool cased_before) {
     if (!cased_before) return false;
     for (size_t i = at + 1; i < runes->count; i++)

@@ -27,8 +27,8 @@ size_t blob_find(const blob *in, const char *mark, int n) {
     return 0;
 }
 
-// What local and central headers share: version, flags, method, time, date, checksum (nobody
-// looks), sizes, length of name, length of extra.
+// The common part of local and central headers: version, flags, method, time, date, checksum
+// (ignored), sizes, length of name, length of extra.
 static void add_common(blob *out, const archive_entry *entry, size_t extra) {
     blob_number(out, 2, 0);
     blob_number(out, 2, 0);
@@ -75,7 +75,7 @@ void archive_make(blob *out, const archive_entry *entries, size_t count, int wid
         blob_add(out, "PK\3\4", 4);
         add_common(out, &entries[i], 3);
         blob_add(out, entries[i].name, strlen(entries[i].name));
-        blob_add(out, "FBZ", 3); // PyTorch pads here, to align the elements
+        blob_add(out, "FBZ", 3); // PyTorch pads here to align the elements
         blob_add(out, entries[i].bytes, entries[i].count);
     }
     size_t start = out->count;

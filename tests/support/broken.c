@@ -43,7 +43,7 @@ void broken_weights(const char *name, const char *path, const char *part) {
     broken_is_refused(name, path, status, &err, part);
 }
 
-// Through volatile, so that the reads are not left out.
+// volatile, so that the compiler keeps the reads.
 static void read_elements(const io_tensor *t) {
     tn_tensor view = tn_view(NULL, t->dtype, t->rank, t->dim);
     const volatile uint8_t *bytes = t->data;

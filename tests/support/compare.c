@@ -6,7 +6,7 @@
 #include <math.h>
 #include <string.h>
 
-// fmax drops a NaN; a comparison of results must not.
+// fmax ignores NaN; a comparison of results must not.
 static double larger(double a, double b) {
     return isnan(a) || isnan(b) ? NAN : a > b ? a : b;
 }

@@ -19,7 +19,7 @@ char *contrast_text_of(const char *path) {
     return text;
 }
 
-// text with the first `from` replaced, for tn_free.
+// Copies text with the first `from` replaced; release with tn_free.
 static char *replaced(char *text, const char *from, const char *to) {
     char *at = strstr(text, from), *out = tn_alloc(strlen(text) + strlen(to) + 1);
     assert_non_null(at);

@@ -69,7 +69,7 @@ void crop_dump_vocabulary(const crop_dump *dump, nn_ctx *cx, const md_clip *clip
         ASSERT_OK(io_json_at(&list, i, IO_JSON_STRING, &element, &err), err);
         ASSERT_OK(io_json_as_string(&element, &text[i], &err), err);
     }
-    ASSERT_OK(md_names_take(text, count, &names, &err), err);
+    ASSERT_OK(md_names_from_array(text, count, &names, &err), err);
     ASSERT_OK(io_json_string(&dump->settings, "prompt", &prompt, &err), err);
     ASSERT_OK(io_json_string(&dump->settings, "background", &options.background, &err), err);
     ASSERT_OK(md_templates_init(&prompt, 1, &templates, &err), err);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The kinds of training: gradients, losses with theirs, AdamW.
+// The kinds of training: gradients, losses with gradients, AdamW.
 #include "kernels/kernels.h"
 #include "tests/support/dump_read.h"
 
@@ -141,7 +141,7 @@ static void run_roi_align_bwd(const dump *d) {
     char name[16];
     double scale[LEVELS];
     tn_tensor want[LEVELS], dlevel[LEVELS], map, raw = dump_raw(d, "rois");
-    tn_tensor rois = guarded_convert(&raw, TN_F32); // also where the rest is float64
+    tn_tensor rois = guarded_convert(&raw, TN_F32); // always float32
     tn_tensor image = dump_whole(d, "image"), dy = dump_picture(d, "dy");
     kn_roi_align cfg = {.sampling_ratio = (int)dump_number(d, "sampling_ratio", 0),
                         .aligned = dump_flag(d, "aligned"),

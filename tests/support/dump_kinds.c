@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-// Bias, residual and activation, where the file has them.
+// Bias, residual and activation, if the file has them.
 typedef struct store {
     tn_tensor bias, residual;
     kn_epilogue ep;

@@ -8,7 +8,7 @@ void dump_check(const dump *d, tn_status status, const tn_error *err) {
     if (status != TN_OK) DUMP_FAIL(d, "%s", err->text);
 }
 
-// ---- what a file holds -----------------------------------------------------------------------
+// ---- contents of a file -----------------------------------------------------------------------
 
 static const int to_last[] = {0, 2, 3, 1}; // [N,C,H,W] -> [N,H,W,C]
 
@@ -110,7 +110,7 @@ static double wide_error(const double *a, const double *b, int64_t count) {
     double most = 0, largest = 0;
     for (int64_t i = 0; i < count; i++) {
         double error = fabs(a[i] - b[i]);
-        if (!(error <= most)) most = error; // NaN stays
+        if (!(error <= most)) most = error; // keeps NaN
         if (fabs(b[i]) > largest) largest = fabs(b[i]);
         if (isnan(most)) return most;
     }

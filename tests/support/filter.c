@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One test of a program: LEXMASK_TEST='stem' build/tests/test_slow_learn; * and ? stand for any
-// letters and for one.
+// Runs one test of a program: LEXMASK_TEST='stem' build/tests/test_slow_learn; * and ? are
+// wildcards.
 #include "tests/support/test.h"
 
 #include <stdlib.h>

@@ -56,7 +56,7 @@ static void check_differences(const grad_case *c, const tn_tensor *in, const tn_
         if (!wanted(c, i) || !tn_count(&d[i])) continue;
         tn_tensor v = guarded_random(77 + (uint64_t)i, -1, 1, d[i].rank, d[i].dim);
         v = guarded_convert(&v, TN_F64);
-        // Five points: what is left out is of the order of step^4, what is rounded of 1e-16/step.
+        // Five points: truncation error is of the order of step^4, rounding error of 1e-16/step.
         double step = 2e-4;
         double near = value_at(c, in, i, &v, step, dy) - value_at(c, in, i, &v, -step, dy);
         double far = value_at(c, in, i, &v, 2 * step, dy) - value_at(c, in, i, &v, -2 * step, dy);
@@ -90,7 +90,7 @@ static void expect_bits(const grad_case *c, const char *level, const char *when,
         fail_msg("%s at level %s: gradient %d has other bits %s", c->what, level, which, when);
 }
 
-// Gradients of the chosen inputs; start: what the memory holds before, NULL for NaN.
+// Gradients of the selected inputs; start: previous contents of the memory, NULL for NaN.
 static void run(const grad_case *c, kn_ctx *cx, const tn_tensor *y, const tn_tensor *dy,
                 unsigned chosen, const tn_tensor *start, tn_tensor *d) {
     tn_tensor *pointer[GRAD_INPUTS] = {NULL};
@@ -104,8 +104,8 @@ static void run(const grad_case *c, kn_ctx *cx, const tn_tensor *y, const tn_ten
     tn_arena_reset(weight_arena(), mark);
 }
 
-// beta 1 adds: to the last bit where what is added is one number; sums begun elsewhere round
-// otherwise, by no more than the tolerance and a rounding of the result.
+// beta 1 adds: exactly if a single number is added; other sums may round differently, by no more
+// than the tolerance and a rounding of the result.
 static void check_added(const grad_case *c, const test_level *level, const tn_tensor *y,
                         const tn_tensor *dy, const tn_tensor *oracle) {
     tn_tensor start[GRAD_INPUTS], sum[GRAD_INPUTS], first[GRAD_INPUTS];
@@ -135,7 +135,7 @@ static void check_added(const grad_case *c, const test_level *level, const tn_te
     }
 }
 
-// <Ax,dy> = <x,A^T dy>, both products in float64 over what float32 gave.
+// <Ax,dy> = <x,A^T dy>, both computed in float64 from float32 results.
 static void check_adjoint(const grad_case *c, const test_level *level, const tn_tensor *y,
                           const tn_tensor *dy, const tn_tensor *d) {
     double left = 0, right = 0, size = 0;

@@ -64,7 +64,7 @@ tn_arena *weight_arena(void) {
 
 #define PATTERN 0xa5
 
-// [first page ... pattern ... data][page without access]
+// [first page ... pattern ... data][inaccessible page]
 typedef struct block {
     struct block *next;
     uint8_t *base;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every level that this processor runs, at 1, 2 and 7 threads; and tensors with guard zones.
+// Contexts for every level that this processor supports, with 1, 2 and 7 threads; and tensors with
+// guard zones.
 #pragma once
 
 #include "kernels/kernels.h"
@@ -11,27 +12,27 @@ typedef struct test_level {
     kn_ctx *cx[LEVEL_THREADS];
 } test_level;
 
-// Group fixtures for cmocka_run_group_tests: open every level (`ref` is always the first) and say
-// which; close them.
+// Group fixtures for cmocka_run_group_tests: open every level (`ref` is always the first) and print
+// them; close them.
 int levels_setup(void **state);
 int levels_teardown(void **state);
 int levels_count(void);
 const test_level *levels_at(int i);
 
-// A tensor whose last byte lies right before a page that cannot be touched: reading or writing
-// behind it crashes. What lies before it is a pattern. Filled with 0xff bytes: NaN.
+// A tensor that ends right before an inaccessible page: reading or writing past it crashes. Before
+// it lies a pattern. Filled with 0xff bytes: NaN.
 tn_tensor guarded_new(tn_dtype dtype, int rank, const int64_t *dim);
 tn_tensor guarded_copy(const tn_tensor *t);
 tn_tensor guarded_convert(const tn_tensor *t, tn_dtype dtype);
 // Axis i of the result is axis order[i] of t.
 tn_tensor guarded_permute(const tn_tensor *t, const int *order);
-// Uniform in [low, high), the same numbers for the same seed on any machine.
+// Uniform in [low, high); a seed gives the same numbers on any machine.
 tn_tensor guarded_random(uint64_t seed, double low, double high, int rank, const int64_t *dim);
-// Fails the test when a pattern was written over.
+// Fails the test if a pattern was overwritten.
 void guarded_check(void);
-// Releases all guarded tensors, after guarded_check(). For the beginning of a test, too: one that
-// failed before left its own.
+// Calls guarded_check() and releases all guarded tensors. Also for the start of a test: an earlier
+// failed test may have left some.
 void guarded_free(void);
 
-// Memory for packed weights, empty after each guarded_free().
+// Memory for packed weights, emptied by guarded_free().
 tn_arena *weight_arena(void);

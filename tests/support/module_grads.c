@@ -10,7 +10,7 @@
 
 #define STEP 1e-5
 
-// One module in one type on one context, with its inputs.
+// One module with one type on one context, with its inputs.
 typedef struct bench {
     const module_case *c;
     tn_error err;
@@ -33,7 +33,7 @@ static void check(const module_case *c, tn_status status, const tn_error *err) {
     if (status != TN_OK) fail_msg("%s: %s", c->what, err->text);
 }
 
-// Numbers that float32 holds, so that both types begin alike.
+// Values that float32 represents exactly, so that both types start equal.
 static void fill(tn_tensor *t, uint64_t stream, double low, double high) {
     tn_rng rng = tn_rng_new(7, stream);
     for (int64_t i = 0; i < tn_count(t); i++)
@@ -61,7 +61,7 @@ static void open_bench(bench *b, const module_case *c, kn_ctx *kn, tn_dtype dtyp
                       .groups = 2};
     if (c->load) check(c, c->load(&load, b->module), &b->err);
     for (int i = 0; i < b->params.count; i++) {
-        // Norms and biases away from 1 and 0.
+        // Moves norms and biases away from 1 and 0.
         tn_tensor *value = &b->params.param[i]->value;
         if (value->rank < 2) fill(value, 100 + (uint64_t)i, 0.5, 1.5);
         for (int64_t k = 0; k < tn_count(value); k++)
@@ -91,7 +91,7 @@ static void forward(bench *b, bool with_tape) {
     check(b->c, b->c->forward(&b->cx, b->module, b->in, b->out), &b->err);
 }
 
-// What the loss is: the same random numbers for an output whatever its type.
+// The loss: the same random numbers for an output, whatever its type.
 static double upstream(int output, int64_t i) {
     uint32_t block[4];
     tn_philox(11 + (uint64_t)output, (uint64_t)i, 0, block);
@@ -118,7 +118,7 @@ static void backward(bench *b) {
     check(b->c, nn_tape_backward(&b->cx), &b->err);
 }
 
-// The k-th of parameters and inputs and its gradient; false when there is no such.
+// The k-th of parameters and inputs, and its gradient; false if there is none.
 static bool subject(bench *b, int k, const char **name, tn_tensor *value, tn_tensor *grad) {
     if (k < b->params.count) {
         const nn_param *param = b->params.param[k];
@@ -141,7 +141,7 @@ static double direction(int k, int64_t i) {
     return (double)block[0] / 4294967296.0 - 0.5;
 }
 
-// value + amount * direction, from the copy that was kept.
+// value + amount * direction, from the saved copy.
 static void move(bench *b, int k, tn_tensor *value, const double *kept, double amount) {
     for (int64_t i = 0; i < tn_count(value); i++)
         nn_real_set(value, i, kept[i] + amount * direction(k, i));
@@ -170,7 +170,7 @@ static void check_differences(bench *b) {
             fail_msg("%s: along '%s' the loss rises by %.12g, the gradient says %.12g", b->c->what,
                      name, found, told);
         checked++;
-        backward(b); // the gradients of inputs were the last run's
+        backward(b); // inputs have the gradients of the last run
     }
 }
 
@@ -217,8 +217,8 @@ static void expect_equal(bench *a, bench *b, const char *level, const char *when
     }
 }
 
-// Nothing that a forward pass gives depends on whether it is recorded. `ref` alone keeps double
-// between a product and its activation, which a tape needs rounded apart.
+// The outputs of a forward pass do not depend on recording. Only `ref` keeps double between a
+// product and its activation, which a tape needs to be rounded separately.
 static void check_inference(bench *b, const char *level) {
     tn_tensor kept[MODULE_OUTPUTS];
     size_t mark = tn_arena_mark(&b->data);

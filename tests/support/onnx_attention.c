@@ -36,7 +36,7 @@ static float element(const tn_tensor *t, bool flat, int64_t n, int64_t head, int
     return tn_f32(t)[at];
 }
 
-// [N,L,heads*wide], heads of keys repeated for their group of queries, depth filled with zeros up
+// [N,L,heads*wide]: heads of keys repeated for their group of queries, depth padded with zeros up
 // to `wide`, past tokens in front.
 static tn_tensor arranged(const sizes *s, const tn_tensor *t, const tn_tensor *past, int64_t heads,
                           int64_t depth, int64_t wide) {
@@ -56,8 +56,8 @@ static tn_tensor arranged(const sizes *s, const tn_tensor *t, const tn_tensor *p
     return out;
 }
 
-// What the mask input says of one score, the shape broadcast from the right: 1, 0, or -1 for an
-// addend, which the kernel does not take.
+// The mask's value for one score, its shape broadcast from the right: 1, 0, or -1 for an addend,
+// which the kernel does not support.
 static int masked(const tn_tensor *mask, int64_t n, int64_t h, int64_t i, int64_t j) {
     int64_t place[] = {n, h, i, j}, at = 0;
     for (int axis = 0; axis < mask->rank; axis++) {
@@ -71,8 +71,8 @@ static int masked(const tn_tensor *mask, int64_t n, int64_t h, int64_t i, int64_
     return value == 0 ? 1 : value == -INFINITY ? 0 : -1;
 }
 
-// All that limits who sees whom, written out for one score. Positions count from the first key;
-// with given lengths the queries are the last of them.
+// All rules about which tokens a query attends to, for one score. Positions count from the first
+// key; with given lengths the queries are the last ones.
 static int attends(const onnx_node *node, const sizes *s, int64_t n, int64_t h, int64_t i,
                    int64_t j) {
     int64_t left = onnx_int(node, "left_window_size", -1);
@@ -88,7 +88,7 @@ static int attends(const onnx_node *node, const sizes *s, int64_t n, int64_t h, 
     return onnx_has(node, MASK) ? masked(&node->in[MASK], n, h, i, j) : 1;
 }
 
-// The head's part of a result [N,L,heads*wide] against the case's own form.
+// One head of a result [N,L,heads*wide] in the case's form.
 static tn_tensor as_the_case(const onnx_node *node, const sizes *s, const tn_tensor *y,
                              int64_t wide) {
     tn_tensor out = guarded_new(TN_F32, node->out.rank, node->out.dim);
@@ -102,7 +102,7 @@ static tn_tensor as_the_case(const onnx_node *node, const sizes *s, const tn_ten
     return out;
 }
 
-// A mask that differs between heads: each head is then a picture of its own.
+// For a mask that differs between heads: each head becomes a separate picture.
 static tn_tensor split_heads(const sizes *s, const tn_tensor *t, int64_t wide, bool back) {
     int64_t length = back ? s->lq : t->dim[1];
     tn_tensor out = back ? guarded_new(TN_F32, TN_DIMS(s->n, length, s->heads * wide))
@@ -133,7 +133,7 @@ bool onnx_attention(onnx_node *node) {
         tn_u8(&mask)[at] = (uint8_t)sees;
         limits |= !sees;
     }
-    // The plain forms go through the kernel's own heads and its causal switch.
+    // Plain forms use the kernel's heads and its causal option.
     bool causal = onnx_int(node, "is_causal", 0) && !onnx_has(node, MASK) && !s.past &&
                   !onnx_has(node, LENGTHS) && onnx_int(node, "left_window_size", -1) < 0;
     bool plain = causal || !limits;

@@ -76,7 +76,7 @@ static bool equal_picture(const onnx_node *n, const tn_tensor *y) {
 
 // ---- windows -----------------------------------------------------------------------------------
 
-// kernel, stride, pads and size of the output along the two axes, as the standard derives them.
+// Kernel, stride, pads and output size along the two axes, derived as in the standard.
 typedef struct windows {
     int64_t kernel[2], stride[2], dilation[2], before[2], after[2], out[2];
 } windows;
@@ -109,7 +109,7 @@ static bool read_windows(const onnx_node *n, const tn_tensor *x, const int64_t *
         w->out[i] = room / w->stride[i] + 1;
         if (onnx_int(n, "ceil_mode", 0) && room % w->stride[i] != 0 &&
             w->out[i] * w->stride[i] < in + w->before[i]) {
-            w->out[i]++; // a window more, that reaches beyond the pads
+            w->out[i]++; // one more window, which reaches beyond the pads
             w->after[i] += w->stride[i] - room % w->stride[i];
         }
     }
@@ -158,7 +158,7 @@ static bool conv(onnx_node *n) {
     return equal_picture(n, &y);
 }
 
-// The project has no case of kernel 2 and stride 2, the one that there is a kernel for.
+// The project has no case with kernel 2 and stride 2, the only ones that a kernel supports.
 static bool conv_transpose(onnx_node *n) {
     return onnx_not_offered(n, "kernels and strides other than 2");
 }
@@ -183,21 +183,21 @@ static bool gemm(onnx_node *n) {
     kn_add_fwd(n->cx, KN_LINEAR, &y, &bias, &y);
     onnx_equal(n, &y);
     if (onnx_real(n, "alpha", 1) != 1) return true;
-    kn_weight packed; // the same through a packed weight
+    kn_weight packed; // the same with a packed weight
     tn_error err;
     ASSERT_OK(kn_weight_pack(n->cx, weight_arena(), &b, NULL, &packed, &err), err);
     kn_linear_fwd(n->cx, &a, &packed, &(kn_epilogue){.bias = &bias}, &y);
     return onnx_equal(n, &y);
 }
 
-// [...,M,K] x [...,K,N], leading dimensions broadcast, a vector is one row or one column.
+// [...,M,K] x [...,K,N] with leading dimensions broadcast; a vector is one row or one column.
 static bool matmul(onnx_node *n) {
     tn_tensor a = n->in[0], b = n->in[1];
     if (a.rank == 1) a = tn_reshape(&a, TN_DIMS(1, a.dim[0]));
     if (b.rank == 1) b = tn_reshape(&b, TN_DIMS(b.dim[0], 1));
     int64_t m = a.dim[a.rank - 2], k = a.dim[a.rank - 1], columns = b.dim[b.rank - 1];
     int64_t batches = tn_count(&n->out) / (m * columns);
-    int axes = (a.rank > b.rank ? a.rank : b.rank) - 2; // that are broadcast
+    int axes = (a.rank > b.rank ? a.rank : b.rank) - 2; // number of broadcast dimensions
     tn_tensor y = guarded_new(TN_F32, TN_DIMS(batches, m, columns));
     for (int64_t i = 0; i < batches; i++) {
         int64_t at[2] = {0, 0}, step[2] = {1, 1}, rest = i;
@@ -234,7 +234,7 @@ static bool batch_norm(onnx_node *n) {
     return equal_picture(n, &x);
 }
 
-// Over all dimensions from `axis` on, which are then one.
+// Over all dimensions from `axis` on, which are merged.
 static bool layer_norm(onnx_node *n) {
     int64_t channels = tn_count(&n->in[1]);
     tn_tensor x = tn_reshape(&n->in[0], TN_DIMS(tn_count(&n->in[0]) / channels, channels));
@@ -245,7 +245,7 @@ static bool layer_norm(onnx_node *n) {
     return onnx_equal(n, &y);
 }
 
-// Exchanges `axis` with the last one: its own inverse.
+// Exchanges `axis` with the last one; it is its own inverse.
 static tn_tensor with_last(const tn_tensor *t, int64_t axis) {
     int order[TN_MAX_RANK];
     for (int i = 0; i < t->rank; i++) order[i] = i;
@@ -287,7 +287,7 @@ static bool top_k(onnx_node *n) {
 
 // ---- resizing ----------------------------------------------------------------------------------
 
-// Input steps for an output along each picture axis, from `scales`, or from the sizes.
+// Input steps per output along each picture axis, from `scales` or from the sizes.
 static void steps_of(const onnx_node *n, double step[2]) {
     int64_t axes[4] = {0, 1, 2, 3};
     onnx_ints(n, "axes", axes, 4);
@@ -297,8 +297,8 @@ static void steps_of(const onnx_node *n, double step[2]) {
         if (axes[i] >= 2) step[axes[i] - 2] = 1 / (double)tn_f32(&n->in[2])[i];
 }
 
-// The standard's own nearest (half-pixel centres, halves down) takes other samples than ours in
-// general; where a case happens to have the same ones, it is checked.
+// The standard's nearest (half-pixel centres, halves down) generally takes other samples than ours;
+// a case is checked if they coincide.
 static bool nearest_coincides(int64_t in, int64_t out, double step) {
     if (step == 0) step = (double)in / (double)out;
     for (int64_t i = 0; i < out; i++) {
@@ -333,7 +333,7 @@ static bool resize(onnx_node *n) {
         return onnx_not_offered(n, "nearest by another rule than floor(i*step)");
     if (antialias && !cut) return onnx_not_offered(n, "antialias with repeated borders");
     if (cut && shrinks && !antialias) return onnx_not_offered(n, "cut borders without antialias");
-    // Enlarging, the antialiased filter is the plain one with its weights outside left out.
+    // For enlarging, the antialiased filter is the plain one without weights outside.
     kn_resize cfg = {.filter = nearest ? KN_NEAREST
                                : cubic ? KN_BICUBIC
                                        : KN_BILINEAR,
@@ -348,12 +348,13 @@ static bool resize(onnx_node *n) {
 
 // ---- detection ---------------------------------------------------------------------------------
 
-// The only case takes the maximum of the samples.
+// The only case uses the maximum of the samples.
 static bool roi_align(onnx_node *n) {
     return onnx_not_offered(n, "the maximum of the samples");
 }
 
-// boxes [N,R,4] as y1,x1,y2,x2 in any order of corners, scores [N,T,R]: rows (picture, class, box).
+// boxes [N,R,4] as y1,x1,y2,x2 with corners in any order, scores [N,T,R]: rows (picture, class,
+// box).
 static bool suppression(onnx_node *n) {
     const tn_tensor *boxes = &n->in[0], *scores = &n->in[1];
     int64_t most = ((const int64_t *)n->in[2].data)[0], regions = boxes->dim[1], rows = 0;

@@ -44,7 +44,7 @@ static tn_tensor oracle_of(const op_case *c) {
     return out.dtype == TN_F32 ? guarded_convert(&out, TN_F64) : out;
 }
 
-// The first element that is off by more than the tolerance fails the test.
+// Fails the test at the first element that is off by more than the tolerance.
 static void compare(const op_case *c, const char *level, const tn_tensor *got,
                     const tn_tensor *oracle) {
     if (got->dtype != TN_F32) {
@@ -69,7 +69,7 @@ static void expect_bits(const op_case *c, const char *level, const char *when, c
         fail_msg("%s at level %s: other bits %s", c->what, level, when);
 }
 
-// The output is the input of that place.
+// The output is one of the inputs.
 static void check_in_place(const op_case *c, const test_level *level, const tn_tensor *first) {
     tn_tensor in[OP_INPUTS];
     for (int i = 0; i < c->inputs; i++) in[i] = c->in[i];

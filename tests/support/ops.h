@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// One case of one operation, run at every level and compared with `ref` in float64.
+// Runs one case of an operation at every level and compares it with `ref` in float64.
 #pragma once
 
 #include "tests/support/levels.h"
@@ -22,26 +22,26 @@ typedef struct op_case {
     int alias; // the output may be in[alias-1]; 0 for none
 } op_case;
 
-// The result of every level, at 1, 2 and 7 threads, twice each, starting from NaN: within
+// Checks the result of every level, with 1, 2 and 7 threads, twice each, starting from NaN: within
 // absolute + relative*|oracle| of the oracle (equal for integers), the same bits every time and
-// also when the output is an input; inputs and guard zones untouched.
+// also if the output is an input; inputs and guard zones are untouched.
 void op_check(const op_case *c);
-// How many comparisons op_check has made in this program.
+// Number of comparisons so far.
 int op_checked(void);
 
 tn_tensor op_shape(tn_dtype dtype, int rank, const int64_t *dim); // for op_case.out
 
-// Tolerance for a sum of `terms` products of numbers up to `a` and `b` that are uniform around 0,
-// added one after another in float32. The k-th partial sum is about sqrt(k)*a*b/3 and its rounding
-// off by up to EPS/2 of that, so the error of the sum has a standard deviation of about
-// EPS*terms*a*b/15; half of EPS*terms*a*b is seven of these.
+// Tolerance for a sum of `terms` products of numbers up to `a` and `b`, uniform around 0, added one
+// after another in float32. The k-th partial sum is about sqrt(k)*a*b/3 and is rounded by up to
+// EPS/2 of that, so the error of the sum has a standard deviation of about EPS*terms*a*b/15; half
+// of EPS*terms*a*b is seven of these.
 double op_sum_tolerance(int64_t terms, double a, double b);
 
-// For a loop over sizes that vectors, tiles and remainders dislike.
+// Loops over sizes that are difficult for vectors, tiles and remainders.
 #define EACH(type, name, ...)                                                                      \
     for (const type *name = (const type[]){__VA_ARGS__},                                           \
                     *name##_end = name + sizeof((const type[]){__VA_ARGS__}) / sizeof(type);       \
          name < name##_end; name++)
 
-// A number in [0,n) that depends on seed and place alone.
+// A number in [0,n) that depends only on seed and place.
 int64_t op_pick(uint64_t seed, uint64_t place, int64_t n);

@@ -93,7 +93,7 @@ test_run test_lexmask(const char *format, ...) {
     return run_line(line, 0, 0);
 }
 
-// Everything that comes out of the terminal until its last user is gone.
+// Everything that the terminal receives until its last user has closed it.
 static char *read_terminal(int terminal) {
     size_t room = 1 << 20, used = 0;
     char *text = malloc(room);
@@ -115,7 +115,8 @@ test_run test_lexmask_at_terminal(const char *format, ...) {
     if (terminal < 0 && (errno == ENODEV || errno == ENOENT))
         SKIP("this machine gives no terminal: /dev/pts is not mounted");
     assert_true(terminal >= 0 && grantpt(terminal) == 0 && unlockpt(terminal) == 0);
-    int user = open(ptsname(terminal), O_RDWR | O_NOCTTY); // never without one until it has ended
+    int user = open(ptsname(terminal),
+                    O_RDWR | O_NOCTTY); // keeps the terminal open until the program has ended
     fflush(stdout);
     pid_t child = fork();
     if (child == 0) become(line, out, ptsname(terminal));

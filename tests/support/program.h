@@ -1,32 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
-// Running the built program as a user would, and looking at what it said.
+// Runs the built program as a user would, and checks its output.
 #pragma once
 
 #include "tests/support/temporary.h"
 #include "tests/support/test.h"
 
 typedef struct test_run {
-    int code;        // exit code; 128 + n when signal n ended it
-    char *out, *err; // what it printed, with a 0 at the end
+    int code;        // exit code; 128 + n if signal n ended it
+    char *out, *err; // its output, with a 0 at the end
     double seconds;
 } test_run;
 
 // Runs $BUILD/lexmask (BUILD defaults to "build") with the words, split at spaces (no quoting; a
-// word "a\tb" with a tab stands for one word with a space). Release with test_run_free.
+// tab stands for a space inside a word). Release with test_run_free.
 test_run test_lexmask(const char *format, ...) __attribute__((format(printf, 1, 2)));
-// The same; sends SIGINT after the given seconds.
+// The same, but sends SIGINT after the given seconds.
 test_run test_lexmask_interrupted(double seconds, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 // The same with another signal.
 test_run test_lexmask_stopped(int signal, double seconds, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-// The same with a pipe that nobody reads as standard output.
+// The same with a closed pipe as standard output.
 test_run test_lexmask_unread(const char *format, ...) __attribute__((format(printf, 1, 2)));
-// The same with a terminal as standard error; err is what it was sent.
+// The same with a terminal as standard error; err is what the terminal received.
 test_run test_lexmask_at_terminal(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void test_run_free(test_run *run);
 
-// Fails with both outputs unless the exit code is as wanted.
+// Fails, printing both outputs, unless the exit code is as wanted.
 #define ASSERT_CODE(run, wanted)                                                                   \
     do {                                                                                           \
         if ((run).code != (wanted))                                                                \
@@ -38,9 +38,9 @@ void test_run_free(test_run *run);
         if (!strstr((text), (part))) fail_msg("'%s' is not in:\n%s", (part), (text));              \
     } while (0)
 
-// Each command line must end with exit code 2 and a message on standard error that holds the second
-// text.
+// Each command line must end with exit code 2 and a message on standard error that contains the
+// second text.
 void test_misuse(const char *const cases[][2], size_t count);
 
-// The path of the first picture of the demo; -1 where there is none.
+// The path of the first picture of the demo; -1 if there is none.
 int test_demo_picture(char *out, size_t size);

@@ -22,7 +22,7 @@ typedef struct maker {
     size_t count;
 } maker;
 
-// A tensor of constant + spread * normal; dimensions of 0 are not there.
+// Adds a tensor of constant + spread * normal; dimensions of 0 are omitted.
 static void add(maker *m, double constant, double spread, const int64_t dim[4], const char *format,
                 ...) __attribute__((format(printf, 5, 6)));
 static void add(maker *m, double constant, double spread, const int64_t dim[4], const char *format,

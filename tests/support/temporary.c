@@ -21,7 +21,7 @@ const char *temporary_folder(void) {
 int temporary_teardown(void **state) {
     (void)state;
     char command[128];
-    if (!folder[0]) return 0; // nothing was made
+    if (!folder[0]) return 0; // no folder was created
     snprintf(command, sizeof command, "chmod -R u+rwX %s; rm -rf %s", folder, folder);
     folder[0] = 0;
     return system(command);
@@ -37,7 +37,7 @@ const char *temporary_path(const char *name) {
 
 const char *temporary_file(const char *name, const void *bytes, size_t count) {
     const char *path = temporary_path(name);
-    unlink(path); // writing over a file waits for the disk on some file systems
+    unlink(path); // overwriting a file waits for the disk on some file systems
     FILE *file = fopen(path, "wb");
     assert_non_null(file);
     assert_int_equal(count ? fwrite(bytes, 1, count, file) : 0, count);

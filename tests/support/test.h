@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What every test file includes: cmocka with what it needs before it, and the comparison.
+// Included by every test file: cmocka with its prerequisites, and comparisons.
 #pragma once
 
 #include <setjmp.h>
@@ -12,9 +12,10 @@
 
 #include "tensor/tensor.h"
 
-#define SHARED_DATA "../shared/data" // present for developers and CI only; tests without it skip
+#define SHARED_DATA                                                                                \
+    "../shared/data" // for developers and CI only; tests that need it skip if it is absent
 
-// Says why on a line of its own, which tests/run.sh repeats, and leaves the test.
+// Prints the reason on a separate line, which tests/run.sh repeats, and leaves the test.
 #define SKIP(...)                                                                                  \
     do {                                                                                           \
         printf("skipped: " __VA_ARGS__);                                                           \
@@ -25,10 +26,10 @@
 // max|a-b| / max|b| over count floats; NaN anywhere gives NaN, which fails `err <= tol`.
 double test_relative_error(const float *a, const float *b, size_t count);
 double test_max_difference(const float *a, const float *b, size_t count);
-// Both can be read and hold the same bytes.
+// True if both can be read and contain the same bytes.
 bool test_same_file(const char *a, const char *b);
 
-// !(error <= tolerance) fails, so a NaN does too; prints what it found.
+// Fails if !(error <= tolerance), so also for NaN, and prints the error.
 #define ASSERT_WITHIN(error, tolerance)                                                            \
     do {                                                                                           \
         double error_ = (error), tolerance_ = (tolerance);                                         \
@@ -36,7 +37,7 @@ bool test_same_file(const char *a, const char *b);
             fail_msg("%s = %g, expected at most %g", #error, error_, tolerance_);                  \
     } while (0)
 
-// Fails with the error's own text.
+// Fails with the text of err.
 #define ASSERT_OK(call, err)                                                                       \
     do {                                                                                           \
         if ((call) != TN_OK) fail_msg("%s: %s", #call, (err).text);                                \

@@ -4,7 +4,8 @@
 
 #define SCENE_CLIP "demo/pair/clip"
 
-// data.json, 0.ppm and 1.ppm into temporary_folder(): a group's setup.
+// Writes data.json, 0.ppm and 1.ppm to temporary_folder(); a group's setup function.
 int scene_write(void **state);
-// The words of a run into the folder of that name; more follow. Good until four more are asked for.
+// The arguments of a run with the folder of that name, to be continued. Valid until four more
+// calls.
 const char *scene_words(const char *run);

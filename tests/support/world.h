@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// The font and the names that made-up pictures are made of, for the tests of each of their parts.
+// The font and the emoji names, for the tests of synthetic pictures.
 #pragma once
 
 #include "tests/support/test.h"
 #include "train/world/glyphs.h"
 
-// NULL where the font or the list of names is not installed; opened by world_open.
+// NULL if the font or the list of names is not installed; opened by world_open.
 extern tr_glyphs *glyphs;
 
 int world_open(void **state);

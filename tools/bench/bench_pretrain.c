@@ -61,8 +61,8 @@ static tn_status update(work *w) {
     tn_arena_reset(&w->step, 0);
     nn_tape_reset(w->tape);
     nn_params_zero_grad(&w->params);
-    TN_TRY(md_clip_learn_images(&cx, w->clip, &w->x, w->half ? &w->keep : NULL, &p.pictures));
-    TN_TRY(md_clip_learn_texts(&cx, w->clip, &w->ids, &w->place, &p.texts));
+    TN_TRY(md_clip_train_images(&cx, w->clip, &w->x, w->half ? &w->keep : NULL, &p.pictures));
+    TN_TRY(md_clip_train_texts(&cx, w->clip, &w->ids, &w->place, &p.texts));
     TN_TRY(tr_clip_loss(&cx, &p, md_clip_scale(w->clip), 1, loss));
     TN_TRY(nn_tape_backward(&cx));
     double norm = tr_gradient_norm(w->kn, &w->trained.flat);

@@ -28,8 +28,8 @@ typedef struct batch { // settings whose detections are there
     tool_sweep_run *s;
     size_t first;
     ev_sweep_found *found; // for each worker
-    tn_status status[EV_SWEEP_MOST];
-    tn_error error[EV_SWEEP_MOST];
+    tn_status status[EV_SWEEP_MAX_SETTINGS];
+    tn_error error[EV_SWEEP_MAX_SETTINGS];
 } batch;
 
 static void evaluate_task(void *context, int64_t task, int worker) {
@@ -56,9 +56,9 @@ static bool better(const tool_sweep_run *s, const tool_sweep_setting *x,
 
 // Detections of several settings at once, then a setting a thread.
 static tn_status try_some(batch *b, size_t *done, tn_error *err) {
-    ev_setting how[EV_SWEEP_MOST];
+    ev_setting how[EV_SWEEP_MAX_SETTINGS];
     size_t count = 0;
-    for (; count < EV_SWEEP_MOST && b->first + count < b->s->count; count++)
+    for (; count < EV_SWEEP_MAX_SETTINGS && b->first + count < b->s->count; count++)
         how[count] = tool_sweep_setting_of(b->s, &b->s->settings[b->first + count]);
     if (tool_interrupted()) return tn_fail(err, TN_ECANCELLED, "interrupted");
     TN_TRY(ev_sweep_run(b->s->detector, how, count, done, err));

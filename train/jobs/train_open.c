@@ -209,7 +209,7 @@ tn_status tr_train_text(tr_job *job, const md_fvlm *model, const md_bpe *bpe,
                                      .user = job,
                                      .progress = tr_job_vocabulary_progress,
                                      .progress_user = job};
-    TN_TRY(md_names_take(names, (size_t)count, &list, err));
+    TN_TRY(md_names_from_array(names, (size_t)count, &list, err));
     tn_status status = md_templates_init(prompts, config->prompts, &templates, err);
     if (status == TN_OK)
         status = md_vocabulary_make(&cx, md_fvlm_clip(model), bpe, &list, &templates, &options, out,

@@ -7,13 +7,13 @@ tr_pose tr_pose_of(double x, double y, double side, double angle, double stretch
                    bool mirror) {
     double wide = side / 2 * sqrt(stretch), high = side / 2 / sqrt(stretch);
     double c = cos(angle), s = sin(angle), flip = mirror ? -1 : 1;
-    // Mirrored, sheared, scaled, turned, moved.
+    // Mirrored, sheared, scaled, rotated, moved.
     double a = wide * flip, b = -wide * shear, d = high;
     return (tr_pose){{c * a, c * b - s * d, x, s * a, s * b + c * d, y}};
 }
 
 void tr_pose_box(const tr_pose *pose, const tr_glyph *glyph, double box[4]) {
-    const double *m = pose->m, half = 1.0 / TR_GLYPH_SIDE; // of the pixel round a point
+    const double *m = pose->m, half = 1.0 / TR_GLYPH_SIDE; // half a pixel around a point
     double rx = half * (fabs(m[0]) + fabs(m[1])), ry = half * (fabs(m[3]) + fabs(m[4]));
     box[0] = box[1] = INFINITY, box[2] = box[3] = -INFINITY;
     for (int i = 0; i < TR_GLYPH_HULL; i++) {
@@ -24,10 +24,10 @@ void tr_pose_box(const tr_pose *pose, const tr_glyph *glyph, double box[4]) {
     }
 }
 
-// What is needed to walk over the pixels of a square of side x side texels under a pose.
+// State for a walk over the pixels of a square of side x side texels under a pose.
 typedef struct walk {
     int x1, y1, x2, y2; // pixels that it may touch
-    double to_texel[6]; // a pixel's number -> texels, whose centres are whole numbers
+    double to_texel[6]; // pixel index -> texels, whose centres are integers
 } walk;
 
 static walk walk_of(const tr_canvas *canvas, const tr_pose *pose, int side) {
@@ -49,7 +49,7 @@ static inline float texel_y(const walk *w, int x, int y) {
     return (float)(w->to_texel[3] * x + w->to_texel[4] * y + w->to_texel[5]);
 }
 
-// The smallest level that has about a pixel for each of the canvas.
+// The smallest level with at least about one texel per canvas pixel.
 static int level_for(const tr_pose *pose, double sharpness) {
     const double *m = pose->m;
     double side = 2 * sqrt(fabs(m[0] * m[4] - m[1] * m[3])) * sharpness;
@@ -58,10 +58,10 @@ static int level_for(const tr_pose *pose, double sharpness) {
     return level;
 }
 
-// Bilinear, nothing outside. False where there is nothing.
+// Bilinear, transparent outside. False if the result is transparent.
 static bool sample(const uint8_t *pixels, int side, float x, float y, float out[4]) {
     if (!(x > -1 && y > -1 && x < (float)side && y < (float)side)) return false;
-    int x0 = (int)(x + 1) - 1, y0 = (int)(y + 1) - 1; // floor, for what is over -1
+    int x0 = (int)(x + 1) - 1, y0 = (int)(y + 1) - 1; // floor, for values above -1
     static const uint8_t nothing[4];
     const uint8_t *at = pixels + 4 * ((ptrdiff_t)y0 * side + x0);
     bool left = x0 >= 0, right = x0 + 1 < side, top = y0 >= 0, below = y0 + 1 < side;
@@ -142,7 +142,7 @@ void tr_paint_sheet(tr_canvas *canvas, const tr_sheet *sheet, const int rectangl
         }
 }
 
-// Hue, saturation and value: greys, pastel and full colours, dark and light.
+// Random hue, saturation and value: grey, pastel and saturated colours, dark and light.
 void tr_colour_draw(tn_rng *rng, float colour[3]) {
     double hue = tn_rng_uniform(rng, 0, 6), saturation = tn_rng_unit(rng);
     double value = 1 - pow(tn_rng_unit(rng), 1.6);

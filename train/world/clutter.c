@@ -11,7 +11,7 @@ void tr_clutter_shape(tr_canvas *canvas, double x, double y, double size, tn_rng
     tr_paint_shape(canvas, &shape, &pose, 0);
 }
 
-// Ink that can be read on what is there.
+// A colour that is readable on the canvas.
 static void ink_draw(const tr_canvas *canvas, const int r[4], tn_rng *rng, float ink[3]) {
     int x = (r[0] + r[2]) / 2, y = (r[1] + r[3]) / 2;
     x = x < 0 ? 0 : x >= canvas->w ? canvas->w - 1 : x;
@@ -19,17 +19,17 @@ static void ink_draw(const tr_canvas *canvas, const int r[4], tn_rng *rng, float
     const float *behind = canvas->rgb + 3 * ((size_t)y * canvas->w + x);
     float grey = 0.3f * behind[0] + 0.6f * behind[1] + 0.1f * behind[2];
     tr_colour_draw(rng, ink);
-    double pull = tn_rng_uniform(rng, 0.3, 1); // to black or white
+    double pull = tn_rng_uniform(rng, 0.3, 1); // towards black or white
     for (int c = 0; c < 3; c++) ink[c] += ((grey > 0.5f ? 0.0f : 1.0f) - ink[c]) * (float)pull;
 }
 
-// A few lines of text in a rectangle, sometimes on a plate of their own.
+// A few lines of text in a rectangle, sometimes on a plate.
 static void text_block(tr_canvas *canvas, const tr_sheets *sheets, double unit, tn_rng *rng) {
     int n = (int)tn_rng_below(rng, TR_SHEETS), lines = 1 + (int)tn_rng_below(rng, 5);
     double letters = unit * tn_rng_uniform(rng, 0.12, 0.45);
     double wide = letters * tn_rng_uniform(rng, 4, 25), high = letters * 1.35 * lines;
     double x = tn_rng_uniform(rng, -0.3, 0.9) * canvas->w, y = tn_rng_unit(rng) * canvas->h;
-    bool everywhere = tn_rng_unit(rng) < 0.3; // a page
+    bool everywhere = tn_rng_unit(rng) < 0.3; // a whole page
     int r[4] = {(int)x, (int)y, (int)(x + wide), (int)(y + high)};
     if (everywhere) r[0] = r[1] = 0, r[2] = canvas->w, r[3] = canvas->h;
     double angle = tn_rng_unit(rng) < 0.75 ? 0 : tn_rng_uniform(rng, -0.4, 0.4);

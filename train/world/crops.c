@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A crop is thought of in units of its object: the glyph's square spans -1..1. What CLIP's
-// preprocessing leaves of a region is a square window: of a tight box the middle square of the
-// shorter side, of a square box with context all of it.
+// Geometry of a crop is in units of its object: the glyph's square spans -1..1. After CLIP's
+// preprocessing a region is a square window: for a tight box the middle square of the shorter side,
+// for a square box with context all of it.
 #include "train/world/crops.h"
 
 #include "train/world/wear.h"
@@ -11,17 +11,23 @@
 
 #define TAU 6.283185307179586
 
-typedef enum lack { WHOLE, BARE, PART, SMALL, BESIDE } lack; // what a crop shows of its object
+typedef enum lack {
+    WHOLE,
+    BARE,
+    PART,
+    SMALL,
+    BESIDE
+} lack; // which part of its object a crop shows
 
 typedef struct window {
-    double x, y, half; // centre and half of the side, in units of the object
+    double x, y, half; // centre and half side, in units of the object
 } window;
 
 typedef struct crop {
     const tr_crop_maker *maker;
     tn_rng rng;
     double hard; // 1 - easy
-    bool screen; // drawn by a program: neither light nor shadow
+    bool screen; // a screenshot: no lighting, no shadow
     tr_canvas canvas;
     window window;
 } crop;
@@ -38,10 +44,10 @@ static const tr_glyph *any_glyph(crop *c) {
     return &g->glyph[tn_rng_below(&c->rng, g->count)];
 }
 
-// A glyph of a size at a place, all in units of the object; the window is not applied yet.
+// A glyph with a size at a position, in units of the object; the window is not applied yet.
 static tr_pose pose_draw(crop *c, const tr_glyph *glyph, double x, double y, double size) {
-    double most = glyph->turns ? chance(c, 0.8) ? 0.3 : 0.75 : 0.12;
-    double angle = between(c, -most, most) * (0.3 + 0.7 * c->hard);
+    double max_angle = glyph->turns ? chance(c, 0.8) ? 0.3 : 0.75 : 0.12;
+    double angle = between(c, -max_angle, max_angle) * (0.3 + 0.7 * c->hard);
     double stretch = exp(between(c, -0.14, 0.14) * c->hard);
     double shear = chance(c, 0.3) ? between(c, -0.12, 0.12) * c->hard : 0;
     bool mirror = chance(c, 0.5) && glyph->mirrors;
@@ -71,7 +77,7 @@ static void paint(crop *c, const tr_glyph *glyph, tr_pose pose) {
     tr_paint_glyph(&c->canvas, glyph, &pose, &look, 0);
 }
 
-// Another glyph, near..far from the object's centre in units of both their sizes.
+// With probability p another glyph, near..far from the object's centre in units of both sizes.
 static void neighbour(crop *c, double p, double small, double large, double near, double far) {
     bool there = chance(c, p);
     double size = exp(between(c, log(small), log(large))), angle = between(c, 0, TAU);
@@ -81,18 +87,18 @@ static void neighbour(crop *c, double p, double small, double large, double near
     if (there) paint(c, glyph, pose);
 }
 
-// Its box as a detector would give it: not quite right, cut where the picture ends.
+// Its box as a detector would give it: inaccurate, and cut at the border of the picture.
 static void box_draw(crop *c, const double tight[4], double box[4]) {
-    double most = (chance(c, 0.6) ? 0.1 : 0.03) * c->hard;
+    double max_error = (chance(c, 0.6) ? 0.1 : 0.03) * c->hard;
     for (int i = 0; i < 4; i++)
-        box[i] = tight[i] + (tight[(i & 1) + 2] - tight[i & 1]) * between(c, -most, most);
+        box[i] = tight[i] + (tight[(i & 1) + 2] - tight[i & 1]) * between(c, -max_error, max_error);
 }
 
 static window window_draw(crop *c, const double tight[4]) {
     double box[4];
     box_draw(c, tight, box);
     bool square = chance(c, 0.6), at_edge = chance(c, 0.1 * c->hard);
-    int side = (int)tn_rng_below(&c->rng, 4); // of the picture, where the object is cut off
+    int side = (int)tn_rng_below(&c->rng, 4); // the border of the picture that cuts off the object
     double context = between(c, 0.98, 1.35), cut = between(c, -0.1, 0.35);
     double edge = side < 2 ? tight[side] + cut * (tight[side + 2] - tight[side])
                            : tight[side] - cut * (tight[side] - tight[side - 2]);
@@ -100,7 +106,7 @@ static window window_draw(crop *c, const double tight[4]) {
     double w = box[2] - box[0], h = box[3] - box[1];
     double half = square ? fmax(w, h) * context / 2 : fmin(w, h) / 2;
     double x = (box[0] + box[2]) / 2, y = (box[1] + box[3]) / 2;
-    if (square && at_edge) { // clipped to the picture, then the middle square of what is left
+    if (square && at_edge) { // clipped to the picture, then the middle square of the rest
         double part[4] = {x - half, y - half, x + half, y + half};
         part[side] = side < 2 ? fmax(part[side], edge) : fmin(part[side], edge);
         half = fmin(part[2] - part[0], part[3] - part[1]) / 2;
@@ -109,7 +115,7 @@ static window window_draw(crop *c, const double tight[4]) {
     return (window){x, y, half};
 }
 
-// Windows that hold no object: inside it, far too large, to its side.
+// Windows without an object: inside it, far too large, or beside it.
 static window lacking(crop *c, lack how, const double tight[4]) {
     double w = tight[2] - tight[0], h = tight[3] - tight[1], angle = between(c, 0, TAU), away = 0;
     window v = {(tight[0] + tight[2]) / 2, (tight[1] + tight[3]) / 2, fmax(w, h) / 2};
@@ -133,14 +139,14 @@ static void paint_behind(crop *c) {
     tr_ground_paint(&c->canvas, unit, &c->rng);
     int shapes = chance(c, 0.35 * c->hard) ? 1 + (int)tn_rng_below(&c->rng, 3) : 0;
     tr_clutter_paint(&c->canvas, &c->maker->sheets, unit, shapes, 0.1 * c->hard, &c->rng);
-    neighbour(c, 0.12 * c->hard, 2, 5, 0, 0.6); // a large one that it lies on
+    neighbour(c, 0.12 * c->hard, 2, 5, 0, 0.6); // a large one behind it
     neighbour(c, 0.45 * (0.4 + 0.6 * c->hard), 0.3, 1.5, 0.62, 0.95);
     neighbour(c, 0.3 * (0.4 + 0.6 * c->hard), 0.3, 1.5, 0.62, 0.95);
 }
 
 // ---- on a screen -------------------------------------------------------------------------------
 
-// Text beside the object, as large as an emoji's letters are, on its line.
+// Text beside the object on the same line, sized relative to the emoji.
 static void text_beside(crop *c, double scale, double left, double right, const float ink[3]) {
     const tr_sheets *sheets = &c->maker->sheets;
     int n = (int)tn_rng_below(&c->rng, TR_SHEETS);
@@ -148,14 +154,14 @@ static void text_beside(crop *c, double scale, double left, double right, const 
     double line = letters * 1.4, y = middle - c->window.y * scale;
     int r[4] = {(int)(middle + (left - c->window.x) * scale), 0,
                 (int)(middle + (right - c->window.x) * scale), c->canvas.h};
-    bool others = chance(c, 0.4); // the lines above and below, too
+    bool others = chance(c, 0.4); // also the lines above and below
     if (!others) r[1] = (int)(y - line / 2), r[3] = (int)(y + line / 2);
     tr_paint_sheet(&c->canvas, &sheets->sheet[n], r, between(c, 0, TR_SHEET_SIDE),
                    between(c, 0, TR_SHEET_SIDE), letters / sheets->letters[n], 0, ink,
                    between(c, 0.6, 1), 0);
 }
 
-// A bubble, a button or the page itself, text and other emoji on the line.
+// A bubble, a button or the page itself, with text and other emoji on the line.
 static void paint_screen_behind(crop *c) {
     float paper[3], ink[3];
     double scale = c->canvas.w / (2 * c->window.half), middle = c->canvas.w / 2.0;
@@ -167,9 +173,9 @@ static void paint_screen_behind(crop *c) {
     for (int k = 0; k < 3; k++) ink[k] = grey > 0.5f ? 0.1f : 0.92f;
     for (int64_t i = 0; i < (int64_t)c->canvas.h * c->canvas.w; i++)
         for (int k = 0; k < 3; k++) c->canvas.rgb[3 * i + k] = paper[k];
-    if (chance(c, 0.25)) { // the edge of a bubble, or a disc round it
+    if (chance(c, 0.25)) { // the edge of a bubble, or a disc around it
         tr_shape plate = tr_shape_draw(&c->rng);
-        plate.part[0] = 1, plate.hollow = false, plate.opacity = 1; // 0.6 as high as wide
+        plate.part[0] = 1, plate.hollow = false, plate.opacity = 1; // 0.6 times as high as wide
         plate.kind = chance(c, 0.5) ? TR_SHAPE_ELLIPSE : TR_SHAPE_PLATE;
         double side = 2 * scale * between(c, 1.3, 2.2);
         tr_pose pose = tr_pose_of(middle - c->window.x * scale, middle - c->window.y * scale, side,
@@ -208,10 +214,10 @@ static void paint_before(crop *c) {
     if (shape) tr_clutter_shape(&c->canvas, x, y, size * scale, &c->rng);
 }
 
-// Things are small in many pictures: a third of the crops has lost resolution.
+// Objects are small in many pictures: a third of the crops has reduced resolution.
 static tr_wear wear_draw(crop *c) {
     tr_wear wear = tr_wear_draw(c->hard, &c->rng);
-    double least = 16 + 26 * (1 - c->hard), side = exp(between(c, log(least), log(64)));
+    double smallest = 16 + 26 * (1 - c->hard), side = exp(between(c, log(smallest), log(64)));
     if (chance(c, 0.33)) wear.resolution = fmin(side / 64, 1);
     return wear;
 }
@@ -234,7 +240,7 @@ static tn_status make_crop(crop *c, int32_t name, float *out, tn_error *err) {
     c->screen = chance(c, 0.15);
     paint_crop(c, name);
     tr_wear wear = c->screen ? screen_wear_draw(c) : wear_draw(c);
-    uint8_t *bytes = (uint8_t *)out; // the bytes first, then spread to floats from the end
+    uint8_t *bytes = (uint8_t *)out; // bytes first, then expanded to floats from the end
     TN_TRY(tr_wear_apply(&c->canvas, &wear, &c->rng, err));
     TN_TRY(tr_wear_bytes(&c->canvas, &wear, bytes, err));
     for (size_t i = 3 * (size_t)c->canvas.h * c->canvas.w; i-- > 0;) {

@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// What may be done to a glyph without making its name wrong. The rules read names alone: a part of
-// a name stands for all that contain it. Where in doubt a thing keeps its orientation: a mirror
-// image too few costs nothing, a wrong name does.
+// Transformations that do not change the name of a glyph. The rules match parts of names. In doubt
+// an object keeps its orientation: a missing mirror image costs nothing, a wrong name does.
 #include "train/world/glyphs.h"
 
 #include <string.h>
 
 typedef enum rule {
-    UPRIGHT,  // neither mirrored nor turned far: its direction or its writing is its meaning
-    SIDED,    // not mirrored: left and right differ, but it may lean
-    MIRRORED, // an exception to a rule below it
+    UPRIGHT,  // neither mirrored nor rotated far: direction or text is part of its meaning
+    SIDED,    // not mirrored: left and right differ, but it may be rotated a little
+    MIRRORED, // an exception to a later rule
 } rule;
 
 static const struct {
@@ -22,12 +21,12 @@ static const struct {
     {"pointed", UPRIGHT},
     {"upside-down", UPRIGHT},
     {"thumbs", UPRIGHT},
-    {"raised hand", UPRIGHT}, // mirrored, the raised back of one
+    {"raised hand", UPRIGHT}, // mirrored it is the raised back of one
     {"raised back of hand", UPRIGHT},
     {"wards hand", UPRIGHT},
     {"magnifying", UPRIGHT},
     {"traffic light", UPRIGHT},
-    {"speech balloon", SIDED}, // mirrored, the left speech bubble
+    {"speech balloon", SIDED}, // mirrored it is the left speech bubble
     {"left", SIDED},           // left-facing fist
     {"wards pushing", SIDED},
     {"right-", SIDED},
@@ -38,7 +37,7 @@ static const struct {
     {"airplane arrival", UPRIGHT},
     {"outbox", UPRIGHT},
     {"inbox", UPRIGHT},
-    // Telling time, phases, amounts.
+    // Time, phases, amounts.
     {"clock", UPRIGHT},
     {"-thirty", UPRIGHT},
     {"watch", UPRIGHT},
@@ -128,7 +127,7 @@ static const struct {
     {"Japanese symbol", SIDED},
     {"x-ray", SIDED},
     {"recycling", SIDED},
-    // Maps and signs whose mirror image is another thing or none.
+    // Maps and signs whose mirror image is another object or none.
     {"globe showing", SIDED},
     {"world map", SIDED},
     {"map of", SIDED},
@@ -137,7 +136,7 @@ static const struct {
     {"om", UPRIGHT}, // matched as the whole name
     {"khanda", UPRIGHT},
     {"atom symbol", UPRIGHT},
-    {"check", UPRIGHT}, // mirrored it is no tick
+    {"check", UPRIGHT}, // its mirror image is not a check mark
     {"part alternation", UPRIGHT},
     {"curly loop", UPRIGHT},
     {"wavy dash", UPRIGHT},
@@ -145,14 +144,14 @@ static const struct {
     {"male sign", UPRIGHT},
     {"transgender", UPRIGHT},
     {"divide", UPRIGHT},
-    {"multiply", UPRIGHT}, // a plus when turned
+    {"multiply", UPRIGHT}, // a plus when rotated
     {"cross", UPRIGHT},
     {"plus", UPRIGHT},
     {"minus", UPRIGHT},
     {"equals", UPRIGHT},
     {"hamsa", UPRIGHT},
     {"flag", SIDED},
-    // The zodiac's signs are letters of a kind.
+    // The zodiac's signs are letter-like.
     {"Aries", UPRIGHT},
     {"Taurus", UPRIGHT},
     {"Gemini", UPRIGHT},
@@ -166,17 +165,18 @@ static const struct {
     {"Aquarius", UPRIGHT},
     {"Pisces", UPRIGHT},
     {"Ophiuchus", UPRIGHT},
-    // Squares and diamonds are each other, turned.
+    // A rotated square is a diamond, and the reverse.
     {"square", UPRIGHT},
     {"diamond", UPRIGHT},
-    // What is left.
+    // Others.
     {"elevator", UPRIGHT},
     {"level slider", UPRIGHT},
     {"mute", SIDED},
 };
 enum { RULES = sizeof rules / sizeof *rules };
 
-// The first rule whose part is in the name; parts of two letters are whole names. -1: none.
+// The first rule that matches the name; patterns of two letters must match the whole name. -1:
+// none.
 static int rule_of(const char *name) {
     for (int i = 0; i < RULES; i++) {
         const char *part = rules[i].part;
@@ -195,7 +195,7 @@ bool tr_glyph_turns(const char *name) {
     return rule_of(name) != UPRIGHT;
 }
 
-// FNV-1a with the finalizer of MurmurHash3: of every four names one is novel, the same ones always.
+// FNV-1a with MurmurHash3's finalizer: a fixed quarter of the names is novel.
 bool tr_glyph_novel(const char *name) {
     uint32_t hash = 2166136261u;
     for (; *name; name++) hash = (hash ^ (uint8_t)*name) * 16777619u;

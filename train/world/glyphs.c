@@ -51,7 +51,7 @@ int64_t tr_glyphs_find(const tr_glyphs *glyphs, const char *name) {
 // ---- the font ----------------------------------------------------------------------------------
 
 static tn_status open_font(reader *r) {
-    FILE *file = fopen(r->font, "rb"); // FreeType does not say why it cannot
+    FILE *file = fopen(r->font, "rb"); // FreeType does not report the reason
     if (!file)
         return tn_fail(r->err, TN_EIO,
                        "%s: cannot open it: Debian's package fonts-noto-color-emoji has this font",
@@ -59,7 +59,8 @@ static tn_status open_font(reader *r) {
     fclose(file);
     if (FT_Init_FreeType(&r->library)) return tn_fail(r->err, TN_ENOMEM, "FreeType: cannot start");
     int code = FT_New_Face(r->library, r->font, 0, &r->face);
-    if (code) return tn_fail(r->err, TN_EFORMAT, "%s: no font (FreeType error %d)", r->font, code);
+    if (code)
+        return tn_fail(r->err, TN_EFORMAT, "%s: not a font (FreeType error %d)", r->font, code);
     if (!FT_HAS_COLOR(r->face) || r->face->num_fixed_sizes < 1 || FT_Select_Size(r->face, 0))
         return tn_fail(r->err, TN_EFORMAT,
                        "%s: no colour bitmaps, expected NotoColorEmoji.ttf of Debian's package "
@@ -68,7 +69,7 @@ static tn_status open_font(reader *r) {
     return TN_OK;
 }
 
-// Each level is the mean of two by two pixels of the one before.
+// Each level is the mean of two by two pixels of the previous one.
 static void halve(const uint8_t *from, int side, uint8_t *to) {
     int half = side / 2;
     for (int y = 0; y < half; y++)
@@ -91,7 +92,7 @@ static void reach_to(int x, int y, const double direction[TR_GLYPH_HULL][2],
     }
 }
 
-// Of each row only the ends can be outermost. False when no pixel is over the threshold.
+// Only the ends of a row can be outermost. False if no pixel is above the threshold.
 static bool hull_over(const uint8_t *pixels, int threshold,
                       const double direction[TR_GLYPH_HULL][2], tr_glyph *glyph) {
     double reach[TR_GLYPH_HULL];
@@ -110,12 +111,12 @@ static bool hull_over(const uint8_t *pixels, int threshold,
     return any;
 }
 
-// Of the solid pixels, or of all that are painted where none is solid (steam, fog).
+// The hull of the opaque pixels, or of all painted ones if none is opaque (steam, fog).
 static void find_hull(const reader *r, const uint8_t *pixels, tr_glyph *glyph) {
     if (!hull_over(pixels, SOLID, r->direction, glyph)) hull_over(pixels, 0, r->direction, glyph);
 }
 
-// The bitmap on the middle of the canvas; FreeType gives BGRA, premultiplied.
+// Copies the bitmap to the middle of the canvas; FreeType gives premultiplied BGRA.
 static void place_bitmap(const FT_Bitmap *bitmap, uint8_t *canvas) {
     int left = (TR_GLYPH_SIDE - (int)bitmap->width) / 2;
     int top = (TR_GLYPH_SIDE - (int)bitmap->rows) / 2;
@@ -127,7 +128,7 @@ static void place_bitmap(const FT_Bitmap *bitmap, uint8_t *canvas) {
     }
 }
 
-// False (and nothing done) where the font has no picture of it: it may be older than the list.
+// *there is false (and nothing is done) if the font lacks the glyph: it may be older than the list.
 static tn_status load_glyph(reader *r, uint32_t code, tr_glyph *glyph, bool *there) {
     FT_UInt index = FT_Get_Char_Index(r->face, code);
     *there = index && !FT_Load_Glyph(r->face, index, FT_LOAD_COLOR);
@@ -156,8 +157,8 @@ static tn_status load_glyph(reader *r, uint32_t code, tr_glyph *glyph, bool *the
 
 // ---- the list ----------------------------------------------------------------------------------
 
-// "1F600 FE0F ; fully-qualified # X E1.0 grinning face": one code point besides FE0F. False where
-// the line is something else.
+// Example: "1F600 FE0F ; fully-qualified # X E1.0 grinning face": one code point besides FE0F.
+// False for any other line.
 static bool parse_line(char *line, uint32_t *code, char **name) {
     char *semicolon = strchr(line, ';'), *hash = semicolon ? strchr(semicolon, '#') : NULL;
     if (*line == '#' || !hash || strncmp(semicolon, "; fully-qualified ", 18) != 0) return false;
@@ -169,7 +170,7 @@ static bool parse_line(char *line, uint32_t *code, char **name) {
         *code = (uint32_t)value;
         points++;
     }
-    char *version = strstr(hash, " E"); // behind the emoji itself
+    char *version = strstr(hash, " E"); // after the emoji itself
     *name = version ? strchr(version + 1, ' ') : NULL;
     if (points != 1 || !*name) return false;
     ++*name;

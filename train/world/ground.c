@@ -4,11 +4,11 @@
 #include <math.h>
 
 #define PI 3.14159265f
-#define GRID 12   // blotches along a side, at most
+#define GRID 12   // maximum number of blotches along a side
 #define SPOTS 14  // of bokeh
 #define PANELS 10 // rectangles
 
-// All that is random about a ground; its pixels are functions of it and the place.
+// The random parameters of a background; its pixels are functions of them and the position.
 typedef struct plan {
     float colour[4][3];
     float p[8];          // 0..1
@@ -30,7 +30,7 @@ static float smooth(float t) {
 static void mix(const float a[3], const float b[3], float t, float out[3]) {
     for (int c = 0; c < 3; c++) out[c] = a[c] + (b[c] - a[c]) * t;
 }
-// Through three colours.
+// Interpolates three colours.
 static void ramp(const plan *g, float t, float out[3]) {
     t = clamp01(t) * 2;
     if (t < 1)
@@ -56,7 +56,7 @@ static float noise(uint32_t salt, float x, float y) {
     return (a + (b - a) * tx) * (1 - ty) + (c + (d - c) * tx) * ty;
 }
 
-static float fractal(uint32_t salt, float x, float y) { // 0..1, most about 0.5
+static float fractal(uint32_t salt, float x, float y) { // 0..1, mean about 0.5
     return 0.5f * noise(salt, x, y) + 0.26f * noise(salt + 1, 2.1f * x, 2.1f * y) +
            0.15f * noise(salt + 2, 4.3f * x, 4.3f * y) +
            0.09f * noise(salt + 3, 8.9f * x, 8.9f * y);
@@ -98,7 +98,7 @@ static void clouds(const plan *g, float x, float y, float out[3]) {
     ramp(g, (fractal(g->salt, x * size, y * size) - 0.5f) * (1 + 2 * g->p[1]) + 0.5f, out);
 }
 
-// Wood, water, cloth: noise that is long in one direction.
+// Wood, water, cloth: noise that is stretched in one direction.
 static void grain(const plan *g, float x, float y, float out[3]) {
     float u = (g->c * x + g->s * y) * (0.2f + 0.6f * g->p[0]);
     float v = (g->c * y - g->s * x) * (4 + 10 * g->p[1]);
@@ -117,8 +117,8 @@ static void landscape(const plan *g, float x, float y, float out[3]) {
     mix(g->colour[2], g->colour[3], clamp01((t - 0.5f) * (0.4f + 1.6f * g->p[5]) + 0.5f), out);
 }
 
-// The coordinates of patterns: turned, `period` units a step.
-static void pattern_place(const plan *g, float x, float y, float *u, float *v) {
+// Coordinates of patterns: rotated, `period` units per step.
+static void pattern_coordinates(const plan *g, float x, float y, float *u, float *v) {
     float period = 0.12f + 0.8f * g->p[0] * g->p[0];
     *u = (g->c * x + g->s * y) / period, *v = (g->c * y - g->s * x) / period;
 }
@@ -131,20 +131,20 @@ static float cell(float u) { // distance from the middle of a step, 0..0.5
 
 static void stripes(const plan *g, float x, float y, float out[3]) {
     float u, v;
-    pattern_place(g, x, y, &u, &v);
+    pattern_coordinates(g, x, y, &u, &v);
     mix(g->colour[0], g->colour[1], edge(g, cell(u) - 0.1f - 0.3f * g->p[1]), out);
 }
 
 static void checks(const plan *g, float x, float y, float out[3]) {
     float u, v;
-    pattern_place(g, x, y, &u, &v);
+    pattern_coordinates(g, x, y, &u, &v);
     mix(g->colour[0], g->colour[1], edge(g, (cell(u) - 0.25f) * (cell(v) - 0.25f) * 4), out);
 }
 
 static void dots(const plan *g, float x, float y, float out[3]) {
     float u, v;
-    pattern_place(g, x, y, &u, &v);
-    u *= 1.6f, v *= 1.6f; // small: large ones would be the emoji of circles
+    pattern_coordinates(g, x, y, &u, &v);
+    u *= 1.6f, v *= 1.6f; // small: large circles would look like emoji
     if (g->p[2] < 0.5f) u += 0.5f * fmodf(fabsf(floorf(v)), 2);
     float du = cell(u), dv = cell(v);
     mix(g->colour[0], g->colour[1], edge(g, 0.12f + 0.25f * g->p[1] - sqrtf(du * du + dv * dv)),
@@ -153,14 +153,14 @@ static void dots(const plan *g, float x, float y, float out[3]) {
 
 static void lines(const plan *g, float x, float y, float out[3]) {
     float u, v, thin = 0.5f - (0.02f + 0.08f * g->p[1]);
-    pattern_place(g, x, y, &u, &v);
+    pattern_coordinates(g, x, y, &u, &v);
     float on = g->p[2] < 0.5f ? cell(v) : fmaxf(cell(u), cell(v)); // ruled or squared paper
     mix(g->colour[0], g->colour[1], edge(g, on - thin) * 0.8f, out);
 }
 
 static void bricks(const plan *g, float x, float y, float out[3]) {
     float u, v, thin = 0.5f - (0.02f + 0.06f * g->p[1]);
-    pattern_place(g, x, y, &u, &v);
+    pattern_coordinates(g, x, y, &u, &v);
     u *= 0.45f;
     float row = floorf(v);
     u += 0.5f * fmodf(fabsf(row), 2);
@@ -215,7 +215,7 @@ static filler kind_draw(tn_rng *rng) {
     return kinds[KINDS - 1].fill;
 }
 
-// Colours of one ground: from anywhere, or relatives of the first.
+// The colours of a background: independent, or variations of the first.
 static void colours_draw(plan *g, tn_rng *rng) {
     double spread = tn_rng_unit(rng) < 0.5 ? 1 : tn_rng_uniform(rng, 0.1, 0.6);
     for (int i = 0; i < 4; i++) {
@@ -245,7 +245,7 @@ static void spots_draw(plan *g, bool rectangles, tn_rng *rng) {
     }
 }
 
-// Patterns mostly stand straight.
+// Patterns are usually axis-aligned.
 static void direction_draw(plan *g, tn_rng *rng) {
     double angle = tn_rng_uniform(rng, 0, 2 * (double)PI);
     if (tn_rng_unit(rng) < 0.4) angle = floor(angle / ((double)PI / 2)) * (double)PI / 2;

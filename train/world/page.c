@@ -7,9 +7,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#define HOLE "\xef\xbf\xbc" // U+FFFC, where pango leaves an object free
-#define EMOJI_SIDE 1.2      // of the glyph's square, in sizes of the letters
-#define LEAST_SIDE 18.0     // pixels
+#define HOLE "\xef\xbf\xbc" // U+FFFC, for which pango reserves space
+#define EMOJI_SIDE 1.2      // side of the glyph's square, in units of the letter size
+#define MIN_SIDE 18.0       // pixels
 
 // ---- ink ---------------------------------------------------------------------------------------
 
@@ -103,11 +103,11 @@ tr_set tr_set_plain(const tr_page *g, double width) {
     return (tr_set){.letters = g->theme.letters, .ink = g->theme.text, .width = width};
 }
 
-// Pango leaves a square free for each emoji; equal neighbours would be joined to one, so the widths
-// differ by less than can be seen.
+// Makes pango reserve a square for each emoji. Pango would merge equal neighbours, so the widths
+// differ by an invisible amount.
 static PangoAttrList *holes(const tr_page *g, const tr_line *line, double letters) {
     PangoAttrList *list = pango_attr_list_new();
-    double side = fmax(letters * EMOJI_SIDE, LEAST_SIDE / g->scale);
+    double side = fmax(letters * EMOJI_SIDE, MIN_SIDE / g->scale);
     for (int i = 0; i < line->emoji; i++) {
         int size = (int)(side * PANGO_SCALE);
         PangoRectangle free = {.width = size + i, .height = size};
@@ -122,7 +122,7 @@ static PangoAttrList *holes(const tr_page *g, const tr_line *line, double letter
 }
 
 static void add_spot(tr_page *g, int32_t name, double x, double y, double side) {
-    if (g->spots == TR_SCENE_MOST) return;
+    if (g->spots == TR_SCENE_MAX_OBJECTS) return;
     cairo_user_to_device(g->cairo, &x, &y);
     g->spot[g->spots++] = (tr_spot){name, x, y, side * g->scale};
 }
@@ -130,7 +130,7 @@ static void add_spot(tr_page *g, int32_t name, double x, double y, double side) 
 static void on_hole(cairo_t *cairo, PangoAttrShape *hole, gboolean path, gpointer data) {
     (void)path;
     double x, y, side = (double)hole->logical_rect.height / PANGO_SCALE;
-    cairo_get_current_point(cairo, &x, &y); // on the base line
+    cairo_get_current_point(cairo, &x, &y); // on the baseline
     y += (double)hole->logical_rect.y / PANGO_SCALE + side / 2;
     add_spot(data, GPOINTER_TO_INT(hole->data) - 1, x + side / 2, y, side * 0.96);
 }
@@ -175,7 +175,7 @@ double tr_page_write(tr_page *g, const tr_line *line, const tr_set *set, double 
 }
 
 void tr_page_emoji(tr_page *g, double x, double y, double side) {
-    add_spot(g, tr_painting_name(g->p), x, y, fmax(side, LEAST_SIDE / g->scale));
+    add_spot(g, tr_painting_name(g->p), x, y, fmax(side, MIN_SIDE / g->scale));
 }
 
 // ---- the page ----------------------------------------------------------------------------------
@@ -258,7 +258,8 @@ static void paint_spots(tr_page *g, int from, int to) {
     }
 }
 
-// The surface with the emoji in it: those under a bar before it, those on it after it.
+// Copies the surface to the canvas and paints the emoji: those under a bar before it, those on it
+// after it.
 static void to_canvas(tr_page *g) {
     int painted = 0;
     cairo_surface_flush(g->surface);
@@ -277,7 +278,7 @@ static void close_page(tr_page *g) {
     if (g->surface) cairo_surface_destroy(g->surface);
 }
 
-// Most screenshots are clean; some were compressed or scaled on their way.
+// Most screenshots are clean; some were compressed or scaled.
 static tr_wear wear_draw(tr_page *g) {
     tr_wear w = {.contrast = 1, .saturation = 1, .tint = {1, 1, 1}, .resolution = 1};
     if (tr_page_chance(g, 0.3)) w.quality = (int)tr_page_between(g, 45, 96);
@@ -290,7 +291,7 @@ tn_status tr_paint_chat(tr_painting *p, tn_error *err) {
     tr_page *g = tn_alloc_zero(1, sizeof *g);
     if (!g) return tn_fail(err, TN_ENOMEM, "out of memory for a page");
     g->p = p;
-    p->least_share = 0.3;
+    p->min_visible = 0.3;
     bool phone = tr_page_chance(g, 0.55);
     g->scale = exp(tr_page_between(g, log(1), log(phone ? 1.7 : 1.4)));
     double width = phone ? tr_page_between(g, 300, 420) : tr_page_between(g, 420, 760);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A page on a screen while it is drawn: cairo for surfaces, pango for text. Emoji in the text are
-// left free by pango and painted from our glyphs afterwards, so that their masks are exact.
+// A page on a screen while it is drawn: cairo for surfaces, pango for text. Pango leaves space for
+// emoji in the text; they are painted from the glyphs afterwards, so that their masks are exact.
 #pragma once
 
 #include "train/world/scene_paint.h"
@@ -22,7 +22,7 @@ typedef struct tr_theme {
     double round;   // corners
 } tr_theme;
 
-typedef struct tr_spot { // an emoji that is to be painted
+typedef struct tr_spot { // position of an emoji to be painted
     int32_t name;
     double x, y, side; // centre, pixels
 } tr_spot;
@@ -34,21 +34,22 @@ typedef struct tr_page {
     PangoContext *pango;
     double scale, width, height; // page units
     tr_theme theme;
-    tr_spot spot[TR_SCENE_MOST];
+    tr_spot spot[TR_SCENE_MAX_OBJECTS];
     int spots;
-    // Bars that lie over what came before them: rows of pixels, and the spots that they hide.
+    // Bars that cover what was drawn before them: rows of pixels, and the number of emoji before
+    // them.
     struct {
         int top, bottom, spots;
     } bar[2];
     int bars;
 } tr_page;
 
-// A text with emoji in it, as it is put together.
+// A line of text with emoji, while it is built.
 typedef struct tr_line {
     char text[TR_PAGE_TEXT];
     size_t length;
     int32_t name[TR_PAGE_EMOJI];
-    size_t at[TR_PAGE_EMOJI]; // bytes
+    size_t at[TR_PAGE_EMOJI]; // byte offsets
     int emoji;
 } tr_line;
 
@@ -63,28 +64,28 @@ static inline int tr_page_below(tr_page *g, int n) {
 }
 
 void tr_line_text(tr_line *line, const char *text);
-void tr_line_emoji(tr_page *g, tr_line *line, int count); // drawn from the pool
-// Words, and with that chance emoji among or behind them.
+void tr_line_emoji(tr_page *g, tr_line *line, int count); // random emoji from the pool
+// Random words; `emoji` is the probability of emoji between or after them.
 tr_line tr_line_draw(tr_page *g, int words, bool full, double emoji);
 
-typedef struct tr_set { // how a text is set
+typedef struct tr_set { // layout of a text
     double letters;     // page units
     bool bold, serif, mono;
     tr_ink ink;
     double width; // 0: one line
-    bool middle;  // of the width
+    bool middle;  // centred in the width
 } tr_set;
 tr_set tr_set_plain(const tr_page *g, double width);
-// Measures; release the layout with g_object_unref.
+// Measures a line; release the layout with g_object_unref.
 PangoLayout *tr_page_layout(tr_page *g, const tr_line *line, const tr_set *set, double *width,
                             double *height);
 void tr_page_show(tr_page *g, PangoLayout *layout, const tr_ink *ink, double x, double y);
-// Both at once; returns the height.
+// Measures and draws; returns the height.
 double tr_page_write(tr_page *g, const tr_line *line, const tr_set *set, double x, double y);
-// An emoji alone, its centre and size in page units.
+// A single emoji; centre and size in page units.
 void tr_page_emoji(tr_page *g, double x, double y, double side);
 
-// To be called before a bar is drawn from y to y + h over all that is there.
+// To be called before a bar from y to y + h is drawn over the page.
 void tr_page_bar(tr_page *g, double y, double h);
 void tr_page_plate(tr_page *g, double x, double y, double w, double h, double round, tr_ink ink);
 void tr_page_frame(tr_page *g, double x, double y, double w, double h, double round, tr_ink ink);
@@ -92,6 +93,6 @@ void tr_page_disc(tr_page *g, double x, double y, double radius, tr_ink ink);
 tr_ink tr_ink_mix(tr_ink a, tr_ink b, double t);
 tr_ink tr_ink_draw(tr_page *g); // a colour that is neither dark nor pale
 
-// Whole pages, from the top to the bottom: train/world/page_chat.c, train/world/page_web.c.
+// Draw whole pages: train/world/page_chat.c, train/world/page_web.c.
 void tr_page_chat(tr_page *g);
 void tr_page_web(tr_page *g);

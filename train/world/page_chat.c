@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A phone: a conversation, or a list of settings, contacts or notes.
+// Screens of a phone: a conversation, or a list of settings, contacts or notes.
 #include "train/world/page.h"
 
 #include "train/world/words.h"
@@ -72,7 +72,7 @@ static double header(tr_page *g, bool conversation) {
     return height;
 }
 
-// Small plates with an emoji and a number under a message.
+// Small badges with an emoji and a number below a message.
 static void reactions(tr_page *g, double x, double y) {
     int count = 1 + tr_page_below(g, 3);
     for (int i = 0; i < count; i++) {
@@ -93,16 +93,16 @@ static void reactions(tr_page *g, double x, double y) {
     }
 }
 
-typedef struct talk { // how a conversation looks
+typedef struct talk { // style of a conversation
     bool faces, times, react;
-    double chatter; // share of messages with emoji
+    double chatter; // fraction of messages with emoji
     int clock;      // minutes
     char partner[64];
 } talk;
 
 static double message(tr_page *g, talk *k, double y, bool own) {
     const tr_theme *t = &g->theme;
-    bool large = tr_page_chance(g, 0.12); // emoji alone
+    bool large = tr_page_chance(g, 0.12); // only emoji
     tr_line line = {0};
     if (large)
         tr_line_emoji(g, &line, 1 + tr_page_below(g, 4));
@@ -154,7 +154,7 @@ static void input_bar(tr_page *g) {
     tr_page_disc(g, g->width - 30, y + h / 2, 18, t->accent);
 }
 
-// From the page's colour to another of about its brightness.
+// A gradient from the page's colour to another one of similar brightness.
 static void wallpaper(tr_page *g) {
     if (!tr_page_chance(g, 0.3)) return;
     tr_ink a = g->theme.ground, b = tr_ink_mix(a, tr_ink_draw(g), tr_page_between(g, 0.1, 0.5));
@@ -184,7 +184,7 @@ static void conversation(tr_page *g) {
     if (top) header(g, true);
 }
 
-// A row: an emoji or a disc, a title, something under it, something at its end.
+// A row: an emoji or a disc, a title, a second line, something at its end.
 static double list_row(tr_page *g, double y, double height, int kind) {
     const tr_theme *t = &g->theme;
     double pad = 14, icon = height * 0.5, x = pad + icon + 14;
@@ -239,7 +239,7 @@ static void list(tr_page *g) {
     if (top) header(g, false);
 }
 
-// Many emoji in rows, as they are chosen from.
+// Rows of emoji, as in an emoji picker.
 static void picker(tr_page *g) {
     const tr_theme *t = &g->theme;
     double cell = tr_page_between(g, 34, 58), y = 60;

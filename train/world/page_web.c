@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A page of the web: blocks under each other, each of a kind of its own.
+// A web page: a column of blocks of different kinds.
 #include "train/world/page.h"
 
 #include "train/world/words.h"
@@ -168,7 +168,7 @@ static void table(tr_page *g, column *c) {
     const tr_theme *t = &g->theme;
     int rows = 2 + tr_page_below(g, 4), columns = 2 + tr_page_below(g, 3);
     double high = t->letters * 2.1, wide = c->width / columns;
-    int signs = tr_page_below(g, columns); // the column that holds emoji
+    int signs = tr_page_below(g, columns); // the column that contains emoji
     for (int r = 0; r < rows; r++, c->y += high) {
         if (r == 0) tr_page_plate(g, c->x, c->y, c->width, high, 0, t->surface);
         for (int i = 0; i < columns; i++) {
@@ -187,7 +187,7 @@ static void table(tr_page *g, column *c) {
     c->y += 4;
 }
 
-// A picture of something without a name.
+// An image without nameable objects.
 static void picture(tr_page *g, column *c) {
     double h = c->width * tr_page_between(g, 0.15, 0.4);
     cairo_pattern_t *shade =
@@ -254,7 +254,7 @@ void tr_page_web(tr_page *g) {
     double pad = tr_page_between(g, 14, 44), top = 12;
     if (tr_page_chance(g, 0.7)) top += top_bar(g);
     column main = {pad, top, g->width - 2 * pad};
-    if (g->width > 520 && tr_page_chance(g, 0.4)) { // and a column at the side
+    if (g->width > 520 && tr_page_chance(g, 0.4)) { // with a side column
         double side = g->width * tr_page_between(g, 0.22, 0.32);
         bool left = tr_page_chance(g, 0.5);
         main.width -= side + 20;

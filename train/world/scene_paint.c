@@ -6,10 +6,11 @@
 #include <math.h>
 #include <string.h>
 
-#define LEAST_AREA 30 // pixels; less of an object than that is not in the truth
+#define MIN_AREA 30 // pixels; an object with fewer visible ones is not in the ground truth
 
 tr_scene_options tr_scene_default_options(bool chat) {
-    return (tr_scene_options){.chat = chat, .smallest = 20, .largest = 200, .least = 2, .most = 14};
+    return (tr_scene_options){
+        .chat = chat, .min_side = 20, .max_side = 200, .min_objects = 2, .max_objects = 14};
 }
 
 tn_status tr_scene_maker_open(const tr_glyphs *glyphs, tr_scene_maker *out, tn_error *err) {
@@ -39,7 +40,7 @@ int32_t tr_painting_name(tr_painting *p) {
 }
 
 void tr_painting_add(tr_painting *p, int32_t name, const tr_pose *pose, const tr_look *look) {
-    TN_CHECK(p->count < TR_SCENE_MOST, "%d objects", p->count);
+    TN_CHECK(p->count < TR_SCENE_MAX_OBJECTS, "%d objects", p->count);
     const tr_glyph *glyph = &p->maker->glyphs->glyph[name];
     const double *m = pose->m;
     p->name[p->count] = name;
@@ -47,38 +48,38 @@ void tr_painting_add(tr_painting *p, int32_t name, const tr_pose *pose, const tr
     tr_paint_glyph(&p->canvas, glyph, pose, look, (uint16_t)++p->count);
 }
 
-// ---- the truth ---------------------------------------------------------------------------------
+// ---- ground truth ------------------------------------------------------------------------------
 
-static void count_seen(const tr_painting *p, int64_t seen[TR_SCENE_MOST + 1]) {
-    memset(seen, 0, (TR_SCENE_MOST + 1) * sizeof *seen);
+static void count_seen(const tr_painting *p, int64_t seen[TR_SCENE_MAX_OBJECTS + 1]) {
+    memset(seen, 0, (TR_SCENE_MAX_OBJECTS + 1) * sizeof *seen);
     size_t pixels = (size_t)p->canvas.h * (size_t)p->canvas.w;
     for (size_t i = 0; i < pixels; i++) seen[p->canvas.owner[i]]++;
 }
 
 static tn_status add_thing(const tr_painting *p, int object, tn_tensor *mask, tr_scene *out,
                            tn_error *err) {
-    tr_thing *thing = &out->thing[out->count];
+    tr_scene_object *o = &out->objects[out->count];
     uint8_t *to = tn_u8(mask);
     for (int64_t i = 0, pixels = tn_count(mask); i < pixels; i++)
         to[i] = p->canvas.owner[i] == object + 1;
-    thing->name = p->name[object];
-    TN_TRY(io_rle_encode(mask, p->arena, &thing->mask, err));
-    io_rle_box(&thing->mask, thing->box);
-    thing->area = io_rle_area(&thing->mask);
+    o->name = p->name[object];
+    TN_TRY(io_rle_encode(mask, p->arena, &o->mask, err));
+    io_rle_box(&o->mask, o->box);
+    o->area = io_rle_area(&o->mask);
     out->count++;
     return TN_OK;
 }
 
 static tn_status find_truth(const tr_painting *p, tr_scene *out, tn_error *err) {
-    int64_t seen[TR_SCENE_MOST + 1];
+    int64_t seen[TR_SCENE_MAX_OBJECTS + 1];
     tn_tensor mask;
     out->count = 0;
-    out->thing = tn_arena_alloc(p->arena, (size_t)(p->count + 1) * sizeof *out->thing);
-    if (!out->thing) return tn_fail(err, TN_ENOMEM, "out of memory for a picture");
+    out->objects = tn_arena_alloc(p->arena, (size_t)(p->count + 1) * sizeof *out->objects);
+    if (!out->objects) return tn_fail(err, TN_ENOMEM, "out of memory for a picture");
     TN_TRY(tn_new(p->arena, &mask, TN_U8, TN_DIMS(p->canvas.h, p->canvas.w), err));
     count_seen(p, seen);
     for (int i = 0; i < p->count; i++)
-        if (seen[i + 1] >= LEAST_AREA && (double)seen[i + 1] >= p->least_share * p->whole[i])
+        if (seen[i + 1] >= MIN_AREA && (double)seen[i + 1] >= p->min_visible * p->whole[i])
             TN_TRY(add_thing(p, i, &mask, out, err));
     return TN_OK;
 }

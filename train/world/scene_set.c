@@ -9,11 +9,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#define BATCH 32 // pictures between two calls of go_on
+#define BATCH 32 // pictures between two calls of progress
 #define PATH 4096
 
-typedef struct row { // what one picture adds to the annotations
-    char *image, *things;
+typedef struct row { // annotations of one picture
+    char *image, *objects;
     int64_t count;
     tn_status status;
     tn_error err;
@@ -23,15 +23,15 @@ typedef struct writer {
     const tr_scene_maker *maker;
     const tr_scene_options *options;
     const tr_scene_set *set;
-    int32_t *category; // of each glyph; 0: none
-    tn_arena *arena;   // of each worker
+    int32_t *category; // per glyph; 0: none
+    tn_arena *arena;   // one per worker
     int workers;
-    int64_t from; // of this batch
+    int64_t from; // first index of this batch
     row row[BATCH];
     io_writer file;
-    FILE *things; // text of the annotations so far
-    char *things_text;
-    size_t things_bytes;
+    FILE *objects; // text of the annotations so far
+    char *objects_text;
+    size_t objects_bytes;
     int64_t written, total;
 } writer;
 
@@ -54,7 +54,7 @@ static tn_status save_picture(const writer *w, const tr_scene *scene, const char
     return io_write_file(path, scene->jpeg, scene->jpeg_bytes, err);
 }
 
-// The other form of the picture, from an earlier run with another seed, would be a stranger.
+// Removes the picture in the other format, which an earlier run with another seed may have left.
 static void remove_other(const writer *w, int64_t id, bool jpeg) {
     char path[PATH];
     snprintf(path, sizeof path, "%s/images/%06" PRId64 ".%s", w->set->folder, id,
@@ -62,10 +62,10 @@ static void remove_other(const writer *w, int64_t id, bool jpeg) {
     unlink(path);
 }
 
-static tn_status print_things(const writer *w, const tr_scene *scene, int64_t id, tn_arena *arena,
-                              FILE *out, tn_error *err) {
+static tn_status print_objects(const writer *w, const tr_scene *scene, int64_t id, tn_arena *arena,
+                               FILE *out, tn_error *err) {
     for (int64_t i = 0; i < scene->count; i++) {
-        const tr_thing *t = &scene->thing[i];
+        const tr_scene_object *t = &scene->objects[i];
         char *counts;
         size_t length;
         TN_TRY(io_rle_to_text(&t->mask, arena, &counts, &length, err));
@@ -74,7 +74,7 @@ static tn_status print_things(const writer *w, const tr_scene *scene, int64_t id
                 "%s{\"id\":%" PRId64 ",\"image_id\":%" PRId64
                 ",\"category_id\":%d,\"iscrowd\":0,\"bbox\":[%u,%u,%u,%u],\"area\":%u,"
                 "\"segmentation\":{\"size\":[%u,%u],\"counts\":",
-                i ? ",\n" : "", (id - 1) * TR_SCENE_MOST + i + 1, id, w->category[t->name],
+                i ? ",\n" : "", (id - 1) * TR_SCENE_MAX_OBJECTS + i + 1, id, w->category[t->name],
                 t->box[0], t->box[1], t->box[2], t->box[3], t->area, t->mask.h, t->mask.w);
         print_text(out, counts);
         fputs("}}", out);
@@ -90,8 +90,8 @@ static tn_status make_row(const writer *w, int64_t index, tn_arena *arena, row *
     TN_TRY(save_picture(w, &scene, name, &r->err));
     remove_other(w, index + 1, scene.jpeg != NULL);
     size_t bytes;
-    FILE *out = open_memstream(&r->things, &bytes);
-    tn_status status = out ? print_things(w, &scene, index + 1, arena, out, &r->err) : TN_ENOMEM;
+    FILE *out = open_memstream(&r->objects, &bytes);
+    tn_status status = out ? print_objects(w, &scene, index + 1, arena, out, &r->err) : TN_ENOMEM;
     r->count = scene.count;
     if (out && fclose(out) != 0) status = TN_ENOMEM;
     if (asprintf(&r->image,
@@ -111,7 +111,7 @@ static void run(void *data, int64_t task, int worker) {
     tn_arena_reset(&w->arena[worker], 0);
 }
 
-// ---- all of them -------------------------------------------------------------------------------
+// ---- all pictures ------------------------------------------------------------------------------
 
 static tn_status add_row(writer *w, row *r, tn_error *err) {
     if (r->status != TN_OK) {
@@ -119,7 +119,7 @@ static tn_status add_row(writer *w, row *r, tn_error *err) {
         return r->status;
     }
     fprintf(w->file.file, "%s%s", w->written++ ? ",\n" : "", r->image);
-    if (r->count) fprintf(w->things, "%s%s", w->total ? ",\n" : "", r->things);
+    if (r->count) fprintf(w->objects, "%s%s", w->total ? ",\n" : "", r->objects);
     w->total += r->count;
     return TN_OK;
 }
@@ -131,7 +131,7 @@ static tn_status write_batch(writer *w, tn_pool *pool, int64_t count, tn_error *
     for (int64_t i = 0; i < count; i++) {
         if (status == TN_OK) status = add_row(w, &w->row[i], err);
         free(w->row[i].image);
-        free(w->row[i].things);
+        free(w->row[i].objects);
     }
     return status;
 }
@@ -141,7 +141,7 @@ static tn_status write_batches(writer *w, tn_pool *pool, tn_error *err) {
     for (w->from = 0; w->from < set->count; w->from += BATCH) {
         int64_t count = set->count - w->from < BATCH ? set->count - w->from : BATCH;
         TN_TRY(write_batch(w, pool, count, err));
-        if (set->go_on && !set->go_on(set->user, w->from + count))
+        if (set->progress && !set->progress(set->user, w->from + count))
             return tn_fail(err, TN_ECANCELLED,
                            "%s: stopped after %" PRId64 " of %" PRId64
                            " pictures, no annotations written",
@@ -161,16 +161,16 @@ static void print_categories(const writer *w) {
 }
 
 static tn_status write_annotations(writer *w, tn_pool *pool, tn_error *err) {
-    w->things = open_memstream(&w->things_text, &w->things_bytes);
-    if (!w->things) return tn_fail(err, TN_ENOMEM, "out of memory for annotations");
+    w->objects = open_memstream(&w->objects_text, &w->objects_bytes);
+    if (!w->objects) return tn_fail(err, TN_ENOMEM, "out of memory for annotations");
     fprintf(w->file.file,
             "{\"info\":{\"description\":\"%s of colour emoji (Noto Color Emoji, OFL 1.1), seed "
             "%" PRIu64 "\"},\n\"images\":[",
             w->options->chat ? "chats" : "scenes", w->set->seed);
     TN_TRY(write_batches(w, pool, err));
-    if (fflush(w->things) != 0) return tn_fail(err, TN_ENOMEM, "out of memory for annotations");
+    if (fflush(w->objects) != 0) return tn_fail(err, TN_ENOMEM, "out of memory for annotations");
     fputs("],\n\"annotations\":[", w->file.file);
-    TN_TRY(io_write(&w->file, w->things_text, w->things_bytes, err));
+    TN_TRY(io_write(&w->file, w->objects_text, w->objects_bytes, err));
     fputs("],\n\"categories\":[", w->file.file);
     print_categories(w);
     fputs("]}\n", w->file.file);
@@ -220,15 +220,15 @@ static tn_status write_set(writer *w, tn_pool *pool, tn_error *err) {
 }
 
 tn_status tr_scene_set_write(const tr_scene_maker *maker, const tr_scene_options *options,
-                             const tr_scene_set *set, tn_pool *pool, int64_t *things,
+                             const tr_scene_set *set, tn_pool *pool, int64_t *objects,
                              tn_error *err) {
     writer *w = tn_alloc_zero(1, sizeof *w);
     if (!w) return tn_fail(err, TN_ENOMEM, "out of memory for pictures");
     w->maker = maker, w->options = options, w->set = set;
     tn_status status = write_set(w, pool, err);
-    *things = w->total;
-    if (w->things) fclose(w->things);
-    free(w->things_text);
+    *objects = w->total;
+    if (w->objects) fclose(w->objects);
+    free(w->objects_text);
     for (int i = 0; i < w->workers; i++) tn_arena_deinit(&w->arena[i]);
     tn_free(w->arena);
     tn_free(w->category);

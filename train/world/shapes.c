@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Shapes without a name, as distances to their edge (negative inside), in units of half their
-// square's side.
+// Nameless shapes as distances to their edge (negative inside), in units of half their square's
+// side.
 #include "train/world/canvas.h"
 
 #include <math.h>
@@ -28,7 +28,7 @@ static double box_distance(double u, double v, double wide, double high, double 
     return hypot(fmax(x, 0), fmax(y, 0)) + fmin(fmax(x, y), 0) - round;
 }
 
-// The radius in a direction: a few waves round a circle, or straight edges between corners.
+// The radius in a direction: a few waves around a circle, or straight edges between corners.
 static double wavy_radius(const double part[12], double angle) {
     double r = 0.68;
     for (int k = 0; k < 3; k++)
@@ -67,7 +67,8 @@ static double distance(const tr_shape *s, double u, double v) {
     }
 }
 
-static float covered(double pixels) { // of a pixel whose centre is so far outside the edge
+static float
+covered(double pixels) { // coverage of a pixel whose centre is this far outside the edge
     return (float)(pixels > 0.5 ? 0 : pixels < -0.5 ? 1 : 0.5 - pixels);
 }
 
@@ -96,7 +97,7 @@ void tr_paint_shape(tr_canvas *canvas, const tr_shape *s, const tr_pose *pose, u
         for (int x = x1; x < x2; x++) {
             double dx = x + 0.5 - m[2], dy = y + 0.5 - m[5];
             double u = (m[4] * dx - m[1] * dy) / det, v = (m[0] * dy - m[3] * dx) / det;
-            if (u * u + v * v > reach * reach) continue; // no kind goes further than the corners
+            if (u * u + v * v > reach * reach) continue; // no kind extends beyond the corners
             double d = distance(s, u, v) * unit;
             if (d < 0.5 + s->outline / 2)
                 shape_pixel(canvas, s, (size_t)y * canvas->w + x, d, u, owner);

@@ -19,7 +19,7 @@ static const struct {
     {"DejaVu Sans", 32, 11},
 };
 
-// A line that is long enough to cross the sheet, paragraphs with an end here and there.
+// A line that crosses the sheet; paragraphs end occasionally.
 static void draw_line(cairo_t *cairo, PangoLayout *layout, tn_rng *rng, double y) {
     char text[256];
     tr_sentence_draw(rng, 30, true, text, sizeof text);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Sheets of text, set once with pango, for text in the background of made-up pictures.
+// Sheets of text, laid out once with pango, for text in the background of synthetic pictures.
 #pragma once
 
 #include "train/world/canvas.h"

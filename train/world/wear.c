@@ -42,7 +42,7 @@ static void shed_light(tr_canvas *canvas, const tr_wear *w) {
 
 // ---- along one axis ----------------------------------------------------------------------------
 
-typedef struct taps { // of one output pixel
+typedef struct taps { // filter taps of one output pixel
     int first, count;
     float weight[MAX_TAPS];
 } taps;
@@ -53,7 +53,7 @@ static double cubic(double x) { // Keys, a = -0.5
     return x < 2 ? ((-0.5 * x + 2.5) * x - 4) * x + 2 : 0;
 }
 
-// The filter is as wide as the shrinking needs; what lies outside is left out.
+// The filter is widened for shrinking; taps outside are dropped.
 static taps taps_of(int at, int from, int to, bool soft) {
     double scale = (double)from / to, wide = fmax(scale, 1), support = (soft ? 1 : 2) * wide;
     double middle = (at + 0.5) * scale;
@@ -134,7 +134,7 @@ static void blur(tr_canvas *canvas, double sigma, float *scratch) {
     }
 }
 
-// Four bytes' sum is near enough to a normal distribution, and a tenth of its price.
+// The sum of four bytes approximates a normal distribution at a tenth of the cost.
 static float bell(tn_rng *rng) {
     uint32_t u = tn_rng_u32(rng);
     int sum = (int)(u & 255) + (int)(u >> 8 & 255) + (int)(u >> 16 & 255) + (int)(u >> 24);

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-// Short words come first and are drawn more often, as they are in text.
+// Short words come first and are drawn more often, as in real text.
 static const char *const words[] = {
     "the",      "to",        "and",      "a",       "of",       "in",       "it",
     "is",       "you",       "that",     "we",      "for",      "on",       "this",

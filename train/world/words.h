@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Text that looks like text: words put together at random.
+// Random text that looks like real text.
 #pragma once
 
 #include "tensor/rng.h"
 
 const char *tr_word_draw(tn_rng *rng);
-// count words with a capital and, if `full`, an end; cut to fit. Returns its length.
+// Writes count words with a capital and, if `full`, a final punctuation mark; truncated to fit.
+// Returns the length.
 size_t tr_sentence_draw(tn_rng *rng, int count, bool full, char *out, size_t bytes);
-// "Mira Holt"
+// A random name such as "Mira Holt".
 size_t tr_person_draw(tn_rng *rng, char *out, size_t bytes);

@@ -55,7 +55,7 @@ static tn_status check(const tr_pretrain_options *o, tn_error *err) {
         {"text-layers", (double)o->text_layers, 1, 1024},
         {"text-heads", (double)o->text_heads, 1, 1024},
         {"context", (double)o->context, 4, 65536},
-        {"vocabulary", (double)o->vocabulary, MD_BPE_LEAST, 1 << 24},
+        {"vocabulary", (double)o->vocabulary, MD_BPE_MIN_SIZE, 1 << 24},
     };
     TN_TRY(tr_clip_job_check(&o->job, 65536, o->dtype, err));
     TN_TRY(tr_job_check_word("optimizer", o->optimizer, "adamw|muon", err));

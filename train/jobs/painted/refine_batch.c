@@ -84,7 +84,7 @@ typedef struct tally {
 
 static void true_boxes(const tr_scene *scene, tn_tensor *boxes) {
     for (int64_t i = 0; i < scene->count; i++) {
-        const uint32_t *b = scene->thing[i].box;
+        const uint32_t *b = scene->objects[i].box;
         const float box[4] = {(float)b[0], (float)b[1], (float)(b[0] + b[2]), (float)(b[1] + b[3])};
         memcpy(tn_f32(boxes) + 4 * i, box, sizeof box);
     }
@@ -127,14 +127,14 @@ static tn_status name_rows(tr_refiner *t, const tr_scene *scene, const tn_tensor
         int64_t best = 0;
         for (int64_t k = 1; k < names; k++)
             if (row[k] > row[best]) best = k;
-        right[i] = best == scene->thing[i].name;
+        right[i] = best == scene->objects[i].name;
     }
     return TN_OK;
 }
 
 static tn_status score_scene(tr_refiner *t, const tr_scene *scene, tally *sum) {
     tn_tensor boxes, rows;
-    bool right[TR_SCENE_MOST];
+    bool right[TR_SCENE_MAX_OBJECTS];
     TN_TRY(tn_new(&t->job.step, &boxes, TN_F32, TN_DIMS(scene->count, 4), t->job.err));
     TN_TRY(tn_new(&t->job.step, &rows, TN_F32,
                   TN_DIMS(scene->count, md_clip_settings(t->teacher)->embed_dim), t->job.err));
@@ -142,7 +142,7 @@ static tn_status score_scene(tr_refiner *t, const tr_scene *scene, tally *sum) {
     TN_TRY(by_map(t, scene, &boxes, &rows));
     TN_TRY(name_rows(t, scene, &rows, right));
     for (int64_t i = 0; i < scene->count; i++) {
-        bool novel = t->glyphs->glyph[scene->thing[i].name].novel;
+        bool novel = t->glyphs->glyph[scene->objects[i].name].novel;
         sum->things++, sum->novel += novel;
         sum->dense += right[i], sum->dense_novel += novel && right[i];
     }

@@ -65,7 +65,7 @@ static tn_status open_text(tr_refiner *t) {
     const char **name = tn_alloc_zero((size_t)t->glyphs->count, sizeof *name);
     if (!name) return tn_fail(t->job.err, TN_ENOMEM, "out of memory for names");
     for (int64_t i = 0; i < t->glyphs->count; i++) name[i] = t->glyphs->glyph[i].name;
-    tn_status status = md_names_take(name, (size_t)t->glyphs->count, &names, t->job.err);
+    tn_status status = md_names_from_array(name, (size_t)t->glyphs->count, &names, t->job.err);
     tn_free(name);
     TN_TRY(status);
     status = md_templates_init(NULL, 0, &templates, t->job.err);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Stage 1 under a tape: what lexmask refine teaches.
+// Stage 1 under a tape: the part that `lexmask refine` trains.
 #include "models/clip/clip_scene.h"
 
 #include "nn/blocks/roi_pool.h"
@@ -15,8 +15,8 @@ static tn_status whole_numbers(nn_ctx *cx, int64_t count, tn_tensor *ids) {
     return TN_OK;
 }
 
-// Which row of a table (patches of all pictures row by row, then the class token's) each token of
-// all sequences is, and where each patch lies among the tokens.
+// For each token of all sequences, its row in a table (patches of all pictures row by row, then the
+// class token), and for each patch its index among the tokens.
 static tn_status number_tokens(nn_ctx *cx, const md_scene *s, int64_t n, tn_tensor *row_of,
                                tn_tensor *token_of) {
     int64_t cells = s->rows * s->columns, length = md_scene_length(s);
@@ -25,16 +25,17 @@ static tn_status number_tokens(nn_ctx *cx, const md_scene *s, int64_t n, tn_tens
     TN_TRY(tn_new(cx->step, token_of, TN_I32, TN_DIMS(n * cells), cx->err));
     for (int64_t i = 0; i < n * sequences; i++) tn_i32(row_of)[i * length] = (int32_t)(n * cells);
     for (int64_t cell = 0; cell < n * cells; cell++) {
-        int64_t row = cell % cells / s->columns, column = cell % s->columns, sequence, place;
-        md_scene_locate(s, row, column, &sequence, &place);
-        int64_t token = (cell / cells * sequences + sequence) * length + place;
+        int64_t row = cell % cells / s->columns, column = cell % s->columns, sequence, at;
+        md_scene_locate(s, row, column, &sequence, &at);
+        int64_t token = (cell / cells * sequences + sequence) * length + at;
         tn_i32(row_of)[token] = (int32_t)cell;
         tn_i32(token_of)[cell] = (int32_t)token;
     }
     return TN_OK;
 }
 
-// CLIP's positions over rows x columns, row by row, then the class token's: [rows*columns+1,C].
+// CLIP's positions interpolated to rows x columns, row by row, then the class token's:
+// [rows*columns+1,C].
 static tn_status stretched(nn_ctx *cx, const md_vit *vit, int64_t rows, int64_t columns,
                            tn_tensor *y) {
     int64_t c = vit->width, grid = vit->grid;
@@ -62,14 +63,14 @@ static tn_status positions(nn_ctx *cx, const md_scene *s, int64_t n, const tn_te
     TN_TRY(stretched(cx, s->vit, rows, columns, &table));
     TN_TRY(tn_new(cx->step, &ids, TN_I32, TN_DIMS(tokens), cx->err));
     for (int64_t i = 0; i < tokens; i++) {
-        int64_t row = tn_i32(row_of)[i], place = i % md_scene_length(s);
+        int64_t row = tn_i32(row_of)[i], at = i % md_scene_length(s);
         bool class_token = row == n * s->rows * s->columns;
-        tn_i32(&ids)[i] = (int32_t)(class_token ? cells : of_window ? place - 1 : row % cells);
+        tn_i32(&ids)[i] = (int32_t)(class_token ? cells : of_window ? at - 1 : row % cells);
     }
     return nn_gather_rows(cx, &table, &ids, y);
 }
 
-// Tokens of all sequences with their positions, normed: [N*sequences,length,C].
+// Tokens of all sequences with their positions, normalised: [N*sequences,length,C].
 static tn_status tokens_of(nn_ctx *cx, const md_scene *s, const tn_tensor *x,
                            const tn_tensor *row_of, tn_tensor *y) {
     int64_t n = x->dim[0], c = s->vit->width;
@@ -88,7 +89,7 @@ static tn_status tokens_of(nn_ctx *cx, const md_scene *s, const tn_tensor *x,
     return TN_OK;
 }
 
-tn_status md_scene_learn_dense(nn_ctx *cx, const md_scene *s, const tn_tensor *x,
+tn_status md_scene_train_dense(nn_ctx *cx, const md_scene *s, const tn_tensor *x,
                                tn_tensor *dense) {
     const md_vit *vit = s->vit;
     int64_t n = x->dim[0], p = vit->patch.w.kh, last = vit->layers - 1;
@@ -108,7 +109,7 @@ tn_status md_scene_learn_dense(nn_ctx *cx, const md_scene *s, const tn_tensor *x
     return TN_OK;
 }
 
-tn_status md_scene_learn_regions(nn_ctx *cx, const md_scene *s, const tn_tensor *dense,
+tn_status md_scene_train_regions(nn_ctx *cx, const md_scene *s, const tn_tensor *dense,
                                  const tn_tensor *boxes, const tn_tensor *image, tn_tensor *y) {
     const double stride = (double)s->vit->patch.w.kh;
     nn_roi_pool pool = {.levels = 1, .aligned = true, .stride = &stride};
