@@ -83,6 +83,7 @@ static lexmask_session_options session_defaults(void) {
                                      .crop_context = crop.crops.context,
                                      .objectness = crop.objectness,
                                      .objectness_of = LEXMASK_OBJECTNESS_AUTO,
+                                     .max_size = LEXMASK_DEFAULT,
                                      .alpha = LEXMASK_DEFAULT,
                                      .beta = LEXMASK_DEFAULT};
 }
@@ -176,6 +177,7 @@ static const option of_session[] = {
     SESSION(agnostic, INT, 0, 1, .used_by = API_FVLM),
     SESSION(keep_scores, INT, 0, 1, .used_by = API_FVLM),
     SESSION(each_score, INT, 0, 1, .used_by = API_FVLM),
+    SESSION(max_size, INT, MD_FVLM_SIZE_LEAST, MD_FVLM_SIZE_MOST, true, API_FVLM),
     SESSION(score2, TEXT, .used_by = API_FVLM),
     SESSION(alpha, REAL, 0, 1, true, API_FVLM),
     SESSION(beta, REAL, 0, 1, true, API_FVLM),

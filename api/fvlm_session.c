@@ -73,10 +73,43 @@ static md_fvlm_options options_of(lexmask_session *session) {
     return options;
 }
 
-static tn_status keep_scores(const lexmask_session *session, const md_fvlm_options *options,
-                             const md_found *found, const md_fvlm_scored *scored,
-                             lexmask_result *result, tn_error *err) {
-    const md_fvlm_config *config = md_fvlm_settings(session->model->fvlm);
+// The first such picture is worth a note.
+static void tell_shrunk(lexmask_session *session, int64_t size, int64_t h, int64_t w) {
+    const lexmask_session_options *o = &session->options;
+    char text[256];
+    md_frame frame = md_fvlm_frame_of(size, h, w);
+    if (!o->log || (double)(h > w ? h : w) <= MD_FVLM_SHRUNK * (double)size) return;
+    snprintf(text, sizeof text,
+             "a picture of %lld x %lld pixels is seen at %lld x %lld: small things may be missed",
+             (long long)w, (long long)h, (long long)frame.net_width, (long long)frame.net_height);
+    o->log(o->log_user, session->shrunk ? LEXMASK_LOG_DETAIL : LEXMASK_LOG_NOTE, text);
+    session->shrunk = true;
+}
+
+// The model at the size that suits the picture. One other size than its own is kept: pictures of
+// one source mostly have one size.
+static tn_status model_for(lexmask_session *session, const tn_tensor *image, const md_fvlm **out,
+                           tn_error *err) {
+    int64_t h = image->dim[0], w = image->dim[1], limit = session->options.max_size;
+    const md_fvlm *own = session->model->fvlm;
+    *out = own;
+    if (limit == LEXMASK_DEFAULT) return TN_OK;
+    int64_t size = md_fvlm_size_for(own, h > w ? h : w, limit);
+    tell_shrunk(session, size, h, w);
+    if (size == md_fvlm_settings(own)->picture_size) return TN_OK;
+    if (session->resized && md_fvlm_settings(session->resized)->picture_size != size) {
+        md_fvlm_close(session->resized);
+        session->resized = NULL;
+    }
+    if (!session->resized) TN_TRY(md_fvlm_resize(own, size, session->kn, &session->resized, err));
+    *out = session->resized;
+    return TN_OK;
+}
+
+static tn_status keep_scores(const lexmask_session *session, const md_fvlm *model,
+                             const md_fvlm_options *options, const md_found *found,
+                             const md_fvlm_scored *scored, lexmask_result *result, tn_error *err) {
+    const md_fvlm_config *config = md_fvlm_settings(model);
     md_frame frame = md_fvlm_frame(config, found->height, found->width);
     int64_t names = session->names->vocabulary.classes;
     lexmask_scores how = {.size = sizeof how,
@@ -96,15 +129,18 @@ static tn_status keep_scores(const lexmask_session *session, const md_fvlm_optio
 tn_status api_fvlm_run(lexmask_session *session, nn_ctx *cx, const tn_tensor *image,
                        lexmask_result **result) {
     md_fvlm_options options = options_of(session);
+    const md_fvlm *model;
     md_found found;
     md_fvlm_scored scored;
     const lexmask_session_options *o = &session->options;
     tn_status status = TN_OK;
     if (!api_go_on(session, 0)) return tn_fail(cx->err, TN_ECANCELLED, "cancelled");
-    TN_TRY(md_fvlm_detect(cx, session->model->fvlm, &session->names->vocabulary, image, &options,
-                          &found, o->keep_scores || o->each_score ? &scored : NULL));
+    TN_TRY(model_for(session, image, &model, cx->err));
+    TN_TRY(md_fvlm_detect(cx, model, &session->names->vocabulary, image, &options, &found,
+                          o->keep_scores || o->each_score ? &scored : NULL));
     TN_TRY(api_result_new(session, image, &found, result, cx->err));
-    if (o->keep_scores) status = keep_scores(session, &options, &found, &scored, *result, cx->err);
+    if (o->keep_scores)
+        status = keep_scores(session, model, &options, &found, &scored, *result, cx->err);
     if (status == TN_OK && o->each_score)
         status = api_result_alone(session, scored.alone, *result, cx->err);
     if (status != TN_OK) {

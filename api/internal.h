@@ -39,9 +39,12 @@ struct lexmask_session {
     kn_ctx *kn;
     tn_arena step;
     md_score2 score2; // F-VLM
-    char *novel;      // the session option, kept for later names
-    uint8_t *base;    // [all names] 1: alpha's; F-VLM
-    bool parted;      // it is known which names are novel: those that are not alpha's
+    md_fvlm
+        *resized;  // F-VLM: for larger pictures than the model's own size; NULL until there is one
+    bool shrunk;   // log was told of a picture that is seen much smaller than it is
+    char *novel;   // the session option, kept for later names
+    uint8_t *base; // [all names] 1: alpha's; F-VLM
+    bool parted;   // it is known which names are novel: those that are not alpha's
 };
 
 struct lexmask_result {

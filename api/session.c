@@ -67,6 +67,7 @@ void lexmask_session_free(lexmask_session *session) {
     if (!session) return;
     kn_close(session->kn);
     tn_arena_deinit(&session->step);
+    md_fvlm_close(session->resized);
     tn_free(session->base);
     tn_free(session->novel);
     tn_free(session);

@@ -217,9 +217,14 @@ typedef struct lexmask_session_options {
                                       // the name: score = p^(1-w) o^w; default 0.5
     lexmask_objectness objectness_of; // default auto
     // F-VLM.
-    int agnostic;       // 1: class-agnostic, one detection per box, scored by objectness
-    int keep_scores;    // 1: results keep both scores of every box (lexmask_result_scores)
-    int each_score;     // 1: results also hold what each score alone finds (lexmask_result_alone)
+    int agnostic;    // 1: class-agnostic, one detection per box, scored by objectness
+    int keep_scores; // 1: results keep both scores of every box (lexmask_result_scores)
+    int each_score;  // 1: results also hold what each score alone finds (lexmask_result_alone)
+    int max_size;    // pictures that are much larger than the model's picture size are seen at
+                     // up to so many pixels a side, if the model's time grows with the number of
+                     // pixels only (a ResNet, a ViT with windows); log tells of pictures that are
+                     // still seen much smaller than they are. LEXMASK_DEFAULT: all are seen at
+                     // the model's own size, and log does not tell
     const char *score2; // how CLIP scores a box: none, crop, embed, dense, maskcls or attnpool;
                         // NULL: the model's own
     double alpha, beta; // weight of that score for names that the model was trained on, and for

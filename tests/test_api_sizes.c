@@ -239,6 +239,7 @@ static void unused_session_options(void **state) {
     o = plain, o.agnostic = 1, refuse(model, names, &o, "agnostic");
     o = plain, o.keep_scores = 1, refuse(model, names, &o, "keep_scores");
     o = plain, o.each_score = 1, refuse(model, names, &o, "each_score");
+    o = plain, o.max_size = 1024, refuse(model, names, &o, "max_size");
     plain.mode = LEXMASK_MODE_CLOSED, refuse(model, names, &plain, "does not use names");
     o = plain, o.proposals = 5, refuse(model, NULL, &o, "proposals");
     lexmask_names_options words;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A model that is found without being named, says when it is asked for names that it does not know,
 // and can be packed.
+#include "io/image/image.h"
 #include "tensor/alloc.h"
 #include "tests/support/contrast_model.h"
 #include "tests/support/program.h"
@@ -248,12 +249,79 @@ static void pictures_of_another_size(void **state) {
     test_run_free(&same);
     test_run_free(&own);
     run = test_lexmask(words, temporary_folder(), "--size 100");
-    ASSERT_CODE(run, 1);
-    ASSERT_SAYS(run.err, "pictures of 100 pixels: picture.size: is not a multiple");
+    ASSERT_CODE(run, 2);
+    ASSERT_SAYS(run.err, "pictures of 100 pixels: expected a multiple of 8, such as 96 or 104");
     test_run_free(&run);
     run = test_lexmask(words, "demo/pair", "--size 128");
     ASSERT_CODE(run, 2);
     ASSERT_SAYS(run.err, "is for an F-VLM");
+    test_run_free(&run);
+}
+
+// What is shown of the picture, and how often each of its things is there.
+static int found_in(const char *path, const char *options) {
+    int found = 0;
+    test_run run = test_lexmask("detect %s --model demo/model --names-file demo/names.txt "
+                                "--score 0.5 %s",
+                                path, options);
+    ASSERT_CODE(run, 0);
+    for (const char *at = run.out; (at = strchr(at, '\n')); at++) found++;
+    test_run_free(&run);
+    return found;
+}
+
+// A screenshot of 1920 x 1440 white pixels with four times the picture at half its size: things of
+// about 35 pixels, which the model's own 512 would shrink to 9.
+static void write_screenshot(const char *path) {
+    enum { W = 1920, H = 1440 };
+    tn_error err = {0};
+    tn_tensor part, whole;
+    ASSERT_OK(io_image_read(CONTRAST_PICTURE, 0, &part, &err), err);
+    ASSERT_OK(tn_new_heap(&whole, TN_U8, TN_DIMS(H, W, 3), &err), err);
+    memset(whole.data, 255, tn_bytes(&whole));
+    int64_t h = part.dim[0] / 2, w = part.dim[1] / 2, row = part.dim[1] * 3;
+    for (int64_t y = 0; y < 2 * h; y++)
+        for (int64_t x = 0; x < 2 * w; x++) {
+            const uint8_t *from = tn_u8(&part) + y % h * 2 * row + x % w * 6;
+            int64_t at_y = y + (y < h ? 200 : 600), at_x = x + (x < w ? 200 : 800);
+            for (int c = 0; c < 3; c++)
+                tn_u8(&whole)[(at_y * W + at_x) * 3 + c] =
+                    (uint8_t)((from[c] + from[c + 3] + from[c + row] + from[c + row + 3]) / 4);
+        }
+    ASSERT_OK(io_png_write(path, &whole, &err), err);
+    tn_free(part.data);
+    tn_free(whole.data);
+}
+
+static void large_pictures_are_seen_at_more_pixels(void **state) {
+    (void)state;
+    const char *large = temporary_path("large.png");
+    write_screenshot(large);
+    int most = found_in(large, ""), own = found_in(large, "--size 512");
+    if (most < 40 || own >= most) fail_msg("%d of 48 found, %d at the model's own size", most, own);
+    const char *line = "detect %s --model demo/model --names-file demo/names.txt --jsonl - %s";
+    test_run grown = test_lexmask(line, large, ""), same = test_lexmask(line, large, "--size 1024");
+    ASSERT_CODE(grown, 0);
+    assert_string_equal(grown.out, same.out); // a model that is opened at this size
+    test_run_free(&grown);
+    test_run_free(&same);
+    assert_int_equal(found_in(large, "--max-size 512"), own);
+    assert_int_equal(found_in(CONTRAST_PICTURE, ""), found_in(CONTRAST_PICTURE, "--size 512"));
+    const char *words = "detect %s %s --model demo/model --names pizza --max-size 600 %s";
+    test_run run = test_lexmask(words, large, large, "");
+    ASSERT_CODE(run, 0);
+    ASSERT_SAYS(run.err,
+                "a picture of 1920 x 1440 pixels is seen at 576 x 432: small things may be "
+                "missed\n");
+    assert_null(strstr(strstr(run.err, "is seen at") + 1, "is seen at")); // the first alone
+    test_run_free(&run);
+    run = test_lexmask("detect x.png --model demo/model --names a --max-size 600 --size 512");
+    ASSERT_CODE(run, 2);
+    ASSERT_SAYS(run.err, "it does not go with --max-size");
+    test_run_free(&run);
+    run = test_lexmask("detect " CONTRAST_PICTURE " --model demo/model --names a --size 1000");
+    ASSERT_CODE(run, 2);
+    ASSERT_SAYS(run.err, "pictures of 1000 pixels: expected a multiple of 64, such as 960 or 1024");
     test_run_free(&run);
 }
 
@@ -273,7 +341,7 @@ static void packing_is_refused(void **state) {
         {"convert %s %s", "OUT is IN itself"},
         {"convert %s %s/x --contrast no-such.txt", "no-such.txt"},
         {"convert %s %s/x --bn-eps 0", "--bn-eps is for a detector"},
-        {"convert %s %s/x --size 100", "picture.size: is not a multiple"},
+        {"convert %s %s/x --size 100", "expected a multiple of 8, such as 96 or 104"},
         {"convert demo/pair/detector.safetensors %s/x --size 64", "which --size is for"},
         {"convert demo/pair/detector.safetensors %s/x --alpha 1", "which --alpha is for"},
         {"convert demo/pair/detector.safetensors %s/x --beta 1", "which --beta is for"},
@@ -308,6 +376,7 @@ int main(void) {
         cmocka_unit_test(a_clip_by_itself),
         cmocka_unit_test(a_vocabulary_from_elsewhere),
         cmocka_unit_test(pictures_of_another_size),
+        cmocka_unit_test(large_pictures_are_seen_at_more_pixels),
         cmocka_unit_test(proposals_and_scores_as_asked_for),
         cmocka_unit_test(packing_is_refused),
     };

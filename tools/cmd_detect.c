@@ -3,6 +3,7 @@
 // C API; this file reads options, walks over pictures and hands results to tools/shared/outputs.h.
 #include "io/file.h"
 #include "lexmask.h"
+#include "models/fvlm/fvlm_config.h"
 #include "tensor/alloc.h"
 #include "tools/commands.h"
 #include "tools/shared/files.h"
@@ -19,10 +20,12 @@ static struct {
     tool_wanted_names names;
     const char *out, *json, *ids, *jsonl, *masks, *stages;
     double show;
+    int64_t max_size;
 } o;
 
 // Most of what has a lower score is wrong. --score is lower: evaluation wants all that is found.
 #define SHOWN_FROM 0.25
+#define MAX_SIZE 1024   // pixels a side: four times the time of 512
 #define SLOW_PICTURE 10 // seconds; longer ones are worth a hint
 #define FEW_PROPOSALS 300
 #define PHOTO_DETECTOR "maskrcnn_resnet50_fpn_v2" // as `lexmask pull` knows them
@@ -58,6 +61,13 @@ static const tool_option table[] = {
      "F-VLM: write each picture with the proposals, with what each score alone would name, and "
      "with what both name together, as PNGs",
      &o.stages, .used_by = TOOL_FVLM},
+    {"max-size", TOOL_INT, "N",
+     "F-VLM, without --size: a picture that is more than 1.3 times as large as the model's own "
+     "size "
+     "is scaled to its own longer side, at most N pixels, if the model's time grows with the "
+     "number "
+     "of pixels only (windows, or a ResNet). Default 1024",
+     &o.max_size, MD_FVLM_SIZE_LEAST, MD_FVLM_SIZE_MOST, .used_by = TOOL_FVLM},
     {"novel", TOOL_TEXT, "FILE",
      "F-VLM: names, one per line, that --beta is for, --alpha for all others; default: --alpha for "
      "the names that the model says it was trained on",
@@ -89,6 +99,8 @@ static const char *misuse(const tool_list *words) {
     if (wrong) return wrong;
     if (!closed() && !o.names.text.count && !o.names.file.count)
         return "what to look for? Give --names \"cat,remote control\" or --names-file FILE";
+    if (o.max_size && tool_chosen.size)
+        return "--size N scales all pictures to one size: it does not go with --max-size";
     if (o.ids && !o.json) return "--ids goes with --json";
     if (o.json && !strcmp(o.json, "-"))
         return "--json writes a file; results on standard output are --jsonl -";
@@ -141,6 +153,7 @@ static tn_status open_model(tool_model *model, tn_error *err) {
     names.names = o.names.name.word, names.count = o.names.name.count;
     tool_chosen.each_score = o.stages != NULL;
     tool_chosen.progress = picture_progress;
+    tool_chosen.max_size = tool_chosen.size ? tool_chosen.size : o.max_size ? o.max_size : MAX_SIZE;
     TN_TRY(tool_model_open(model, err));
     tell_model();
     if (!closed()) TN_TRY(tool_model_names(model, names, err));

@@ -34,6 +34,17 @@ typedef struct md_fvlm_open_options {
 tn_status md_fvlm_open(const md_fvlm_open_options *options, kn_ctx *kn, md_fvlm **out,
                        tn_error *err);
 void md_fvlm_close(md_fvlm *model); // NULL is fine
+// The same model for pictures of another size, a multiple of md_fvlm_size_unit. For finding, not
+// for training. It uses of's weights: close it first. TN_EINVAL, TN_ENOMEM.
+tn_status md_fvlm_resize(const md_fvlm *of, int64_t size, kn_ctx *kn, md_fvlm **out, tn_error *err);
+// What sizes of pictures are multiples of.
+int64_t md_fvlm_size_unit(const md_fvlm *model);
+// The size for a picture whose longer side is this: the model's own, or a larger one of at most
+// `limit` where the picture is much larger and time grows with the number of pixels only (a ResNet,
+// or a ViT with windows).
+int64_t md_fvlm_size_for(const md_fvlm *model, int64_t longer, int64_t limit);
+// A picture loses detail when its longer side is more than this times the size that it is seen at.
+#define MD_FVLM_SHRUNK 1.3
 // True when folder has a config.json of this kind.
 bool md_fvlm_is(const char *folder);
 const md_fvlm_config *md_fvlm_settings(const md_fvlm *model);

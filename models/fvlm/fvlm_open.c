@@ -104,6 +104,25 @@ tn_status md_fvlm_mode_check(const md_fvlm *model, md_score2 mode, tn_error *err
     return TN_OK;
 }
 
+int64_t md_fvlm_size_unit(const md_fvlm *model) {
+    const md_fvlm_config *c = &model->config;
+    if (c->pyramid_kind == MD_PYRAMID_RESNET) return 32; // the stride of its last stage
+    return md_clip_settings(model->clip)->patch * (c->tower_window ? c->tower_window : 1);
+}
+
+// Of a size that was asked for.
+static tn_status check_size(const md_fvlm *model, int64_t size, tn_error *err) {
+    int64_t unit = md_fvlm_size_unit(model), below = size / unit * unit;
+    if (below == size) return TN_OK;
+    if (!below)
+        return tn_fail(err, TN_EINVAL,
+                       "pictures of %lld pixels: the smallest size that works is %lld",
+                       (long long)size, (long long)unit);
+    return tn_fail(err, TN_EINVAL,
+                   "pictures of %lld pixels: expected a multiple of %lld, such as %lld or %lld",
+                   (long long)size, (long long)unit, (long long)below, (long long)(below + unit));
+}
+
 // ---- parts -------------------------------------------------------------------------------------
 
 static void set_up_levels(md_fvlm *model) {
@@ -247,6 +266,7 @@ static tn_status open_model(md_fvlm *model, const md_fvlm_open_options *options,
     }
     TN_TRY(open_contrast(model, options->folder, err));
     TN_TRY(open_clip(model, options, kn, err));
+    if (options->size) TN_TRY(check_size(model, options->size, err));
     TN_TRY(check_clip(model, name, err));
     TN_TRY(tn_arena_init(&model->weights, room_for(&model->config, md_clip_settings(model->clip)),
                          err));
@@ -269,8 +289,53 @@ tn_status md_fvlm_open(const md_fvlm_open_options *options, kn_ctx *kn, md_fvlm 
     return status;
 }
 
+// ---- another size
+// --------------------------------------------------------------------------------
+
+static tn_status set_up_size(md_fvlm *model, int64_t size, kn_ctx *kn, tn_error *err) {
+    TN_TRY(check_size(model, size, err));
+    model->config.picture_size = size;
+    TN_TRY(check_clip(model, "another size", err));
+    TN_TRY(tn_arena_init(&model->weights, room_for(&model->config, md_clip_settings(model->clip)),
+                         err));
+    set_up_levels(model);
+    TN_TRY(set_up_tower(model, kn, err));
+    return tn_arena_freeze(&model->weights, err);
+}
+
+tn_status md_fvlm_resize(const md_fvlm *of, int64_t size, kn_ctx *kn, md_fvlm **out,
+                         tn_error *err) {
+    md_fvlm *model = tn_alloc(sizeof *model);
+    if (!model) return tn_fail(err, TN_ENOMEM, "out of memory for a model");
+    *model = *of;
+    model->of = of, model->weights = (tn_arena){0};
+    tn_status status = set_up_size(model, size, kn, err);
+    if (status == TN_OK)
+        *out = model;
+    else
+        md_fvlm_close(model);
+    return status;
+}
+
+int64_t md_fvlm_size_for(const md_fvlm *model, int64_t longer, int64_t limit) {
+    const md_fvlm_config *c = &model->config;
+    bool linear = c->tower_window || c->pyramid_kind == MD_PYRAMID_RESNET;
+    if (!linear || (double)longer <= MD_FVLM_SHRUNK * (double)c->picture_size)
+        return c->picture_size;
+    int64_t unit = md_fvlm_size_unit(model);
+    if (c->tower_window % 2) unit *= 2; // the coarsest map has a place for two patches
+    int64_t size = (longer + unit - 1) / unit * unit;
+    if (size > limit) size = limit / unit * unit;
+    return size > c->picture_size ? size : c->picture_size;
+}
+
 void md_fvlm_close(md_fvlm *model) {
     if (!model) return;
+    if (model->of) {
+        tn_arena_deinit(&model->weights);
+        tn_free(model);
+        return;
+    }
     md_clip_close(model->clip);
     md_names_deinit(&model->contrast);
     tn_arena_deinit(&model->weights);

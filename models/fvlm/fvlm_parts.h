@@ -40,6 +40,7 @@ typedef struct md_fvlm_heads {
 } md_fvlm_heads;
 
 struct md_fvlm {
+    const md_fvlm *of; // NULL, or whose parts all but the arena and the scene are
     md_fvlm_config config;
     md_clip *clip;
     md_names contrast; // no classes: none

@@ -106,5 +106,5 @@ all $names names asked for at once:
 - Names are Unicode's, learnt by heart: "cat face" is known, "kitten" is not, and is told so.
 - Some glyphs can hardly be told apart once they are cut out: sizes of squares and diamonds, half hours and hours,
   heart suit and red heart.
-- Pictures are seen at $pixels pixels: of a large screenshot the small things are lost; \`--size 1024\` finds more of them and takes longer.
+- Pictures are seen at $pixels pixels, larger ones by \`lexmask detect\` at up to 1024: of a very large screenshot the small things are lost; \`--max-size 2048\` finds more of them and takes longer.
 CARD

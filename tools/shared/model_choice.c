@@ -60,7 +60,8 @@ static const tool_option look_rows[] = {
      &tool_chosen.session.crop_context, 1, 10, .used_by = TOOL_CROP},
     {"size", TOOL_INT, "N",
      "F-VLM: scale pictures to N x N pixels, a multiple of the CLIP's patch (and window); more "
-     "pixels find smaller objects and take longer. Default: the model's own",
+     "pixels find smaller objects and take longer. Default: the model's own (detect: see "
+     "--max-size)",
      &tool_chosen.size, MD_FVLM_SIZE_LEAST, MD_FVLM_SIZE_MOST, .used_by = TOOL_FVLM},
     {"score2", TOOL_CHOICE, "MODE",
      "F-VLM: how CLIP itself scores a box: crop: by a crop of the picture; embed: by the box's "
@@ -226,6 +227,7 @@ static lexmask_session_options session_options(const tool_model *model) {
     options.novel = fvlm ? c->novel : NULL;
     options.keep_scores = c->keep_scores, options.agnostic = fvlm && c->agnostic;
     options.each_score = fvlm && c->each_score;
+    if (fvlm) options.max_size = tool_api_count(c->max_size);
     options.progress = c->progress ? c->progress : tool_api_cancelled;
     options.log = tool_api_log;
     return options;

@@ -22,6 +22,7 @@ typedef struct tool_model_choice {
     int (*progress)(void *user, double done); // within a picture; NULL: Ctrl-C cancels, no more
     const char *novel; // F-VLM: a file of names that beta is for; not used by others
     bool keep_scores, agnostic, each_score; // F-VLM
+    int64_t max_size; // F-VLM: of larger pictures than the model's own size; 0: always its own
 } tool_model_choice;
 
 extern tool_model_choice tool_chosen; // of this run; its CLIP is tool_clip_chosen
