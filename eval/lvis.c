@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define MAX_RESULTS 300 // results a picture
+#define MAX_RESULTS 300 // results per picture
 
 static tn_status no_memory(tn_error *err) {
     return tn_fail(err, TN_ENOMEM, "out of memory for the evaluation of LVIS");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// If another process makes a mapped file shorter, the next read behind its new end raises SIGBUS.
+// If another process makes a mapped file shorter, the next read past its new end raises SIGBUS.
 // After io_map_report_faults, the program prints one sentence with the file's name and exits with
 // code 1 instead of crashing silently. A library must not take a signal from its caller, so only
 // the lexmask command calls it.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // safetensors: 8 bytes with the length of a JSON header, the header, the elements. As the published
-// library does, a file is refused unless its tensors cover the bytes behind the header exactly,
+// library does, a file is refused unless its tensors cover the bytes after the header exactly,
 // without gaps and without overlap. github.com/huggingface/safetensors describes the format.
 #include "io/json.h"
 #include "io/weights/weights_file.h"

@@ -10,7 +10,7 @@
 // it is set where an object is opaque.
 typedef struct tr_canvas {
     int h, w;
-    float *rgb;      // [h,w,3]; NULL for glyphs: owners alone are set
+    float *rgb;      // [h,w,3]; NULL for glyphs: only owners are set
     uint16_t *owner; // [h,w], or NULL
 } tr_canvas;
 

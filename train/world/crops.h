@@ -13,7 +13,7 @@ typedef struct tr_crop_maker {
 } tr_crop_maker;
 
 tn_status tr_crop_maker_open(const tr_glyphs *glyphs, tr_crop_maker *out, tn_error *err);
-void tr_crop_maker_close(tr_crop_maker *maker); // fine on one that is all 0
+void tr_crop_maker_close(tr_crop_maker *maker); // fine on a cleared one
 
 // Paints count crops to pixels, float32 [count,S,S,3] in 0..1 (RGB, not normalised; each value is a
 // byte / 255). names: int32 [count], the index of a glyph; -1: a crop without an object: empty

@@ -25,7 +25,7 @@ typedef struct tr_scene_maker {
     tr_sheets sheets;
 } tr_scene_maker;
 tn_status tr_scene_maker_open(const tr_glyphs *glyphs, tr_scene_maker *out, tn_error *err);
-void tr_scene_maker_close(tr_scene_maker *maker); // fine on one that is all 0
+void tr_scene_maker_close(tr_scene_maker *maker); // fine on a cleared one
 
 typedef struct tr_scene_object {
     int32_t name;    // index of the glyph
