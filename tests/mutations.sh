@@ -132,6 +132,7 @@ mutation "JSON: keys may occur twice" io/json.c 's/JSON_REJECT_DUPLICATES/0/' te
 mutation "npy: Fortran order ignored" io/npy.c 's/^    if (in->fortran)/    if (false)/' test_json_npy
 mutation "EXIF: orientation ignored" io/image/exif.c 's/? (int)value : 1;/? 1 : 1;/' test_image
 mutation "PNG: eXIf ignored" io/image/png.c 's/return io_exif_orientation(exif, count);/return 1;/' test_image_formats
+mutation "CLIP's pictures: a Hugging Face folder's crop is rounded" models/clip/clip_preprocess.c 's/c->crop_floor ?/false ?/' test_clip_preprocess
 mutation "BPE: merges of one rank from the right" models/text/bpe.c 's/a->at < b->at/a->at > b->at/' test_bpe
 mutation "run-length text: wrong sign" io/coco/rle.c 's/more = bits \& 16/more = bits \& 8/' test_rle
 mutation "matcher: equal overlaps go to the last" models/detector/matcher.c 's/if (iou > most) most/if (iou >= most) most/' test_targets

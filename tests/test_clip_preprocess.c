@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // From a picture to CLIP's tensor: PIL's and torchvision's to the last bit on pictures of a formula
 // (golden hashes of tools/reference/dump_clip.py), and OpenAI's tensors of real photos.
+#include "io/file.h"
 #include "io/image/image.h"
 #include "io/json.h"
 #include "io/sha256.h"
 #include "models/clip/clip.h"
 #include "tests/support/levels.h"
+#include "tests/support/temporary.h"
 #include "tests/support/test.h"
 
 #include <jansson.h>
@@ -111,6 +113,81 @@ static void a_long_picture_needs_little_memory(void **state) {
     tn_arena_deinit(&step);
 }
 
+#define FORM "tests/golden/clip/forms/huggingface/"
+
+// The Hugging Face folder of a tower of 16x16 pixels, with a processor's configuration.
+static md_clip_config configured(const io_json *config) {
+    static const char *const copied[] = {"config.json", "model.safetensors"};
+    char path[512], *text;
+    tn_error err;
+    md_clip_config c;
+    for (int i = 0; i < 2; i++) {
+        io_map file;
+        snprintf(path, sizeof path, FORM "%s", copied[i]);
+        ASSERT_OK(io_map_open(path, &file, &err), err);
+        temporary_file(copied[i], file.bytes, file.count);
+        io_map_close(&file);
+    }
+    text = json_dumps(config->value, 0);
+    temporary_text("preprocessor_config.json", text);
+    free(text);
+    ASSERT_OK(md_clip_describe(temporary_folder(), NULL, &c, &err), err);
+    return c;
+}
+
+// Where mean and std are 0 and 1, the tensor holds the cropped bytes divided by 255.
+static void cropped_bytes_are(const char *want, nn_ctx *cx, md_clip_config c, const tn_tensor *x,
+                              tn_tensor *y) {
+    uint8_t bytes[16 * 16 * 3], digest[IO_SHA256];
+    char got[IO_SHA256_HEX];
+    for (int i = 0; i < 3; i++) c.mean[i] = 0, c.std[i] = 1;
+    ASSERT_OK(md_clip_preprocess_for(cx, &c, x, NULL, y), *cx->err);
+    for (size_t i = 0; i < sizeof bytes; i++) bytes[i] = (uint8_t)rintf(tn_f32(y)[i] * 255);
+    io_sha256_memory(bytes, sizeof bytes, digest);
+    io_sha256_text(digest, got);
+    assert_string_equal(got, want);
+}
+
+// tools/reference/dump_clip_pictures.py: sizes, crops, filters, means as the configuration says.
+static void a_hugging_face_folder_gives_transformers_pixels(void **state) {
+    (void)state;
+    io_json all;
+    tn_error err;
+    tn_arena step;
+    uint8_t *pixels = malloc(300 * 300 * 3);
+    ASSERT_OK(io_json_read("tests/golden/clip/transformers.json", 0, &all, &err), err);
+    ASSERT_OK(tn_arena_init(&step, 1 << 24, &err), err);
+    assert_true(io_json_count(&all) >= 60);
+    for (size_t i = 0; i < io_json_count(&all); i++) {
+        io_json row, config, list, item;
+        int64_t height, width;
+        const char *want;
+        double number;
+        ASSERT_OK(io_json_at(&all, i, IO_JSON_OBJECT, &row, &err), err);
+        ASSERT_OK(io_json_int(&row, "height", 1, 300, &height, &err), err);
+        ASSERT_OK(io_json_int(&row, "width", 1, 300, &width, &err), err);
+        ASSERT_OK(io_json_string(&row, "sha256", &want, &err), err);
+        ASSERT_OK(io_json_get(&row, "config", IO_JSON_OBJECT, &config, &err), err);
+        ASSERT_OK(io_json_get(&row, "numbers", IO_JSON_ARRAY, &list, &err), err);
+        formula((uint64_t)height, (uint64_t)width, i, pixels);
+        tn_tensor x = tn_view(pixels, TN_U8, TN_DIMS(height, width, 3)), y;
+        md_clip_config c = configured(&config);
+        nn_ctx cx = {levels_at(levels_count() - 1)->cx[ONE_THREAD], &step, &err};
+        ASSERT_OK(tn_new(&step, &y, TN_F32, TN_DIMS(16, 16, 3), &err), err);
+        cropped_bytes_are(want, &cx, c, &x, &y);
+        ASSERT_OK(md_clip_preprocess_for(&cx, &c, &x, NULL, &y), err);
+        for (size_t k = 0; k < 12; k++) {
+            ASSERT_OK(io_json_at(&list, k, IO_JSON_NUMBER, &item, &err), err);
+            ASSERT_OK(io_json_as_number(&item, &number, &err), err);
+            ASSERT_WITHIN(fabs(number - (double)tn_f32(&y)[k * 61 % 768]), 1e-6);
+        }
+        tn_arena_reset(&step, 0);
+    }
+    io_json_close(&all);
+    tn_arena_deinit(&step);
+    free(pixels);
+}
+
 #define PHOTOS SHARED_DATA "/clip_preprocess/"
 
 static void real_photos_are_openais(void **state) {
@@ -153,11 +230,17 @@ static void real_photos_are_openais(void **state) {
     tn_arena_deinit(&step);
 }
 
+static int teardown(void **state) {
+    temporary_teardown(state);
+    return levels_teardown(state);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(golden_pictures_come_out_to_the_last_bit),
+        cmocka_unit_test(a_hugging_face_folder_gives_transformers_pixels),
         cmocka_unit_test(a_long_picture_needs_little_memory),
         cmocka_unit_test(real_photos_are_openais),
     };
-    return cmocka_run_group_tests(tests, levels_setup, levels_teardown);
+    return cmocka_run_group_tests(tests, levels_setup, teardown);
 }

@@ -34,6 +34,8 @@ typedef struct md_clip_config {
     double norm_eps;         // of layer norms, 1e-5
     float mean[3], std[3];   // of the picture's channels, for values in 0..1
     int64_t resize;          // length of the shorter side before the centre crop, usually S
+    bool resize_square;      // both sides become `resize`, whatever the picture's shape
+    bool crop_floor;         // the centre crop begins at the floor: Hugging Face folders
     kn_filter interpolation; // usually KN_BICUBIC
     double logit_scale;      // factor of similarities, 100 for OpenAI's
     size_t weight_bytes;     // packed, both towers
@@ -77,12 +79,13 @@ tn_status md_clip_hash(const md_clip *clip, md_clip_tower tower, kn_ctx *kn, uin
 // ---- pictures ----------------------------------------------------------------------------------
 
 // CLIP's preprocessing: the shorter side is resized to `resize` with PIL's bicubic filter (the
-// longer side becomes int(resize*long/short)), then centre crop (from int(round((side-S)/2)),
-// halves to even), /255, mean and std: torchvision's Resize, CenterCrop, ToTensor, Normalize, with
-// identical resized bytes. Only the pixels inside the crop are computed. image: uint8 [H,W,3]. box:
-// NULL, or left, top, right, bottom of a part (inside the picture, at least one pixel) that is
-// cropped first, with the same result as preprocessing that crop as a picture. y: float32 [S,S,3],
-// allocated by the caller. TN_ENOMEM.
+// longer side becomes int(resize*long/short)), then centre crop, /255, mean and std: torchvision's
+// Resize, CenterCrop, ToTensor, Normalize, with identical resized bytes. The crop begins at
+// int(round((side-S)/2)), halves to even, as OpenAI's and OpenCLIP's; of a Hugging Face folder at
+// floor((side-S)/2), as transformers' CLIPImageProcessor. Only the pixels inside the crop are
+// computed. image: uint8 [H,W,3]. box: NULL, or left, top, right, bottom of a part (inside the
+// picture, at least one pixel) that is cropped first, with the same result as preprocessing that
+// crop as a picture. y: float32 [S,S,3], allocated by the caller. TN_ENOMEM.
 tn_status md_clip_preprocess(nn_ctx *cx, const md_clip *clip, const tn_tensor *image,
                              const int64_t box[4], tn_tensor *y);
 // The same from the settings only, without a model (md_clip_describe).

@@ -99,44 +99,82 @@ static tn_status huggingface_model(const io_json *top, md_clip_config *c, tn_err
     return TN_OK;
 }
 
-// A size is a number, or an object that tells one side or two equal ones.
-static tn_status square(const io_json *object, const char *key, int64_t *out, tn_error *err) {
-    io_json size;
-    if (!io_json_has(object, key)) return TN_OK;
-    TN_TRY(io_json_get(object, key, IO_JSON_ANY, &size, err));
-    if (!io_json_is(&size, IO_JSON_OBJECT)) return io_json_as_int(&size, 1, 65536, out, err);
-    if (io_json_has(&size, "shortest_edge"))
-        return io_json_int(&size, "shortest_edge", 1, 65536, out, err);
-    int64_t height;
-    TN_TRY(io_json_int(&size, "height", 1, 65536, &height, err));
-    TN_TRY(io_json_int(&size, "width", 1, 65536, out, err));
-    return *out == height ? TN_OK : io_json_fail(&size, err, "expected a square");
-}
-
-static tn_status huggingface_pictures(const io_json *top, md_clip_config *c, tn_error *err) {
-    int64_t crop = c->image_size, filter = 3;
-    TN_TRY(channels(top, "image_mean", c->mean, err));
-    TN_TRY(channels(top, "image_std", c->std, err));
-    TN_TRY(square(top, "size", &c->resize, err));
-    TN_TRY(square(top, "crop_size", &crop, err));
-    if (crop != c->image_size)
-        return io_json_fail(top, err, "crop_size is %lld, but the tensors say %lld",
-                            (long long)crop, (long long)c->image_size);
-    TN_TRY(io_json_maybe_int(top, "resample", 0, 5, &filter, err)); // PIL's numbers
-    if (filter != 2 && filter != 3)
-        return io_json_fail(top, err, "resample is %lld, expected 2 (bilinear) or 3 (bicubic)",
-                            (long long)filter);
-    c->interpolation = filter == 2 ? KN_BILINEAR : KN_BICUBIC;
-    return TN_OK;
-}
-
-// ---- OpenCLIP ----------------------------------------------------------------------------------
-
 static tn_status unsupported(const io_json *value, const char *text, tn_error *err) {
     io_json_fail(value, err, "%s", text);
     if (err) err->status = TN_EUNSUPPORTED;
     return TN_EUNSUPPORTED;
 }
+
+// A size is a number, or an object that gives the shorter side, or height and width (*both: the
+// picture gets these sides, whatever its shape).
+static tn_status square(const io_json *object, const char *key, int64_t *out, bool *both,
+                        tn_error *err) {
+    io_json size;
+    *both = false;
+    if (!io_json_has(object, key)) return TN_OK;
+    TN_TRY(io_json_get(object, key, IO_JSON_ANY, &size, err));
+    if (!io_json_is(&size, IO_JSON_OBJECT)) return io_json_as_int(&size, 1, 65536, out, err);
+    if (io_json_has(&size, "longest_edge"))
+        return unsupported(&size, "longest_edge is not supported", err);
+    if (io_json_has(&size, "shortest_edge"))
+        return io_json_int(&size, "shortest_edge", 1, 65536, out, err);
+    int64_t height;
+    TN_TRY(io_json_int(&size, "height", 1, 65536, &height, err));
+    TN_TRY(io_json_int(&size, "width", 1, 65536, out, err));
+    *both = true;
+    return *out == height ? TN_OK : io_json_fail(&size, err, "expected a square");
+}
+
+static tn_status resampling(const io_json *top, kn_filter *out, tn_error *err) {
+    static const char *const names[] = {"nearest", "Lanczos", "bilinear",
+                                        "bicubic", "box",     "Hamming"}; // PIL's numbers
+    int64_t filter = 3;
+    TN_TRY(io_json_maybe_int(top, "resample", 0, 5, &filter, err));
+    *out = filter == 2 ? KN_BILINEAR : KN_BICUBIC;
+    if (filter == 2 || filter == 3) return TN_OK;
+    return io_json_fail(top, err, "resample is %lld (%s), expected 2 (bilinear) or 3 (bicubic)",
+                        (long long)filter, names[filter]);
+}
+
+// Bytes become numbers in 0..1, then mean and std are applied, unless do_normalize is false.
+static tn_status rescaling(const io_json *top, md_clip_config *c, tn_error *err) {
+    bool rescale = true, normalize = true;
+    double factor = 1.0 / 255;
+    TN_TRY(channels(top, "image_mean", c->mean, err));
+    TN_TRY(channels(top, "image_std", c->std, err));
+    TN_TRY(io_json_maybe_bool(top, "do_rescale", &rescale, err));
+    TN_TRY(io_json_maybe_bool(top, "do_normalize", &normalize, err));
+    TN_TRY(io_json_maybe_number(top, "rescale_factor", &factor, err));
+    if (!rescale || fabs(factor * 255 - 1) > 1e-6)
+        return unsupported(top, "expected do_rescale true and rescale_factor 1/255", err);
+    for (int i = 0; i < 3 && !normalize; i++) c->mean[i] = 0, c->std[i] = 1;
+    return TN_OK;
+}
+
+// As transformers' CLIPImageProcessor: `size`, then a centre crop of `crop_size`.
+static tn_status huggingface_pictures(const io_json *top, md_clip_config *c, tn_error *err) {
+    bool resize = true, crop = true, both;
+    int64_t crop_size = c->image_size;
+    TN_TRY(rescaling(top, c, err));
+    TN_TRY(resampling(top, &c->interpolation, err));
+    TN_TRY(io_json_maybe_bool(top, "do_resize", &resize, err));
+    TN_TRY(io_json_maybe_bool(top, "do_center_crop", &crop, err));
+    TN_TRY(square(top, "crop_size", &crop_size, &both, err));
+    TN_TRY(square(top, "size", &c->resize, &c->resize_square, err));
+    if (!resize)
+        return unsupported(top, "do_resize is false: pictures are always resized here", err);
+    if (!crop && !(c->resize_square && c->resize == c->image_size))
+        return unsupported(top,
+                           "do_center_crop is false, and size is not the height and width that "
+                           "the tensors take",
+                           err);
+    if (crop && crop_size != c->image_size)
+        return io_json_fail(top, err, "crop_size is %lld, but the tensors say %lld",
+                            (long long)crop_size, (long long)c->image_size);
+    return TN_OK;
+}
+
+// ---- OpenCLIP ----------------------------------------------------------------------------------
 
 // Switches of towers that are built otherwise than CLIP's: absent, null and false are fine.
 static tn_status without(const io_json *object, const char *const *key, tn_error *err) {
@@ -272,6 +310,7 @@ tn_status md_clip_read_config(const char *folder, const md_clip_form *form, md_c
     bool huggingface = strcmp(form->config, "config.json") == 0;
     TN_TRY(read_one(folder, form->config, huggingface ? huggingface_model : openclip, c, err));
     if (!huggingface) return TN_OK;
+    c->crop_floor = true;
     return read_one(folder, "preprocessor_config.json", huggingface_pictures, c, err);
 }
 

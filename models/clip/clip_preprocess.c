@@ -25,9 +25,11 @@ static tn_status cut(nn_ctx *cx, const tn_tensor *from, const int64_t box[4], tn
     return TN_OK;
 }
 
-// Where a centre crop begins: torchvision's int(round((side - size) / 2.0)), halves to even.
-static int64_t crop_from(int64_t side, int64_t size) {
-    return (int64_t)rint((double)(side - size) / 2);
+// Where a centre crop begins: torchvision's int(round((side - size) / 2.0)), halves to even, or
+// transformers' (side - size) // 2. The two differ where half the difference is 1.5, 3.5, 5.5 ...
+static int64_t crop_from(const md_clip_config *c, int64_t side) {
+    int64_t left_over = side - c->image_size; // never negative: see resize in clip_config.c
+    return c->crop_floor ? left_over / 2 : (int64_t)rint((double)left_over / 2);
 }
 
 static tn_status preprocess(nn_ctx *cx, const md_clip_config *c, const tn_tensor *image,
@@ -37,13 +39,13 @@ static tn_status preprocess(nn_ctx *cx, const md_clip_config *c, const tn_tensor
     int64_t h = x.dim[0], w = x.dim[1], size = c->image_size;
     // The longer side as torchvision has it: int(resize * long / short), a double division.
     int64_t to_h = c->resize, to_w = c->resize;
-    if (w > h) to_w = (int64_t)((double)(c->resize * w) / (double)h);
-    if (h > w) to_h = (int64_t)((double)(c->resize * h) / (double)w);
+    if (w > h && !c->resize_square) to_w = (int64_t)((double)(c->resize * w) / (double)h);
+    if (h > w && !c->resize_square) to_h = (int64_t)((double)(c->resize * h) / (double)w);
     kn_resize_u8 window = {.filter = c->interpolation,
                            .height = to_h,
                            .width = to_w,
-                           .top = crop_from(to_h, size),
-                           .left = crop_from(to_w, size)};
+                           .top = crop_from(c, to_h),
+                           .left = crop_from(c, to_w)};
     tn_tensor kept;
     TN_TRY(tn_new(cx->step, &kept, TN_U8, TN_DIMS(size, size, x.dim[2]), cx->err));
     kn_resize_u8_window_fwd(cx->kn, &window, &x, &kept);

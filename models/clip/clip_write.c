@@ -56,13 +56,19 @@ static void put_three(FILE *f, const char *name, const float *value) {
 }
 
 static void put_processor(FILE *f, const md_clip_config *c) {
+    fputs("{\n  \"image_processor_type\": \"CLIPImageProcessor\",\n  \"do_resize\": true,\n", f);
+    if (c->resize_square)
+        fprintf(f,
+                "  \"size\": {\n    \"height\": %" PRId64 ",\n    \"width\": %" PRId64 "\n  },\n",
+                c->resize, c->resize);
+    else
+        fprintf(f, "  \"size\": {\n    \"shortest_edge\": %" PRId64 "\n  },\n", c->resize);
     fprintf(f,
-            "{\n  \"image_processor_type\": \"CLIPImageProcessor\",\n  \"do_resize\": true,\n"
-            "  \"size\": {\n    \"shortest_edge\": %" PRId64 "\n  },\n  \"resample\": %d,\n"
+            "  \"resample\": %d,\n"
             "  \"do_center_crop\": true,\n  \"crop_size\": {\n    \"height\": %" PRId64
             ",\n    \"width\": %" PRId64 "\n  },\n  \"do_rescale\": true,\n"
             "  \"rescale_factor\": 0.00392156862745098,\n  \"do_normalize\": true,\n",
-            c->resize, c->interpolation == KN_BILINEAR ? 2 : 3, c->image_size, c->image_size);
+            c->interpolation == KN_BILINEAR ? 2 : 3, c->image_size, c->image_size);
     put_three(f, "image_mean", c->mean);
     put_three(f, "image_std", c->std);
     fputs("  \"do_convert_rgb\": true\n}\n", f);

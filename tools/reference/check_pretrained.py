@@ -35,13 +35,13 @@ def unit(x):
 
 
 def pixels_of(path, c):
-    """torchvision's Resize, CenterCrop, ToTensor and Normalize."""
+    """What transformers' CLIPImageProcessor makes of it."""
     image, side = Image.open(path).convert("RGB"), c["size"]["shortest_edge"]
     w, h = image.size
     w, h = (side, int(side * h / w)) if w < h else (int(side * w / h), side)
     x = torch.from_numpy(np.array(image.resize((w, h), c["resample"]))).permute(2, 0, 1).float() / 255
     size = c["crop_size"]["height"]
-    top, left = round((h - size) / 2), round((w - size) / 2)
+    top, left = (h - size) // 2, (w - size) // 2
     mean, std = (torch.tensor(c[k])[:, None, None] for k in ("image_mean", "image_std"))
     return (x[:, top:top + size, left:left + size] - mean) / std
 

@@ -9,8 +9,8 @@
 2. Each proposal, brought to the picture's own coordinates as torchvision does it, is cut out of the original
    picture.  tight: its edges rounded half to even.  square: the square around its centre with side
    context * max(width, height), then rounded.  Either is clipped to the picture and at least one pixel a side.
-3. CLIP's preprocessing by Pillow (bicubic with antialias, shorter side to the model's, centre crop as
-   torchvision's CenterCrop rounds it), the image tower in float32.
+3. CLIP's preprocessing by Pillow (bicubic with antialias, shorter side to the model's, centre crop from the floor
+   of half the difference, as transformers does), the image tower in float32.
 4. Softmax over names and background of exp(logit_scale) * cosine.  The best entry names the proposal; those that
    the background wins are dropped.  The score is p^(1-w) o^w of that probability and the region's objectness o, w
    being --objectness; with 0 it is the probability alone.  o is the box head's (1 - background) where it is
@@ -72,7 +72,7 @@ class Pair:
         short = min(w, h)
         size = (self.side, int(self.side * h / short)) if w <= h else (int(self.side * w / short), self.side)
         crop = crop.resize(size, Image.BICUBIC)
-        left, top = int(round((size[0] - self.side) / 2.0)), int(round((size[1] - self.side) / 2.0))
+        left, top = ((side - self.side) // 2 for side in size)
         a = np.asarray(crop.crop((left, top, left + self.side, top + self.side)).convert("RGB"))
         return (torch.from_numpy(a.copy()).permute(2, 0, 1).float() / 255 - self.mean) / self.std
 

@@ -37,6 +37,7 @@ from PIL import Image
 from safetensors.torch import save_file
 from torchvision import transforms
 from transformers import CLIPConfig, CLIPModel
+from formula import formula
 
 SETTINGS = {
     "vit": {
@@ -223,15 +224,6 @@ def forms(settings, out):
     write_huggingface(state, settings, f"{folder}/huggingface")
     write_openclip(state, settings, f"{folder}/openclip")
     write_openclip(state, settings, f"{folder}/openclip_text", text_tower_apart=True)
-
-
-def formula(height, width, salt):
-    """Pixels that a test makes again: smooth waves with a sharp pattern over them."""
-    y = np.arange(height, dtype=np.uint64)[:, None, None]
-    x = np.arange(width, dtype=np.uint64)[None, :, None]
-    c = np.arange(3, dtype=np.uint64)[None, None, :]
-    mixed = x * 7 + y * 13 + c * 101 + (x * y) // 9 + ((x // 5 + y // 3) % 2) * 90 + salt
-    return ((mixed * 2654435761 % 2**32) // 2**29 * 12 + mixed % 172).astype(np.uint8)
 
 
 def preprocess(out):

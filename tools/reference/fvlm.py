@@ -118,8 +118,10 @@ class Clip(nn.Module):
             vision = json.load(open(config, encoding="utf8"))["vision_config"]
             heads = heads or vision["num_attention_heads"]
             activation = vision["hidden_act"] if activation == "auto" else activation
+        self.crop_from = lambda more: round(more / 2)  # torchvision's centre crop
         preprocessor = os.path.join(path, "preprocessor_config.json")
         if os.path.exists(preprocessor):
+            self.crop_from = lambda more: more // 2  # transformers'
             p = json.load(open(preprocessor, encoding="utf8"))
             self.mean, self.std = p["image_mean"], p["image_std"]
         channels = self.width if self.is_vit else 32 * self.width
@@ -228,7 +230,7 @@ class Clip(nn.Module):
         short = min(w, h)
         size = (self.size, int(self.size * h / short)) if w <= h else (int(self.size * w / short), self.size)
         piece = piece.resize(size, Image.BICUBIC)
-        left, top = int(round((size[0] - self.size) / 2.0)), int(round((size[1] - self.size) / 2.0))
+        left, top = (self.crop_from(side - self.size) for side in size)
         return self.normalise(piece.crop((left, top, left + self.size, top + self.size)))
 
     def normalise(self, picture):

@@ -340,6 +340,8 @@ UNEQUAL = """## What cannot be equal, and why
   1e-4 of the threshold.
 - **Crops.** The edges of a crop are whole pixels: a proposal that differs by 1e-5 at a half is cut one pixel wider, and
   CLIP sees another picture: a score may move by much more than 1e-3, and a name may change. The rows "crop" say how often.
+- **Centre crops.** Of a Hugging Face folder the crop begins at the floor of half the difference, as transformers' does;
+  of other files of CLIP at the rounded half, as torchvision's. The two differ by one pixel where that half is 1.5, 3.5, …
 - **Pillow before 13.** It resized across, then down, each pass rounded to bytes. Pillow 13 goes down first where the height
   shrinks by more than twice as many pixels as the width (python-pillow/Pillow pull request 9549), and so does lexmask: bytes of
   tall pictures differ from those of Pillow 12 by some levels, as those of Pillow 13 do.

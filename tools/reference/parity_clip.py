@@ -119,9 +119,18 @@ def small_clip(work, size=32):
             ("huggingface", "huggingface_bin", "openclip", "openclip_text", "openai.pt", "state.pt", "older.pt", "openai.safetensors")]
 
 
+def square(source, out):
+    picture = Image.open(source).convert("RGB")
+    side = min(picture.size)
+    picture.crop((0, 0, side, side)).save(out)
+    return out
+
+
 def same_bits_clip(program, vocabulary, pictures, work):
-    """Forms whose embeddings differ in a bit from the first's, and how many forms there are."""
+    """Forms whose embeddings differ in a bit from the first's, and how many forms there are.  Of square pictures:
+    of others, a Hugging Face folder's centre crop may begin a pixel earlier."""
     first, other = None, []
+    pictures = [square(p, os.path.join(work, f"square{i}.ppm")) for i, p in enumerate(pictures)]
     forms = small_clip(work)
     for kind, path, told in forms:
         got = [embed(program, path, os.path.join(work, "f.npy"), "--tokenizer", vocabulary, *told, *rest).tobytes()
