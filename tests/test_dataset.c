@@ -103,6 +103,38 @@ static void every_object_has_its_reason(void **state) {
     }
 }
 
+// Not in the annotations' order either: 7 comes before 3.
+static void names_that_differ_in_case_are_one(void **state) {
+    (void)state;
+    tr_dataset *d;
+    char notes[512];
+    ASSERT_OK(
+        open_text(
+            "{\"categories\":[{\"id\":7,\"name\":\"Cat\"},{\"id\":5,\"name\":\"dog\"},"
+            "{\"id\":3,\"name\":\" cat\"},{\"id\":4,\"name\":\"cow\"},{\"id\":9,"
+            "\"name\":\"CAT\"}],"
+            "\"images\":[{\"id\":1,\"file_name\":\"a.png\"}],\"annotations\":[" GOOD(
+                1, 1, 3) "," GOOD(2, 1, 7) "," GOOD(3, 1, 4) "," GOOD(4, 1, 9) "," GOOD(5, 1,
+                                                                                        5) "]}",
+            NULL, &d),
+        err);
+    static const int labels[] = {0, 0, 2, 0, 1};
+    assert_int_equal(d->name_count, 3);
+    assert_string_equal(d->names[0], "Cat");
+    assert_int_equal(d->object_count, 5);
+    for (int i = 0; i < 5; i++) assert_int_equal(d->objects[i].label, labels[i]);
+    assert_int_equal(d->coco->category_count, 3);
+    assert_int_equal(io_coco_find_category(d->coco, 7), 0);
+    assert_int_equal(io_coco_find_category(d->coco, 5), 1);
+    assert_int_equal(io_coco_find_category(d->coco, 4), 2);
+    assert_int_equal(io_coco_find_category(d->coco, 3), -1);
+    assert_int_equal(io_coco_find_category(d->coco, 9), -1);
+    assert_non_null(strstr(io_coco_notes(d->coco, notes, sizeof notes),
+                           "the same text as an earlier one's: 2, the first \" cat\"; it is one "
+                           "with \"Cat\""));
+    tr_dataset_close(d);
+}
+
 static void objects_are_sorted_by_picture(void **state) {
     (void)state;
     tr_dataset *d;
@@ -243,6 +275,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_object_has_its_reason),
         cmocka_unit_test(objects_are_sorted_by_picture),
+        cmocka_unit_test(names_that_differ_in_case_are_one),
         cmocka_unit_test(only_base_names_are_learned),
         cmocka_unit_test(masks_are_not_needed_for_boxes),
         cmocka_unit_test(what_teaches_nothing_is_refused),

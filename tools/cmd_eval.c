@@ -5,6 +5,7 @@
 #include "tools/eval/eval_model.h"
 #include "tools/eval/eval_sweep.h"
 #include "tools/shared/progress.h"
+#include "tools/shared/wanted_names.h"
 
 #include <string.h>
 
@@ -96,7 +97,7 @@ static tn_status read_files(files *f, tn_pool *pool, tn_error *err) {
 // What pycocotools leaves out without a word.
 static void warn(const files *f, const ev_coco *figures) {
     size_t strangers = 0, boxes = 0;
-    char notes[512];
+    char notes[1024];
     io_coco_notes(f->truth, notes, sizeof notes);
     for (char *at = notes, *line; (line = strsep(&at, "\n"));)
         if (*line) tool_note("%s: %s", o.gt, line);
@@ -129,6 +130,7 @@ static tn_status run_model(tool_eval_run *run, tn_error *err) {
     tool_chosen.agnostic = o.how.agnostic;
     tool_catch_signals();
     tn_status status = open_truth(0, &data, err);
+    if (status == TN_OK) status = tool_merge_categories(data, err);
     if (status == TN_OK) status = tool_eval_split(&o.how, data, &has_split, &names, err);
     *run = (tool_eval_run){.data = data,
                            .split = status == TN_OK && has_split ? &names : NULL,
@@ -151,6 +153,7 @@ static tn_status evaluate(const tool_eval_run *run, tn_error *err) {
     files f = {.want = tool_eval_want(&o.how)};
     TN_TRY(tn_pool_open((int)tool_context.threads, &pool, err));
     tn_status status = read_files(&f, pool, err);
+    if (status == TN_OK && run->pictures) status = tool_merge_categories(f.truth, err);
     tool_evaluation evaluation = {.options = &o.how, .truth = f.truth};
     if (status == TN_OK)
         status = tool_eval_split(&o.how, f.truth, &evaluation.has_split, &evaluation.names, err);

@@ -5,6 +5,7 @@
 #include "tools/eval/eval_output.h"
 #include "tools/eval/report_output.h"
 #include "tools/shared/progress.h"
+#include "tools/shared/wanted_names.h"
 
 #include <string.h>
 
@@ -132,13 +133,24 @@ static const char *misuse(const tool_list *words) {
     return wrong ? wrong : tool_eval_misuse(&o.parts);
 }
 
+// What became of categories.
+static void tell(const io_coco *truth) {
+    char notes[1024];
+    if (!truth->merged) return;
+    io_coco_notes(truth, notes, sizeof notes);
+    for (char *at = notes, *line; (line = strsep(&at, "\n"));) tool_note("%s: %s", o.gt, line);
+}
+
 static int finish(void) {
     tn_error err = {0};
     io_coco *truth;
     size_t broken = 0;
     if (io_coco_open(o.gt, 0, &truth, &err) != TN_OK) return tool_failed(&err);
     if (o.limit) io_coco_keep_first(truth, (size_t)o.limit);
-    tn_status status = report(truth, &broken, &err);
+    bool by_model = !o.results && !o.named;
+    tn_status status = by_model ? tool_merge_categories(truth, &err) : TN_OK;
+    tell(truth);
+    if (status == TN_OK) status = report(truth, &broken, &err);
     io_coco_close(truth);
     if (status != TN_OK) return tool_failed(&err);
     if (broken) tool_error("%zu pictures could not be read; their boxes were left out", broken);

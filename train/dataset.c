@@ -3,6 +3,7 @@
 
 #include "io/coco/coco_rle.h"
 #include "io/coco/coco_split.h"
+#include "models/names/prompts.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -78,6 +79,32 @@ tr_count tr_object_mask_state(const io_coco_object *object, int64_t w, int64_t h
     bool empty = status == TN_OK && !io_rle_area(&rle);
     tn_arena_reset(scratch, mark);
     return status != TN_OK ? TR_BAD_MASK : empty ? TR_NO_MASK : TR_OBJECTS_USED;
+}
+
+// ---- categories --------------------------------------------------------------------------------
+
+static tn_status copy_names(const io_coco *coco, bool lvis, char **name, tn_error *err) {
+    for (size_t i = 0; i < coco->category_count; i++) {
+        if (!coco->categories[i].name) continue;
+        if (!(name[i] = tn_strdup(coco->categories[i].name)))
+            return tn_fail(err, TN_ENOMEM, "out of memory for names");
+        if (lvis) md_name_from_lvis(name[i]);
+    }
+    return TN_OK;
+}
+
+tn_status tr_merge_categories(io_coco *coco, bool lvis, tn_error *err) {
+    size_t count = coco->category_count;
+    size_t *first = tn_alloc_zero(count + 1, sizeof *first);
+    char **name = tn_alloc_zero(count + 1, sizeof *name);
+    tn_status status = first && name ? copy_names(coco, lvis, name, err)
+                                     : tn_fail(err, TN_ENOMEM, "out of memory for names");
+    if (status == TN_OK) status = md_names_alike((const char *const *)name, count, first, err);
+    if (status == TN_OK) io_coco_merge_categories(coco, first);
+    for (size_t i = 0; name && i < count; i++) tn_free(name[i]);
+    tn_free(name);
+    tn_free(first);
+    return status;
 }
 
 // ---- all objects -------------------------------------------------------------------------------
@@ -223,6 +250,7 @@ tn_status tr_dataset_open(const tr_dataset_options *options, tr_dataset **out, t
     else
         status = io_coco_open(options->annotations, options->boxes_only ? 0 : IO_COCO_SHAPES,
                               &d->coco, err);
+    if (status == TN_OK) status = tr_merge_categories(d->coco, false, err);
     if (status == TN_OK) status = sort(&s, err);
     tn_arena_deinit(&s.scratch);
     tn_free(s.label), tn_free(s.picture), tn_free(s.seen), tn_free(s.used);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // COCO annotations as a list of pictures with the objects to train on. Unusable objects are dropped
-// as in torchvision's and detectron2's loaders, and counted.
+// as in torchvision's and detectron2's loaders, and counted. Categories whose names CLIP reads as
+// the same text are merged.
 #pragma once
 
 #include "io/coco/coco.h"
@@ -56,6 +57,11 @@ typedef struct tr_dataset_options {
     bool boxes_only;  // segmentations are not read and not required
     bool keep_empty;  // keep pictures without usable objects, as background
 } tr_dataset_options;
+
+// Merges categories whose names CLIP reads as the same text ("Cat" and "cat"): the first of them
+// gets the objects of the others; io_coco_notes reports it. lvis: names are in LVIS's style.
+// TN_ENOMEM.
+tn_status tr_merge_categories(io_coco *coco, bool lvis, tn_error *err);
 
 // TN_EIO, TN_EFORMAT (also if no object is left; the text gives the counts), TN_ENOMEM. Does not
 // open pictures.

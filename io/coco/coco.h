@@ -80,6 +80,9 @@ typedef struct io_coco {
     // are kept, each with its own box and mask; pycocotools uses the last annotation with an id for
     // all of them.
     size_t repeated_ids, repeated;
+    // Set by io_coco_merge_categories: how many were merged, and the names of the first pair.
+    size_t merged;
+    const char *merged_name, *merged_into;
 } io_coco;
 
 #define IO_COCO_SHAPES 1u // read segmentations too; otherwise they are checked and skipped
@@ -100,6 +103,10 @@ void io_coco_close(io_coco *coco); // NULL is allowed; frees everything that it 
 // Keeps the first `images` images, in file order, and their objects.
 void io_coco_keep_first(io_coco *coco, size_t images);
 
+// Category i becomes category first[i] <= i, with first[first[i]] = first[i]: its objects get that
+// one's id, and it is removed from the categories.
+void io_coco_merge_categories(io_coco *coco, const size_t *first);
+
 // The index of an image or a category, or -1. O(log count).
 int64_t io_coco_find_image(const io_coco *coco, int64_t id);
 int64_t io_coco_find_category(const io_coco *coco, int64_t id);
@@ -116,7 +123,7 @@ tn_status io_coco_image_path(const io_coco_image *image, const char *folder, cha
                              size_t bytes, tn_error *err);
 
 // What was corrected while reading, as sentences for the user, one per line: computed areas,
-// duplicate ids. Empty if nothing was. Returns text.
+// duplicate ids, merged categories. Empty if nothing was. Returns text.
 const char *io_coco_notes(const io_coco *coco, char *text, size_t bytes);
 
 // Id of a picture or a category in a file: text if not NULL, else number.

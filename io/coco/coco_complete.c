@@ -4,6 +4,7 @@
 #include "io/coco/coco_table.h"
 
 #include <inttypes.h>
+#include <stdarg.h>
 #include <string.h>
 
 #define SCRATCH ((size_t)1 << 28) // address space for one mask
@@ -121,23 +122,78 @@ tn_status io_coco_complete(io_coco_tables *t, bool shapes, tn_error *err) {
     return t->missing_areas ? compute_areas(t, shapes, err) : TN_OK;
 }
 
+// ---- categories --------------------------------------------------------------------------------
+
+static void take_out(io_coco_tables *t, const size_t *first) {
+    io_coco *coco = &t->coco;
+    io_coco_category *category = io_column_at(&t->categories, 0);
+    size_t count = coco->category_count, kept = 0, places = 0;
+    for (size_t i = 0; i < count; i++)
+        if (first[i] == i) category[kept++] = category[i];
+    coco->category_count = t->categories.count = kept;
+    // Ids ascend as before; an index is less by those that are gone before it.
+    for (size_t p = 0; p < count; p++) {
+        io_coco_id_entry entry = t->category_by_id[p];
+        size_t was = (size_t)entry.index;
+        if (first[was] != was) continue;
+        for (size_t i = 0; i < was; i++) entry.index -= first[i] != i;
+        t->category_by_id[places++] = entry;
+    }
+}
+
+void io_coco_merge_categories(io_coco *coco, const size_t *first) {
+    io_coco_tables *t = (io_coco_tables *)coco;
+    io_coco_object *object = io_column_at(&t->objects, 0);
+    for (size_t i = 0; i < coco->category_count; i++) {
+        TN_CHECK(first[i] <= i && first[first[i]] == first[i], "category %zu into %zu", i,
+                 first[i]);
+        if (first[i] == i || coco->merged++) continue;
+        coco->merged_name = coco->categories[i].name;
+        coco->merged_into = coco->categories[first[i]].name;
+    }
+    if (!coco->merged) return;
+    for (size_t i = 0; i < coco->object_count; i++) {
+        int64_t category = io_coco_find_category(coco, object[i].category_id);
+        if (category >= 0) object[i].category_id = coco->categories[first[category]].id;
+    }
+    take_out(t, first);
+}
+
 // ---- notes -------------------------------------------------------------------------------------
 
+// Another sentence, in a line of its own.
+static void add_note(char *text, size_t bytes, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+static void add_note(char *text, size_t bytes, const char *format, ...) {
+    size_t at = strlen(text);
+    va_list list;
+    if (at && at + 1 < bytes) text[at++] = '\n';
+    va_start(list, format);
+    vsnprintf(text + at, bytes - at, format, list);
+    va_end(list);
+}
+
 const char *io_coco_notes(const io_coco *c, char *text, size_t bytes) {
-    size_t at = 0, areas = c->areas_of_masks + c->areas_of_boxes;
+    size_t areas = c->areas_of_masks + c->areas_of_boxes;
     text[0] = 0;
     if (areas)
-        at = (size_t)snprintf(text, bytes,
-                              "annotations without \"area\": %zu; it was computed from the mask "
-                              "(%zu) or the box (%zu)",
-                              areas, c->areas_of_masks, c->areas_of_boxes);
-    if (c->repeated_ids && at < bytes) {
+        add_note(text, bytes,
+                 "annotations without \"area\": %zu; it was computed from the mask (%zu) or the "
+                 "box (%zu)",
+                 areas, c->areas_of_masks, c->areas_of_boxes);
+    if (c->repeated_ids) {
         char buffer[24];
         const io_coco_object *o = &c->objects[c->repeated];
-        snprintf(text + at, bytes - at,
-                 "%sannotations with a duplicate id: %zu, the first %s; all are kept "
+        add_note(text, bytes,
+                 "annotations with a duplicate id: %zu, the first %s; all are kept "
                  "(pycocotools uses the last annotation with an id for all of them)",
-                 at ? "\n" : "", c->repeated_ids, io_coco_show_id(o->id, o->id_text, buffer));
+                 c->repeated_ids, io_coco_show_id(o->id, o->id_text, buffer));
     }
+    if (c->merged)
+        add_note(
+            text, bytes,
+            "categories whose name is to CLIP the same text as an earlier one's: %zu, the first "
+            "\"%.80s\"; it is one with \"%.80s\"",
+            c->merged, c->merged_name, c->merged_into);
     return text;
 }

@@ -252,6 +252,31 @@ tn_status md_names_read(const char *path, md_names *out, tn_error *err) {
     return status == TN_OK ? TN_OK : tn_fail_prefix(err, "%s", path);
 }
 
+static tn_status clean_all(const char *const *list, size_t count, cleaned *all, size_t *used,
+                           tn_error *err) {
+    for (size_t i = 0; i < count; i++) {
+        size_t length = list[i] ? strlen(list[i]) : 0, bytes;
+        if (!list[i] || md_text_check(list[i], length, NULL) != TN_OK) continue;
+        TN_TRY(md_text_clean(list[i], length, &all[*used].text, &bytes, err));
+        all[(*used)++].phrase = (int64_t)i;
+    }
+    return TN_OK;
+}
+
+tn_status md_names_alike(const char *const *list, size_t count, size_t *first, tn_error *err) {
+    size_t used = 0;
+    for (size_t i = 0; i < count; i++) first[i] = i;
+    cleaned *all = tn_alloc_zero(count + 1, sizeof *all);
+    if (!all) return tn_fail(err, TN_ENOMEM, "out of memory for %zu names", count);
+    tn_status status = clean_all(list, count, all, &used, err);
+    if (status == TN_OK) qsort(all, used, sizeof *all, by_text);
+    for (size_t i = 1; i < used && status == TN_OK; i++)
+        if (!strcmp(all[i - 1].text, all[i].text)) first[all[i].phrase] = first[all[i - 1].phrase];
+    for (size_t i = 0; i < count; i++) tn_free(all[i].text);
+    tn_free(all);
+    return status;
+}
+
 void md_name_from_lvis(char *name) {
     char *to = name;
     for (const char *at = name; *at; at++) {

@@ -30,6 +30,10 @@ tn_status md_names_read(const char *path, md_names *out, tn_error *err);
 void md_name_from_lvis(char *name);
 void md_names_deinit(md_names *names);
 
+// For each name the index of the first one that CLIP reads as the same text ("Cat" and "cat"): its
+// own where there is none before it, and where it is NULL or no UTF-8. first: [count]. TN_ENOMEM.
+tn_status md_names_alike(const char *const *list, size_t count, size_t *first, tn_error *err);
+
 // The prompts of a class, averaged by the caller: text with {} in place of the name.
 typedef struct md_templates {
     int64_t count;

@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/shared/wanted_names.h"
 
+#include "models/fvlm/fvlm_config.h"
 #include "models/names/prompts.h"
 #include "tensor/alloc.h"
+#include "tools/shared/model_choice.h"
+#include "train/dataset.h"
 
+#include <limits.h>
 #include <string.h>
 
 // "sofa|couch" of class i, whose phrases begin at *phrase; from tn_alloc.
@@ -46,6 +50,31 @@ static tn_status read_each(const tool_list *given,
 tn_status tool_wanted_names_read(tool_wanted_names *names, bool lvis, tn_error *err) {
     TN_TRY(read_each(&names->text, md_names_parse, lvis, &names->name, err));
     return read_each(&names->file, md_names_read, lvis, &names->name, err);
+}
+
+tn_status tool_merge_categories(io_coco *data, tn_error *err) {
+    if (tool_model_closed(&tool_chosen)) return TN_OK;
+    return tr_merge_categories(data, tool_names_of_lvis(), err);
+}
+
+tn_status tool_wanted_names_trained(tool_wanted_names *names, const char *folder, tn_error *err) {
+    char path[PATH_MAX];
+    md_fvlm_config config;
+    snprintf(path, sizeof path, "%s/config.json", folder);
+    bool fvlm = md_fvlm_config_read(path, &config, NULL) == TN_OK;
+    tn_status status = TN_OK;
+    for (int64_t i = 0; fvlm && i < config.base_names && status == TN_OK; i++) {
+        char *name = tn_strdup(config.base_name[i]);
+        if (name && tool_list_add(&names->name, name)) continue;
+        tn_free(name);
+        status = tn_fail(err, TN_ENOMEM, "out of memory for names");
+    }
+    if (fvlm) md_fvlm_config_deinit(&config);
+    if (status != TN_OK || names->name.count) return status;
+    return tn_fail(err, TN_EINVAL,
+                   "what to look for? Give --names \"cat,remote control\" or --names-file FILE (%s "
+                   "does not say what it was trained on)",
+                   folder);
 }
 
 void tool_wanted_names_free(tool_wanted_names *names) {

@@ -3,6 +3,7 @@
 #include "train/jobs/validation.h"
 
 #include "io/coco/coco_rle.h"
+#include "train/dataset.h"
 #include "train/jobs/train_parts.h"
 
 #include <string.h>
@@ -80,6 +81,7 @@ static tn_status make_text(tr_validation *v, const md_bpe *bpe, tn_error *err) {
 tn_status tr_validation_open(tr_validation *v, const md_bpe *bpe, const char *split,
                              tn_error *err) {
     TN_TRY(io_coco_open(v->file, IO_COCO_SHAPES, &v->truth, err));
+    TN_TRY(tr_merge_categories(v->truth, false, err));
     tr_note_annotations(v->job, v->file, v->truth);
     TN_TRY(tr_validation_find_pictures(v, err));
     TN_TRY(check_objects(v, err));
