@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // `lexmask train` as a user types it: it ends in the same bits however often it is stopped.
+#include "io/file.h"
 #include "io/weights/safetensors.h"
 #include "tests/support/program.h"
 #include "tests/support/run_log.h"
@@ -216,6 +217,44 @@ static void muon_has_all_matrices_but_those_of_the_rpn(void **state) {
     io_weights_close(muon);
 }
 
+// What a run says at its end is what to do next; names that differ in case are one.
+static void the_model_of_the_best_validation_is_used(void **state) {
+    (void)state;
+    char *text, path[512];
+    size_t bytes;
+    tn_error err = {0};
+    ASSERT_OK(io_read_text(temporary_path("data.json"), 0, &text, &bytes, &err), err);
+    char *blue = strstr(text, "{\"id\":2,\"name\":\"blue square\"}");
+    assert_non_null(blue);
+    memcpy(blue, "{\"id\":2,\"name\":\"Red  Circle\"}", 29);
+    temporary_text("case.json", text);
+    tn_free(text);
+    test_run run = test_lexmask("train --preset small --clip %s --data %s/case.json --pictures %s "
+                                "--out %s --size 128 --flip --batch 2 --steps 2 --val %s/case.json",
+                                SCENE_CLIP, temporary_folder(), temporary_folder(),
+                                temporary_path("case"), temporary_folder());
+    ASSERT_CODE(run, 0);
+    char *note = strstr(run.err, "case.json: categories whose name is to CLIP the same text as an "
+                                 "earlier one's: 1, the first \"Red  Circle\"; it is one with "
+                                 "\"red circle\"");
+    assert_non_null(note);
+    assert_non_null(strstr(note + 1, "categories whose name")); // of both files
+    ASSERT_SAYS(run.err, ", 1 names, 2 updates");
+    ASSERT_SAYS(run.err, "case/best: the model of the best validation");
+    ASSERT_SAYS(run.err, "lexmask detect --model ");
+    test_run_free(&run);
+    snprintf(path, sizeof path, "%s/best", temporary_path("case"));
+    run = test_lexmask("detect --model %s %s --score 0 --no-cache -q --jsonl -", path,
+                       temporary_path("0.ppm"));
+    ASSERT_CODE(run, 0);
+    ASSERT_SAYS(run.out, "red circle");
+    test_run_free(&run);
+    run = test_lexmask("detect --model demo/pair %s", temporary_path("0.ppm"));
+    ASSERT_CODE(run, 2);
+    ASSERT_SAYS(run.err, "what to look for? Give --names");
+    test_run_free(&run);
+}
+
 static void ctrl_c_saves_first(void **state) {
     (void)state;
     test_run run =
@@ -242,6 +281,7 @@ int main(void) {
         cmocka_unit_test(products_in_bfloat16_are_near_and_kept),
         cmocka_unit_test(regions_are_as_many_as_were_asked_for),
         cmocka_unit_test(muon_has_all_matrices_but_those_of_the_rpn),
+        cmocka_unit_test(the_model_of_the_best_validation_is_used),
         cmocka_unit_test(ctrl_c_saves_first),
     };
     return cmocka_run_group_tests(tests, scene_write, clean);

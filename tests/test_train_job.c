@@ -130,6 +130,11 @@ static void a_job_is_watched_and_silent(void **state) {
     assert_true(s.recall >= 0 && s.recall <= 1);
     assert_true(s.recall == run_last_of(temporary_path("watched"), "rpn_AR@1000"));
     assert_true(s.charts >= 2);
+    assert_non_null(strstr(s.notes, "best validation: mask_AP 0."));
+    static const char *const of_best[] = {"best/config.json", "best/adapters.safetensors",
+                                          "results.csv"};
+    for (size_t i = 0; i < sizeof of_best / sizeof *of_best; i++)
+        if (!is_there("watched", of_best[i])) fail_msg("no %s", of_best[i]);
     assert_non_null(strstr(s.notes, "2 names, 4 updates of 2 pictures"));
     assert_non_null(strstr(s.notes, "frozen weights unchanged"));
     static const char *const files[] = {"config.json", "adapters.safetensors", "run.json",

@@ -58,6 +58,11 @@ static void what_is_missing_is_said(void **state) {
         {"train --preset small --clip " SCENE_CLIP
          " --data x --pictures y --out z --val-pictures a",
          "goes with --val", 2},
+        {"train --preset small --clip " SCENE_CLIP " --data x --pictures y --out z --patience 3",
+         "--patience goes with --val", 2},
+        {"train --preset small --clip " SCENE_CLIP
+         " --data x --pictures y --out z --flip --no-flip",
+         "--flip or --no-flip", 2},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         test_run run = test_lexmask("%s", cases[i].words);
@@ -72,10 +77,16 @@ static void a_run_is_not_overwritten(void **state) {
     test_run run = test_lexmask("%s --steps 2", scene_words("once"));
     ASSERT_CODE(run, 0);
     test_run_free(&run);
-    run = test_lexmask("%s --steps 2", scene_words("once"));
-    ASSERT_CODE(run, 2);
-    ASSERT_SAYS(run.err, "--resume");
-    test_run_free(&run);
+    for (int number = 2; number <= 3; number++) {
+        char says[32];
+        snprintf(says, sizeof says, "once-%d\n", number);
+        run = test_lexmask("%s --steps 1", scene_words("once"));
+        ASSERT_CODE(run, 0);
+        ASSERT_SAYS(run.err,
+                    "once holds a run already (--resume goes on with it): this one is in ");
+        ASSERT_SAYS(run.err, says);
+        test_run_free(&run);
+    }
     run = test_lexmask("%s --steps 2 --lr 0.5 --resume", scene_words("once"));
     ASSERT_CODE(run, 2);
     ASSERT_SAYS(run.err, "--lr");

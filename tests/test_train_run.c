@@ -33,6 +33,8 @@ typedef struct toy {
     bool bad;
     int64_t fail_at; // a step whose validation fails; -1: none
     int validations;
+    const double *figure; // of each validation; NULL: they rise
+    int64_t best;         // the step of the last keep_best
     char note[1200];
 } toy;
 
@@ -125,7 +127,16 @@ static tn_status toy_validate(void *user, int64_t step, tr_value *out, size_t *c
     t->validations++;
     if (step == t->fail_at) return tn_fail(err, TN_EIO, "v.json: has gone");
     t->validated = step;
-    out[(*count)++] = (tr_value){"AP50", 0.1 * (double)step};
+    double value = t->figure ? t->figure[t->validations - 1] : 0.1 * (double)step;
+    out[(*count)++] = (tr_value){"AP50", value};
+    return TN_OK;
+}
+
+static tn_status toy_keep_best(void *user, int64_t step, tn_error *err) {
+    (void)err;
+    toy *t = user;
+    assert_int_equal(t->validated, step);
+    t->best = step;
     return TN_OK;
 }
 
@@ -174,7 +185,8 @@ static tn_status go(toy *t, const tr_loop *run, tn_error *err) {
                     .tallies = 1,
                     .suspect = toy_suspect,
                     .left_out = toy_left_out};
-    tr_watcher watcher = {t, toy_stop, toy_see, toy_note, toy_keep, toy_validate, toy_chart};
+    tr_watcher watcher = {t,        toy_stop,      toy_see,      toy_note,
+                          toy_keep, toy_keep_best, toy_validate, toy_chart};
     return tr_loop_run(run, &task, &watcher, err);
 }
 
@@ -406,6 +418,46 @@ static void a_validation_that_was_stopped_is_made_up_for(void **state) {
     toy_end(&t);
 }
 
+static const char *const best_of[] = {"mask_AP", "AP50", NULL};
+
+static tr_loop a_validated_run(void) {
+    tr_loop run = a_run(fresh_folder(), false);
+    run.best_of = best_of, run.validate_every = 4, run.patience = 2;
+    return run;
+}
+
+static void the_best_validation_is_kept_and_patience_ends_a_run(void **state) {
+    (void)state;
+    static const double figures_of[] = {0.1, 0.4, 0.4, 0.3, 0.9, 0.9};
+    tn_error err = {0};
+    toy t;
+    tr_loop run = a_validated_run();
+    toy_start(&t, 1);
+    t.figure = figures_of;
+    ASSERT_OK(go(&t, &run, &err), err);
+    assert_int_equal(t.updates, 16); // the second of four was the best
+    assert_int_equal(t.best, 8);
+    assert_int_equal(t.kept, 16); // which is no multiple of save_every
+    assert_string_equal(t.note, "best validation: stopped early, since no later validation was "
+                                "better: AP50 0.4000, after step 8 of 24");
+    char path[PATH_MAX], *text;
+    size_t bytes;
+    snprintf(path, sizeof path, "%s/results.csv", run.folder);
+    ASSERT_OK(io_read_text(path, 0, &text, &bytes, &err), err);
+    assert_string_equal(text, "step,AP50\n4,0.1\n8,0.4\n12,0.4\n16,0.3\n");
+    tn_free(text);
+    // It is over for --resume, too, unless there is more patience.
+    run.resume = true, t.updates = 0;
+    ASSERT_OK(go(&t, &run, &err), err);
+    assert_int_equal(t.updates, 0);
+    run.patience = 0;
+    ASSERT_OK(go(&t, &run, &err), err);
+    assert_int_equal(t.updates, STEPS - 16);
+    assert_int_equal(t.best, 20); // 24 has the same
+    assert_string_equal(t.note, "best validation: AP50 0.9000, after step 20 of 24");
+    toy_end(&t);
+}
+
 static void a_folder_without_a_checkpoint_is_begun_again(void **state) {
     (void)state;
     tn_error err = {0};
@@ -499,6 +551,7 @@ int main(void) {
         cmocka_unit_test(what_was_left_out_is_in_the_log),
         cmocka_unit_test(a_validation_that_fails_is_a_warning),
         cmocka_unit_test(a_validation_that_was_stopped_is_made_up_for),
+        cmocka_unit_test(the_best_validation_is_kept_and_patience_ends_a_run),
         cmocka_unit_test(a_folder_without_a_checkpoint_is_begun_again),
         cmocka_unit_test(no_module_is_dropped_from_the_log),
         cmocka_unit_test(names_in_the_log_are_the_tasks),

@@ -34,7 +34,8 @@ static struct {
 static const tool_option table[] = {
     {"names", TOOL_LIST, "A,B",
      "what to look for, separated by commas; synonyms by |; a name with a comma in double quotes. "
-     "Several --names and --names-file add up",
+     "Several --names and --names-file add up. Default, with --model: the names that the model was "
+     "trained on",
      &o.names.text, .used_by = TOOL_NAMED},
     {"names-file", TOOL_LIST, "FILE",
      "the same, one per line; lines that begin with # are comments, a name that does is written in "
@@ -93,11 +94,21 @@ static bool closed(void) {
     return tool_model_closed(&tool_chosen);
 }
 
+static bool names_given(void) {
+    return o.names.text.count || o.names.file.count;
+}
+
+// What a model in a folder was trained on, where nothing else is asked for.
+static tn_status read_names(tn_error *err) {
+    return names_given() ? tool_wanted_names_read(&o.names, tool_names_of_lvis(), err)
+                         : tool_wanted_names_trained(&o.names, tool_chosen.model, err);
+}
+
 static const char *misuse(const tool_list *words) {
     (void)words;
     const char *wrong = tool_model_misuse();
     if (wrong) return wrong;
-    if (!closed() && !o.names.text.count && !o.names.file.count)
+    if (!closed() && !names_given() && !tool_chosen.model)
         return "what to look for? Give --names \"cat,remote control\" or --names-file FILE";
     if (o.max_size && tool_chosen.size)
         return "--size N scales all pictures to one size: it does not go with --max-size";
@@ -149,7 +160,7 @@ static int picture_progress(void *user, double done) {
 static tn_status open_model(tool_model *model, tn_error *err) {
     lexmask_names_options names;
     lexmask_names_options_init(&names);
-    if (!closed()) TN_TRY(tool_wanted_names_read(&o.names, tool_names_of_lvis(), err));
+    if (!closed()) TN_TRY(read_names(err));
     names.names = o.names.name.word, names.count = o.names.name.count;
     tool_chosen.each_score = o.stages != NULL;
     tool_chosen.progress = picture_progress;

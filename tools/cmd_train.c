@@ -9,8 +9,11 @@
 #include "train/jobs/train_job.h"
 
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+
+#define MAX_RUNS 1000
 
 static tr_train_options o;
 static tr_train_recalled recalled;
@@ -68,6 +71,7 @@ static const tool_option table[] = {
     {"size", TOOL_INT, "N", "pictures are N x N pixels", &o.size, MD_FVLM_SIZE_LEAST,
      MD_FVLM_SIZE_MOST},
     {"jitter", TOOL_TEXT, "A,B", "pictures are scaled by a random factor in between", &o.jitter},
+    {"flip", TOOL_FLAG, NULL, "mirror pictures at random; default the model's own", &o.flip},
     {"no-flip", TOOL_FLAG, NULL, "do not mirror pictures", &o.no_flip},
     {"val", TOOL_TEXT, "FILE", "COCO annotations to validate on", &o.val},
     {"val-pictures", TOOL_TEXT, "DIR", "folder of their pictures; default: that of --pictures",
@@ -76,6 +80,9 @@ static const tool_option table[] = {
      1, 1e12},
     {"val-limit", TOOL_INT, "N", "validate on the first N pictures; default all", &o.val_limit, 1,
      1e9},
+    {"patience", TOOL_INT, "N",
+     "end after N validations in a row that were no better than the best one; default: never",
+     &o.patience, 1, 1e9},
     {"cache", TOOL_TEXT, "DIR",
      "keep the frozen tower's features of each picture there and read them back; only where "
      "pictures are not scaled at random (--jitter 1,1)",
@@ -128,6 +135,8 @@ static const char *misuse(const tool_list *words) {
     if (!o.pictures) return "where are the pictures? Give --pictures DIR";
     if (!o.job.out) return "where to? Give --out RUN, a folder";
     if (o.job.steps && o.epochs > 0) return "--steps or --epochs, not both";
+    if (o.flip && o.no_flip) return "--flip or --no-flip, not both";
+    if (o.patience && !o.val) return "--patience goes with --val";
     if (o.val_pictures && !o.val) return "--val-pictures goes with --val";
     return NULL;
 }
@@ -140,6 +149,36 @@ static int recall(const tool_command *self, int argc, char **argv) {
     set_defaults();
     if (tr_train_recall(folder, &recalled, &o, &err) != TN_OK) return tool_failed(&err);
     return tool_parse(self, argc, argv, NULL);
+}
+
+// RUN, or RUN-2, RUN-3 and so on where a run is in it already.
+static bool free_folder(char folder[PATH_MAX]) {
+    const char *name = o.job.out;
+    size_t length = strlen(name);
+    while (length > 1 && name[length - 1] == '/') length--;
+    if (!tr_checkpoint_exists(name)) return true;
+    for (int number = 2; number <= MAX_RUNS; number++) {
+        snprintf(folder, PATH_MAX, "%.*s-%d", (int)length, name, number);
+        if (tr_checkpoint_exists(folder)) continue;
+        tool_note("%s holds a run already (--resume goes on with it): this one is in %s", name,
+                  folder);
+        o.job.out = folder;
+        return true;
+    }
+    return false;
+}
+
+// Where the result lies, and the command that uses it.
+static void sum_up(void) {
+    char best[PATH_MAX + 32];
+    snprintf(best, sizeof best, "%s/" TR_TRAIN_BEST, o.job.out);
+    bool validated = o.val && access(best, F_OK) == 0;
+    if (validated)
+        tool_note("%s: the model of the best validation; %s: the last one; %s/results.csv: the "
+                  "figures of all",
+                  best, o.job.out, o.job.out);
+    tool_note("look for what it has learned: lexmask detect --model %s --out drawn PICTURE...",
+              validated ? best : o.job.out);
 }
 
 static void losses_text(const double *loss, char *out, size_t bytes) {
@@ -161,10 +200,17 @@ static int train(const tool_command *self, int argc, char **argv) {
     int code = tool_parse(self, argc, argv, NULL);
     if (code == TOOL_GO && goes_on()) code = recall(self, argc, argv);
     if (code != TOOL_GO) return code;
+    char folder[PATH_MAX];
+    if (!o.job.resume && !free_folder(folder)) {
+        tool_error("%s and the 999 after it hold runs: give another folder", o.job.out);
+        return 2;
+    }
     o.job.device = tool_context.device;
     tool_run_watch watch = {.losses = losses_text, .figures = figures_text};
     tr_job_watcher watcher = tool_run_watch_start(&watch);
-    return tool_run_ended(&watch, tr_train_run(&o, &watcher, &err), &err);
+    code = tool_run_ended(&watch, tr_train_run(&o, &watcher, &err), &err);
+    if (code == 0) sum_up();
+    return code;
 }
 
 static int run(const tool_command *self, int argc, char **argv) {
@@ -180,8 +226,11 @@ const tool_command tool_train = {
     .details =
         "What is not given comes from the model's configuration. RUN becomes a model folder for\n"
         "lexmask detect and eval, and holds two checkpoints (the newest and the one before),\n"
-        "log.jsonl, losses.png and figures.png. Ctrl-C and SIGTERM save first; lexmask\n"
-        "train --resume --out RUN goes on bit for bit, with the settings of the run. A picture\n"
+        "log.jsonl, losses.png and figures.png. With --val, RUN/best is the model folder of the\n"
+        "best validation, by mask AP (by box AP without masks), and results.csv has a line per\n"
+        "validation. Where RUN holds a run already, a new one goes to RUN-2 and so on. Ctrl-C\n"
+        "and SIGTERM save first; lexmask train --resume --out RUN goes on bit for bit, with the\n"
+        "settings of the run. A validation that fails is a warning. A picture\n"
         "that cannot be read is left out, counted and named. Frozen weights are checked by their\n"
         "SHA-256 at the end.\n",
     .examples =

@@ -229,3 +229,59 @@ size_t tr_log_curve(const tr_log *log, const char *name, double *x, double *y) {
     }
     return points;
 }
+
+bool tr_log_best(const tr_log *log, const char *name, tr_best *out) {
+    const curve *c = find(log, name);
+    size_t best = 0;
+    if (!c || !c->count) return false;
+    for (size_t i = 1; i < c->count; i++)
+        if (c->value[i] > c->value[best]) best = i;
+    *out = (tr_best){c->value[best], (int64_t)c->step[best], (int64_t)(c->count - 1 - best)};
+    return true;
+}
+
+// ---- table -------------------------------------------------------------------------------------
+
+// The next step that one of the curves has after `from`; INFINITY when there is none.
+static double next_step(const curve *const *curves, size_t count, double from) {
+    double next = INFINITY;
+    for (size_t i = 0; i < count; i++)
+        for (size_t k = 0; k < curves[i]->count; k++)
+            if (curves[i]->step[k] > from && curves[i]->step[k] < next) next = curves[i]->step[k];
+    return next;
+}
+
+static void put_row(FILE *file, const curve *const *curves, size_t count, double step) {
+    fprintf(file, "%.0f", step);
+    for (size_t i = 0; i < count; i++) {
+        const double *value = NULL;
+        for (size_t k = 0; k < curves[i]->count; k++)
+            if (curves[i]->step[k] == step) value = &curves[i]->value[k];
+        if (value)
+            fprintf(file, ",%.9g", *value);
+        else
+            fputc(',', file);
+    }
+    fputc('\n', file);
+}
+
+tn_status tr_log_write_table(const tr_log *log, const char *path, const char *const *names,
+                             size_t count, tn_error *err) {
+    const curve **curves = tn_alloc_zero(count + 1, sizeof *curves);
+    size_t used = 0;
+    io_writer writer;
+    if (!curves) return no_memory(log, err);
+    for (size_t i = 0; i < count; i++)
+        if ((curves[used] = find(log, names[i]))) used++;
+    tn_status status = io_writer_open(&writer, path, err);
+    if (status == TN_OK) {
+        fputs("step", writer.file);
+        for (size_t i = 0; i < used; i++) fprintf(writer.file, ",%s", curves[i]->name);
+        fputc('\n', writer.file);
+        for (double step = -1; isfinite(step = next_step(curves, used, step));)
+            put_row(writer.file, curves, used, step);
+        status = io_writer_commit(&writer, err);
+    }
+    tn_free(curves);
+    return status;
+}

@@ -6,6 +6,7 @@
 
 #include "tensor/status.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -44,3 +45,14 @@ size_t tr_log_curve(const tr_log *log, const char *name, double *x, double *y);
 double tr_log_last(const tr_log *log, const char *name);
 // The step of that value; -1 if there is none.
 int64_t tr_log_last_step(const tr_log *log, const char *name);
+// The highest value of that name, the first of equals, with its step and how many came after it.
+// False if there is none.
+typedef struct tr_best {
+    double value;
+    int64_t step, later;
+} tr_best;
+bool tr_log_best(const tr_log *log, const char *name, tr_best *out);
+// A table of these values as CSV: a line per step that has one of them, empty where it has none;
+// names that the log does not have are left out. TN_EIO, TN_ENOMEM.
+tn_status tr_log_write_table(const tr_log *log, const char *path, const char *const *names,
+                             size_t count, tn_error *err);

@@ -231,6 +231,28 @@ static tn_status update(runner *r, bool *whole) {
 
 // ---- between updates ---------------------------------------------------------------------------
 
+static bool best(const runner *r, const char **name, tr_best *out) {
+    const char *const *each = r->loop->best_of;
+    for (; each && *each; each++)
+        if (tr_log_best(r->log, *each, out)) break;
+    *name = each ? *each : NULL;
+    return *name != NULL;
+}
+
+// The weights are those that were measured: the averaged ones, where there are any.
+static tn_status keep_if_best(runner *r) {
+    const char *name;
+    tr_best b;
+    if (!r->watcher->keep_best || !best(r, &name, &b) || b.step != r->state.step) return TN_OK;
+    return r->watcher->keep_best(r->watcher->user, r->state.step, r->err);
+}
+
+static bool patience_is_over(const runner *r) {
+    const char *name;
+    tr_best b;
+    return r->loop->patience > 0 && best(r, &name, &b) && b.later >= r->loop->patience;
+}
+
 // Hours of training are not lost for a figure: a validation that fails is a warning.
 static tn_status measure(runner *r) {
     tr_value values[TR_VALUES];
@@ -244,7 +266,15 @@ static tn_status measure(runner *r) {
                  why.text);
         return note(r, "validation failed", text);
     }
-    return count ? tr_log_add(r->log, r->state.step, values, count, r->err) : TN_OK;
+    if (!count) return TN_OK;
+    TN_TRY(tr_log_add(r->log, r->state.step, values, count, r->err));
+    return keep_if_best(r);
+}
+
+static tn_status write_table(runner *r) {
+    char path[PATH_MAX];
+    return tr_log_write_table(r->log, in_folder(r, "results.csv", path), r->loop->figures,
+                              r->loop->figure_count, r->err);
 }
 
 static tn_status draw(runner *r) {
@@ -285,6 +315,7 @@ static tn_status between(runner *r) {
     bool last = r->state.step >= loop->schedule.steps, validate = validation_due(r);
     if (due(r->state.step, loop->save_every, last)) TN_TRY(save(r));
     if (validate) TN_TRY(with_average(r, measure));
+    if (validate && loop->figure_count) TN_TRY(write_table(r));
     if (validate || due(r->state.step, loop->plot_every, last)) TN_TRY(draw(r));
     return TN_OK;
 }
@@ -310,18 +341,33 @@ static tn_status stop(runner *r) {
 static tn_status repeat_validation(runner *r) {
     if (r->saved < 1 || !r->loop->figure_count || !validation_due(r) || validated(r)) return TN_OK;
     TN_TRY(with_average(r, measure));
+    TN_TRY(write_table(r));
     return draw(r);
+}
+
+// What the run came to, in words.
+static tn_status sum_up(runner *r) {
+    char text[512];
+    const char *name;
+    tr_best b;
+    if (!best(r, &name, &b)) return TN_OK;
+    snprintf(text, sizeof text, "%s%s %.4f, after step %lld of %lld",
+             patience_is_over(r) ? "stopped early, since no later validation was better: " : "",
+             name, b.value, (long long)b.step, (long long)r->loop->schedule.steps);
+    return note(r, "best validation", text);
 }
 
 static tn_status loop_from_here(runner *r) {
     tn_status status = repeat_validation(r);
-    while (status == TN_OK && r->state.step < r->loop->schedule.steps) {
+    while (status == TN_OK && r->state.step < r->loop->schedule.steps && !patience_is_over(r)) {
         bool whole;
         TN_TRY(update(r, &whole));
         if (!whole || stopped(r)) return stop(r);
         status = between(r);
     }
-    return status == TN_ECANCELLED ? stop(r) : status; // a validation was interrupted
+    if (status == TN_ECANCELLED) return stop(r); // a validation was interrupted
+    if (status == TN_OK) status = save(r);       // patience may be over between two checkpoints
+    return status == TN_OK ? sum_up(r) : status;
 }
 
 static tn_status go(runner *r) {

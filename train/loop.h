@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The training loop: updates, checkpoints, log and charts. It does not know what is trained: a
 // tr_task does. A tr_watcher observes it.
-// The run's folder holds the two checkpoints, log.jsonl, and the files written by the watcher's
-// `keep` and `chart`.
+// The run's folder holds the two checkpoints, log.jsonl, results.csv (a line per validation), and
+// the files written by the watcher's `keep` and `chart`.
 #pragma once
 
 #include "train/log.h"
@@ -52,6 +52,8 @@ typedef struct tr_watcher {
     void (*note)(void *user, const char *event, const char *text); // warnings for the user
     // Writes the current model; called beside the checkpoint of this step.
     tn_status (*keep)(void *user, int64_t step, tn_error *err);
+    // Writes the current model as the best one so far, by the figure that `best_of` names.
+    tn_status (*keep_best)(void *user, int64_t step, tn_error *err);
     // Evaluates the current model: fills at most TR_VALUES figures; charts show those named in
     // `figures`. TN_ECANCELLED stops the run as `stop` does; any other failure is a note, and
     // training continues. If `figures` is not empty, a run resumed at a step whose validation is
@@ -71,17 +73,21 @@ typedef struct tr_loop {
     bool resume;
     const io_text_pair *settings; // must be equal when the run is resumed
     size_t setting_count;
-    const char *const *figures; // figures to chart
+    const char *const *figures; // figures to chart and to write to results.csv
     size_t figure_count;
+    // The first of these figures that the log has decides which validation was the best: higher is
+    // better. Ends with NULL; NULL: there is no best one.
+    const char *const *best_of;
+    int64_t patience;      // the run ends after so many validations that were no better; 0: never
     const tr_value *facts; // the first line of a new run's log: the training data
     size_t fact_count;
 } tr_loop;
 
 // TN_EINVAL: the folder holds a run and `resume` is false.
 tn_status tr_loop_check_folder(const char *folder, bool resume, tn_error *err);
-// Runs to the last step. TN_ECANCELLED: stopped by the watcher, after saving; the text names the
-// step. TN_EINVAL: the folder holds a run and resume is false, or the run has other settings.
-// TN_EFORMAT: a loss or gradient is not finite: the text names step, module and the last good
-// checkpoint. Other errors come from callbacks and files.
+// Runs to the last step, or until patience is over. TN_ECANCELLED: stopped by the watcher, after
+// saving; the text names the step. TN_EINVAL: the folder holds a run and resume is false, or the
+// run has other settings. TN_EFORMAT: a loss or gradient is not finite: the text names step, module
+// and the last good checkpoint. Other errors come from callbacks and files.
 tn_status tr_loop_run(const tr_loop *loop, const tr_task *task, const tr_watcher *watcher,
                       tn_error *err);

@@ -96,6 +96,11 @@ static tn_status loop_keep(void *user, int64_t step, tn_error *err) {
     return job->keep(job->self, step, err);
 }
 
+static tn_status loop_keep_best(void *user, int64_t step, tn_error *err) {
+    const tr_job *job = user;
+    return job->keep_best(job->self, step, err);
+}
+
 static tn_status loop_validate(void *user, int64_t step, tr_value *out, size_t *count,
                                tn_error *err) {
     const tr_job *job = user;
@@ -133,6 +138,7 @@ tn_status tr_job_run(tr_job *job, const tr_loop *loop, const tr_task *task) {
                           .see = loop_see,
                           .note = loop_note,
                           .keep = loop_keep,
+                          .keep_best = job->keep_best ? loop_keep_best : NULL,
                           .validate = job->validate ? loop_validate : NULL,
                           .chart = job->watcher->chart ? loop_chart : NULL};
     job->self = task->self;

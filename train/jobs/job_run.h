@@ -23,9 +23,11 @@ typedef struct tr_job {
     io_text_pair setting[TR_JOB_SETTINGS];
     char setting_text[TR_JOB_SETTINGS][80];
     size_t setting_count;
-    // Set by the job before tr_job_run; called with the task's self. validate may be NULL.
+    // Set by the job before tr_job_run; called with the task's self. All but
+    // keep may be NULL.
     tn_status (*keep)(void *self, int64_t step, tn_error *err);
     tn_status (*validate)(void *self, int64_t step, tr_value *out, size_t *count, tn_error *err);
+    tn_status (*keep_best)(void *self, int64_t step, tn_error *err);
     void *self;
 } tr_job;
 

@@ -33,6 +33,7 @@ static tn_status check_numbers(const tr_train_options *o, tn_error *err) {
         {"regions", (double)o->regions, 8, 4096},
         {"size", (double)o->size, o->size ? MD_FVLM_SIZE_LEAST : 0, MD_FVLM_SIZE_MOST},
         {"val-limit", (double)o->val_limit, 0, 1e9},
+        {"patience", (double)o->patience, 0, 1e9},
         {"cache-limit", o->cache_limit, 0, 1e6},
         {"workers", (double)o->workers, 0, 256},
     };
@@ -55,6 +56,8 @@ static const char *misuse(const tr_train_options *o) {
     if (!o->preset && o->clip) return "--clip goes with --preset: a model says which CLIP it has";
     if (!o->preset && o->norm) return "--norm goes with --preset: a model has its own";
     if (o->job.steps && o->epochs > 0) return "--steps or --epochs, not both";
+    if (o->flip && o->no_flip) return "--flip or --no-flip, not both";
+    if (o->patience && !o->val) return "--patience goes with --val";
     if (o->val_pictures && !o->val) return "--val-pictures goes with --val";
     return NULL;
 }

@@ -126,19 +126,34 @@ static const char *suspect(void *self) {
     return t->task.suspect[0] ? t->task.suspect : NULL;
 }
 
-static tn_status keep(void *self, int64_t step, tn_error *err) {
-    tr_trainer *t = self;
+static tn_status keep_in(tr_trainer *t, const char *folder, int64_t step, tn_error *err) {
     char path[PATH_MAX], text[32];
     size_t count = (size_t)t->job.params.count + (size_t)t->job.params.buffers;
     io_tensor *tensors = tn_alloc_zero(count + 1, sizeof *tensors);
-    if (!tensors) return tn_fail(err, TN_ENOMEM, "%s: out of memory", t->options->job.out);
+    if (!tensors) return tn_fail(err, TN_ENOMEM, "%s: out of memory", folder);
     nn_params_tensors(&t->job.params, tensors);
-    snprintf(path, sizeof path, "%s/adapters.safetensors", t->options->job.out);
+    snprintf(path, sizeof path, "%s/adapters.safetensors", folder);
     snprintf(text, sizeof text, "%lld", (long long)step);
     const io_text_pair meta[] = {{"format", "pt"}, {"step", text}};
     tn_status status = io_safetensors_write(path, tensors, count, meta, 2, TN_F32, err);
     tn_free(tensors);
     return status;
+}
+
+static tn_status keep(void *self, int64_t step, tn_error *err) {
+    tr_trainer *t = self;
+    return keep_in(t, t->options->job.out, step, err);
+}
+
+// RUN/best is a model's folder like RUN.
+static tn_status keep_best(void *self, int64_t step, tn_error *err) {
+    tr_trainer *t = self;
+    char folder[PATH_MAX], path[PATH_MAX + 16];
+    snprintf(folder, sizeof folder, "%s/" TR_TRAIN_BEST, t->options->job.out);
+    snprintf(path, sizeof path, "%s/config.json", folder);
+    TN_TRY(io_make_folder(folder, err));
+    TN_TRY(md_fvlm_config_write(path, &t->config, err));
+    return keep_in(t, folder, step, err);
 }
 
 static tn_status validate(void *self, int64_t step, tr_value *out, size_t *count, tn_error *err) {
@@ -194,6 +209,8 @@ static tr_loop plan(const tr_trainer *t) {
     loop.plot_every = o->job.save_every < 50 ? o->job.save_every : 50;
     loop.figures = tr_validation_charts;
     loop.figure_count = o->val ? tr_validation_chart_count : 0;
+    loop.best_of = tr_validation_best_of;
+    loop.patience = o->patience;
     loop.optimizer.decay = c->training_decay;
     loop.optimizer.clip = c->training_clip;
     // All but the RPN: its few outputs see each place alone, and learn better by AdamW.
@@ -217,6 +234,7 @@ static tn_status run_loop(tr_trainer *t) {
                     .suspect = suspect,
                     .left_out = next_left_out};
     t->job.keep = keep;
+    t->job.keep_best = keep_best;
     t->job.validate = t->options->val ? validate : NULL;
     return tr_job_run(&t->job, &loop, &task);
 }

@@ -24,6 +24,7 @@ typedef struct tr_train_options {
     const char *val;             // annotations to validate on; NULL: no validation
     const char *val_pictures;    // folder of their pictures; NULL: that of `pictures`
     int64_t val_limit;           // the first pictures to validate on; 0: all
+    int64_t patience;            // ends after so many validations without a better one; 0: never
     int64_t accumulate;       // batches of one update; 0: 1 with a batch, else the configuration's
     double epochs;            // instead of steps: rounds through the data; 0: not given
     int64_t regions;          // per picture, that the box and mask heads learn from
@@ -32,7 +33,7 @@ typedef struct tr_train_options {
     const char *loss;         // of names: "softmax" or "cosine"; NULL: the configuration's
     const char *norm;         // with preset: "batch", "group" or "none"; NULL: the preset's
     const char *jitter;       // "A,B": range of the random scale; NULL: the configuration's
-    bool no_flip;             // pictures are not mirrored
+    bool flip, no_flip;       // pictures are mirrored at random, or not; else the configuration's
     int64_t size;             // pictures are size x size pixels; 0: the configuration's
     int64_t workers;          // threads that read pictures ahead
     const char *cache;        // folder for the frozen tower's features; NULL: none
@@ -42,6 +43,10 @@ typedef struct tr_train_options {
 } tr_train_options;
 
 tr_train_options tr_train_defaults(void);
+
+// With validation, OUT/best is the model of the best one, by mask AP (by box AP where there are no
+// masks to compare), as OUT itself is that of the last checkpoint.
+#define TR_TRAIN_BEST "best"
 
 // The whole job. Figures that a watcher is given: "AP", "AP50", "mask_AP", "mask_AP50",
 // "AP50_base", "AP50_novel", "rpn_AR@100", "rpn_AR@1000", "rpn_R50@1000", "box_AR@100",

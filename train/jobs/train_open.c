@@ -50,6 +50,7 @@ static tn_status apply_options(tr_trainer *t) {
     given(o->job.clip_norm, &c->training_clip);
     given(o->background, &c->training_background);
     if (o->size) c->picture_size = o->size;
+    if (o->flip) c->training_flip = true;
     if (o->no_flip) c->training_flip = false;
     if (o->norm)
         c->pyramid_norm = !strcmp(o->norm, "batch")   ? MD_NORM_BATCH
@@ -94,7 +95,7 @@ static void plan(tr_trainer *t) {
 // ---- opening -----------------------------------------------------------------------------------
 
 void tr_note_annotations(const tr_job *job, const char *file, const io_coco *coco) {
-    char notes[512];
+    char notes[1024];
     io_coco_notes(coco, notes, sizeof notes);
     for (char *at = notes, *line; (line = strsep(&at, "\n"));)
         if (*line) tr_job_note(job, "%s: %s", file, line);

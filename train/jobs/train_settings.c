@@ -40,6 +40,7 @@ static const setting settings[] = {
     {"save-every", WHOLE, AT(job.save_every), 1, 1000000000000},
     {"val-every", WHOLE, AT(job.validate_every), 1, 1000000000000},
     {"val-limit", WHOLE, AT(val_limit), 0, 1000000000},
+    {"patience", WHOLE, AT(patience), 0, 1000000000},
     {"workers", WHOLE, AT(workers), 0, 256},
     {"average", REAL, AT(job.average), 0, 1},
     {"cache-limit", REAL, AT(cache_limit), 0, 1000000},

@@ -18,6 +18,8 @@ const char *const tr_validation_charts[] = {"AP",         "AP50",       "mask_AP
                                             "box_AR@100", "box_AR@1000"};
 const size_t tr_validation_chart_count = sizeof tr_validation_charts / sizeof *tr_validation_charts;
 
+const char *const tr_validation_best_of[] = {"mask_AP", "AP", NULL};
+
 // ---- lists of results --------------------------------------------------------------------------
 
 typedef struct list {

@@ -36,3 +36,4 @@ tn_status tr_validation_run(tr_validation *v, int64_t step, tr_value *out, size_
 
 extern const char *const tr_validation_charts[]; // the figures that are charted
 extern const size_t tr_validation_chart_count;
+extern const char *const tr_validation_best_of[]; // mask_AP, or AP without masks; ends with NULL
