@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // `lexmask train` as a user types it: it ends in the same bits however often it is stopped.
 #include "io/file.h"
+#include "io/image/image.h"
 #include "io/weights/safetensors.h"
 #include "tests/support/program.h"
 #include "tests/support/run_log.h"
@@ -240,6 +241,15 @@ static void the_model_of_the_best_validation_is_used(void **state) {
     assert_non_null(note);
     assert_non_null(strstr(note + 1, "categories whose name")); // of both files
     ASSERT_SAYS(run.err, ", 1 names, 2 updates");
+    tn_tensor both;
+    snprintf(path, sizeof path, "%s/validation/step-000002-1.png", temporary_path("case"));
+    ASSERT_OK(io_image_read(path, 0, &both, &err), err);
+    assert_int_equal(both.dim[0], 128);
+    assert_int_equal(both.dim[1], 2 * 128 + 8);
+    assert_memory_equal(tn_u8(&both), tn_u8(&both) + 3 * (128 + 8), 3); // no object there
+    int64_t centre = 44 * both.dim[1] + 38; // of the first circle, which is drawn on the left
+    assert_memory_not_equal(tn_u8(&both) + 3 * centre, "\xdc\x28\x28", 3);
+    tn_free(both.data);
     ASSERT_SAYS(run.err, "case/best: the model of the best validation");
     ASSERT_SAYS(run.err, "lexmask detect --model ");
     test_run_free(&run);
@@ -248,6 +258,20 @@ static void the_model_of_the_best_validation_is_used(void **state) {
                        temporary_path("0.ppm"));
     ASSERT_CODE(run, 0);
     ASSERT_SAYS(run.out, "red circle");
+    test_run_free(&run);
+    // The CLIP that its configuration names has moved.
+    char file[640];
+    snprintf(file, sizeof file, "%s/config.json", path);
+    ASSERT_OK(io_read_text(file, 0, &text, &bytes, &err), err);
+    char *clip = strstr(text, SCENE_CLIP "\"");
+    assert_non_null(clip);
+    clip[0] = 'D';
+    temporary_text("case/best/config.json", text);
+    tn_free(text);
+    run = test_lexmask("detect --model %s %s", path, temporary_path("0.ppm"));
+    ASSERT_CODE(run, 1);
+    ASSERT_SAYS(run.err, "Demo/pair/clip: no such CLIP; ");
+    ASSERT_SAYS(run.err, "lexmask convert ");
     test_run_free(&run);
     run = test_lexmask("detect --model demo/pair %s", temporary_path("0.ppm"));
     ASSERT_CODE(run, 2);

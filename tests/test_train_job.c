@@ -21,7 +21,7 @@ typedef struct seen {
     int64_t stop_at; // asks to stop after so many updates; -1: never
     int64_t updates, last_step, measured_at, measured;
     double loss, recall;
-    int charts, asked;
+    int charts, asked, pictures;
     char notes[8192];
 } seen;
 
@@ -66,9 +66,33 @@ static tn_status chart(void *user, const tr_log *log, const tr_chart *drawn, tn_
     return TN_OK;
 }
 
+// What is annotated in data.json; no drawing.
+static tn_status picture(void *user, const tr_shown *p, tn_error *err) {
+    seen *s = user;
+    assert_int_equal(p->truths, 2);
+    assert_int_equal(p->picture->dim[1], 128);
+    for (size_t i = 0; i < 2; i++) {
+        const tr_shown_object *o = &p->truth[i];
+        int64_t x = (int64_t)(o->box[0] + o->box[2]) / 2, y = (int64_t)(o->box[1] + o->box[3]) / 2;
+        assert_string_equal(o->name, o->label ? "blue square" : "red circle");
+        assert_true(isnan(o->score) && o->mask);
+        assert_int_equal(tn_u8(o->mask)[y * 128 + x], 1);
+        assert_int_equal(tn_u8(o->mask)[0], 0);
+    }
+    for (size_t i = 0; i < p->founds; i++) assert_true(p->found[i].score >= 0.25f);
+    s->pictures++;
+    return tn_fail(err, TN_EIO, "%s: the disk is full", p->path);
+}
+
 static tr_job_watcher watcher_of(seen *s) {
     *s = (seen){.stop_at = -1, .recall = -1};
-    return (tr_job_watcher){s, stop, update, note, measured, sentences, chart};
+    return (tr_job_watcher){.user = s,
+                            .stop = stop,
+                            .update = update,
+                            .note = note,
+                            .measured = measured,
+                            .sentences = sentences,
+                            .chart = chart};
 }
 
 // Texts of the options live in static memory.
@@ -118,6 +142,7 @@ static void a_job_is_watched_and_silent(void **state) {
     tn_status status;
     tr_job_watcher watcher = watcher_of(&s);
     tr_train_options o = options_for("watched");
+    watcher.picture = picture;
     o.val = o.data;
     o.job.validate_every = 3;
     assert_int_equal(output_of(&o, &watcher, &status, &err), 0);
@@ -126,6 +151,9 @@ static void a_job_is_watched_and_silent(void **state) {
     assert_int_equal(s.last_step, STEPS);
     assert_true(s.loss > 0);
     assert_int_equal(s.measured, 2); // after 3 updates and at the end
+    assert_int_equal(s.pictures, 4);
+    assert_non_null(strstr(s.notes, "watched/validation/step-000003-2.png: the disk is full; "
+                                    "training goes on without this drawing"));
     assert_int_equal(s.measured_at, STEPS);
     assert_true(s.recall >= 0 && s.recall <= 1);
     assert_true(s.recall == run_last_of(temporary_path("watched"), "rpn_AR@1000"));

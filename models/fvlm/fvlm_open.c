@@ -193,6 +193,13 @@ static tn_status open_clip(md_fvlm *model, const md_fvlm_open_options *options, 
     if (c->clip_tokenizer[0])
         TN_TRY(join(model->tokenizer, options->folder ? options->folder : ".", c->clip_tokenizer,
                     err));
+    if (options->folder && access(model->clip_path, F_OK) != 0)
+        return tn_fail(
+            err, TN_EIO,
+            "%s: no such CLIP; %s/config.json says that it is there (clip.path). To get a "
+            "model that can be moved, its CLIP within, put it back and run `lexmask "
+            "convert %s FOLDER`",
+            model->clip_path, options->folder, options->folder);
     if (!options->folder || !options->trust_hash) {
         TN_TRY(md_fvlm_clip_hash(model->clip_path, hash, err));
         if (options->folder && strcmp(hash, c->clip_sha256) != 0)

@@ -37,7 +37,7 @@ api: include models/* eval train train/* io io/* kernels
 api/draw: include api draw io io/image
 tools: *
 tools/eval: include tools/shared models/* eval kernels draw io io/*
-tools/train: tools/shared draw train train/jobs io
+tools/train: tools/shared draw train train/jobs io io/image
 tools/shared: include models/* train train/* kernels draw io io/*
 tools/bench: include tools/shared models/* train train/* nn nn/* kernels io io/*
 tests: *

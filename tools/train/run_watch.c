@@ -4,6 +4,7 @@
 #include "tools/shared/options.h"
 #include "tools/shared/progress.h"
 #include "tools/train/charts.h"
+#include "tools/train/validation_picture.h"
 
 #include <unistd.h>
 
@@ -76,6 +77,7 @@ tr_job_watcher tool_run_watch_start(tool_run_watch *watch) {
                             .update = show_update,
                             .note = show_note,
                             .measured = show_figures,
+                            .picture = tool_validation_picture,
                             .sentences = show_sentences,
                             .chart = tool_chart};
 }

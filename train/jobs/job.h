@@ -26,6 +26,21 @@ typedef struct tr_job_options {
     bool resume;        // goes on with the run in `out`, or begins it where there is none
 } tr_job_options;
 
+// An object as it is drawn: annotated, or found.
+typedef struct tr_shown_object {
+    const tn_tensor *mask; // uint8 [H,W], or NULL
+    const char *name;
+    float box[4], score; // x1, y1, x2, y2; score NaN: annotated
+    int label;
+} tr_shown_object;
+// A picture of a validation.
+typedef struct tr_shown {
+    const char *path;         // where the drawing is expected, a .png
+    const tn_tensor *picture; // uint8 [H,W,3]
+    const tr_shown_object *truth, *found;
+    size_t truths, founds;
+} tr_shown;
+
 // Called in the thread that runs the job. Each may be NULL, and so may the watcher; what is passed
 // is good until the call returns.
 typedef struct tr_job_watcher {
@@ -38,6 +53,8 @@ typedef struct tr_job_watcher {
     void (*note)(void *user, const char *text);
     // Figures of a validation, after `step` updates. They are in log.jsonl, too.
     void (*measured)(void *user, int64_t step, const tr_value *values, size_t count);
+    // Draws one of the first pictures of a validation; a failure is a note.
+    tn_status (*picture)(void *user, const tr_shown *shown, tn_error *err);
     // While names are embedded: sentences done of all, from 0 on.
     void (*sentences)(void *user, size_t done, size_t all);
     // Draws a chart of the log (losses.png, figures.png). NULL: there are no charts.

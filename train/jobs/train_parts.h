@@ -59,6 +59,11 @@ tn_status tr_train_text(tr_job *job, const md_fvlm *model, const md_bpe *bpe,
 // What was put right while annotations were read.
 void tr_note_annotations(const tr_job *job, const char *file, const io_coco *coco);
 
+// Shows picture `number` (from 0) of a validation to the watcher, with what is annotated and what
+// was found from a score of 0.25 on. Uses the job's step arena behind its mark.
+tn_status tr_validation_show(tr_validation *v, int64_t step, size_t number,
+                             const tn_tensor *picture, const md_found *found, tn_error *err);
+
 // TN_EIO: the folder is not that of the pictures; names folder, option and a file that was looked
 // for. limit: of the first pictures; 0: all.
 tn_status tr_train_find_pictures(const tr_dataset *data, const char *annotations, tn_error *err);

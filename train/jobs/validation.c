@@ -11,6 +11,7 @@
 #include <string.h>
 
 #define PROPOSALS 1000
+#define SHOWN 4     // pictures that are drawn
 #define BROKEN 0.02 // recall at IoU 0.5 of 1000 boxes: scattered at random they find more
 
 const char *const tr_validation_charts[] = {"AP",         "AP50",       "mask_AP",    "mask_AP50",
@@ -107,7 +108,15 @@ static md_score2 cheap_mode(const md_fvlm_config *config) {
     return dear ? MD_SCORE2_NONE : config->score2_mode;
 }
 
-static tn_status look_at(tr_validation *v, found *f, const io_coco_image *image, tn_error *err) {
+static void show(tr_validation *v, int64_t step, size_t number, const tn_tensor *picture,
+                 const md_found *result) {
+    tn_error why = {0};
+    if (number < SHOWN && tr_validation_show(v, step, number, picture, result, &why) != TN_OK)
+        tr_job_note(v->job, "%s; training goes on without this drawing", why.text);
+}
+
+static tn_status look_at(tr_validation *v, found *f, int64_t step, size_t number, tn_error *err) {
+    const io_coco_image *image = &v->truth->images[number];
     char path[PATH_MAX];
     tn_tensor picture;
     tn_error bad = {0};
@@ -127,15 +136,17 @@ static tn_status look_at(tr_validation *v, found *f, const io_coco_image *image,
     tn_status status =
         md_fvlm_detect(&cx, v->model, &v->text, &picture, &options, &result, &scored);
     if (status == TN_OK) status = take(v, f, &result, &scored, image->id, err);
+    if (status == TN_OK) show(v, step, number, &picture, &result);
     tn_free(picture.data);
     return status;
 }
 
-static tn_status look_at_all(tr_validation *v, found *f, size_t count, tn_error *err) {
+static tn_status look_at_all(tr_validation *v, found *f, size_t count, int64_t step,
+                             tn_error *err) {
     for (size_t i = 0; i < count; i++) {
         if (tr_job_interrupted(v->job))
             return tn_fail(err, TN_ECANCELLED, "validation was interrupted");
-        TN_TRY(look_at(v, f, &v->truth->images[i], err));
+        TN_TRY(look_at(v, f, step, i, err));
     }
     return TN_OK;
 }
@@ -223,7 +234,7 @@ tn_status tr_validation_run(tr_validation *v, int64_t step, tr_value *out, size_
                             tn_error *err) {
     found f = {0};
     TN_TRY(tn_arena_init_large(&f.texts, err));
-    tn_status status = look_at_all(v, &f, tr_validation_pictures(v), err);
+    tn_status status = look_at_all(v, &f, tr_validation_pictures(v), step, err);
     if (status == TN_OK) status = figures(v, &f, step, out, count, err);
     if (f.broken > 1) tr_job_note(v->job, "%lld pictures could not be read", (long long)f.broken);
     found_deinit(&f);
