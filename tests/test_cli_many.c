@@ -278,6 +278,64 @@ static void masks_of_an_earlier_run_go(void **state) {
     test_run_free(&run);
 }
 
+static void folders_and_lists_are_read(void **state) {
+    (void)state;
+    tn_error err = {0};
+    const char *top = temporary_path("deep"), *inner = temporary_path("deep/b");
+    ASSERT_OK(io_make_folder(top, &err), err);
+    fill(inner, 1);
+    fill(temporary_path("deep/b/c"), 2);
+    copy("demo/pictures/party.png", temporary_path("deep/z.png"));
+    copy("README.md", temporary_path("deep/one.raw"));
+    copy("README.md", temporary_path("deep/two.RAW"));
+    copy("README.md", temporary_path("deep/notes"));
+    assert_int_equal(symlink("..", temporary_path("deep/b/circle")), 0);
+    test_run run = test_lexmask(DETECT, top);
+    ASSERT_CODE(run, 0);
+    ASSERT_SAYS(run.err, "deep: files that are not read: 2 .raw, 1 other\n");
+    assert_int_equal(occurrences(run.out, ".png\n"), 0); // one picture needs no heading
+    ASSERT_SAYS(run.out, "pizza");
+    test_run_free(&run);
+    run = test_lexmask(DETECT " --recursive", top);
+    ASSERT_CODE(run, 0);
+    assert_int_equal(occurrences(run.out, ".png\n") + occurrences(run.out, ".jpg\n"), 4);
+    test_run_free(&run);
+    char list[1200], word[600];
+    snprintf(list, sizeof list, "%s/z.png\r\n\n%s\n", top, inner);
+    snprintf(word, sizeof word, "@%s", temporary_text("list.txt", list));
+    run = test_lexmask(DETECT, word);
+    ASSERT_CODE(run, 0);
+    ASSERT_SAYS(run.out, "deep/z.png\n");
+    ASSERT_SAYS(run.out, "deep/b/000");
+    test_run_free(&run);
+    run = test_lexmask(DETECT, "@no-such.txt");
+    ASSERT_CODE(run, 1);
+    ASSERT_SAYS(run.err, "no-such.txt");
+    test_run_free(&run);
+}
+
+static void what_is_there_is_skipped(void **state) {
+    (void)state;
+    const char *folder = temporary_path("three"), *to = temporary_path("three.out");
+    fill(folder, 3);
+    test_run run = test_lexmask(DETECT " --out %s --masks %s --skip-existing", folder, to, to);
+    ASSERT_CODE(run, 0);
+    assert_null(strstr(run.err, "done already"));
+    test_run_free(&run);
+    assert_int_equal(unlink(temporary_path("three.out/001.png")), 0);
+    copy("README.md", temporary_path("three.out/000.png")); // is not written again
+    run = test_lexmask(DETECT " --out %s --masks %s --skip-existing", folder, to, to);
+    ASSERT_CODE(run, 0);
+    ASSERT_SAYS(run.err, "2 of 3 pictures were done already");
+    assert_int_equal(access(temporary_path("three.out/001.png"), F_OK), 0);
+    assert_true(test_same_file("README.md", temporary_path("three.out/000.png")));
+    test_run_free(&run);
+    static const char *const cases[][2] = {
+        {"detect x.png --names a --skip-existing", "goes with --out, --masks or --stages"},
+        {"detect x.png --names a --skip-existing --out o --json r.json", "give it without them"}};
+    test_misuse(cases, 2);
+}
+
 // Results go to two files, neither of which is read.
 static void results_are_files_of_their_own(void **state) {
     (void)state;
@@ -331,6 +389,8 @@ int main(void) {
         cmocka_unit_test(quiet_keeps_the_table),
         cmocka_unit_test(pictures_are_never_overwritten),
         cmocka_unit_test(masks_of_an_earlier_run_go),
+        cmocka_unit_test(folders_and_lists_are_read),
+        cmocka_unit_test(what_is_there_is_skipped),
         cmocka_unit_test(results_are_files_of_their_own),
         cmocka_unit_test(nothing_done_leaves_what_was_there),
     };

@@ -21,6 +21,7 @@ static struct {
     const char *out, *json, *ids, *jsonl, *masks, *stages;
     double show;
     int64_t max_size;
+    bool recursive, skip_existing;
 } o;
 
 // Most of what has a lower score is wrong. --score is lower: evaluation wants all that is found.
@@ -41,6 +42,8 @@ static const tool_option table[] = {
      "the same, one per line; lines that begin with # are comments, a name that does is written in "
      "double quotes",
      &o.names.file, .used_by = TOOL_NAMED},
+    {"recursive", TOOL_FLAG, NULL, "look into the sub-folders of folders, too, but not into links",
+     &o.recursive},
     {"out", TOOL_TEXT, "DIR", "write each picture with what was found drawn over it, as PNG",
      &o.out},
     {"json", TOOL_TEXT, "FILE", "write COCO results with run-length masks", &o.json},
@@ -53,6 +56,11 @@ static const tool_option table[] = {
      "standard output",
      &o.jsonl},
     {"masks", TOOL_TEXT, "DIR", "write one PNG per instance and a label map per picture", &o.masks},
+    {"skip-existing", TOOL_FLAG, NULL,
+     "leave out pictures whose files in --out, --masks and --stages, as far as given, are there: "
+     "of "
+     "a run that was ended early",
+     &o.skip_existing},
     {"show", TOOL_REAL, "X",
      "lowest score in the table and in drawings; files of results have all from --score on. "
      "Default "
@@ -112,6 +120,12 @@ static const char *misuse(const tool_list *words) {
         return "what to look for? Give --names \"cat,remote control\" or --names-file FILE";
     if (o.max_size && tool_chosen.size)
         return "--size N scales all pictures to one size: it does not go with --max-size";
+    if (o.skip_existing && !o.out && !o.masks && !o.stages)
+        return "--skip-existing goes with --out, --masks or --stages";
+    if (o.skip_existing && (o.json || o.jsonl))
+        return "--skip-existing: files of --json and --jsonl are written as a whole; give it "
+               "without "
+               "them";
     if (o.ids && !o.json) return "--ids goes with --json";
     if (o.json && !strcmp(o.json, "-"))
         return "--json writes a file; results on standard output are --jsonl -";
@@ -206,8 +220,13 @@ static int detect_all(lexmask_session *session, const tool_paths *paths, tool_ou
                       const tool_stages *stages, size_t *good) {
     int worst = 0;
     tool_progress progress = tool_progress_start(paths->count);
-    size_t done = 0;
+    size_t done = 0, there = 0;
     for (size_t i = 0; i < paths->count && !tool_interrupted(); i++) {
+        if (o.skip_existing && tool_outputs_there(outputs, i)) {
+            there++, done++;
+            tool_progress_step(&progress, paths->path[i]);
+            continue;
+        }
         int code = detect_one(session, paths, i, outputs, stages);
         if (code < 0) break;
         if (code > worst) worst = code;
@@ -216,6 +235,7 @@ static int detect_all(lexmask_session *session, const tool_paths *paths, tool_ou
         tool_progress_step(&progress, paths->path[i]);
     }
     tool_progress_hide();
+    if (there) tool_note("%zu of %zu pictures were done already", there, paths->count);
     if (tool_interrupted()) {
         if (!tool_reader_gone())
             tool_note("interrupted: %zu of %zu pictures done; their results were written", done,
@@ -267,8 +287,8 @@ static int run(const tool_command *self, int argc, char **argv) {
     int code = tool_parse(self, argc, argv, &words);
     if (code == TOOL_GO) {
         tool_catch_signals();
-        code = tool_find_pictures(&words, &paths, &err) == TN_OK ? run_with(&paths)
-                                                                 : tool_failed(&err);
+        tn_status status = tool_find_pictures(&words, o.recursive, &paths, &err);
+        code = status == TN_OK ? run_with(&paths) : tool_failed(&err);
     }
     tool_paths_free(&paths);
     tool_list_free(&words);
@@ -280,8 +300,9 @@ static int run(const tool_command *self, int argc, char **argv) {
 const tool_command tool_detect = {
     .name = "detect",
     .summary = "find what you name in pictures: boxes, masks, scores",
-    .usage = "PICTURE|FOLDER|GLOB… --names \"A,B\" [--model DIR] [OPTIONS]",
+    .usage = "PICTURE|FOLDER|GLOB|@LIST… --names \"A,B\" [--model DIR] [OPTIONS]",
     .details =
+        "@LIST is a file with one picture, folder or pattern per line; @- is standard input.\n"
         "Prints a table of name, score and box (x1 y1 x2 y2 in pixels), from a score of 0.25\n"
         "on (--show). A broken picture is\n"
         "reported and skipped; the exit code is then 1. Ctrl-C ends the run; the results of\n"

@@ -128,7 +128,7 @@ static tn_status embed_all(const tool_list *words, tn_error *err) {
     char *buffer = NULL;
     tool_clip open = {0};
     tn_status status = TN_OK;
-    if (o.pictures.count) status = tool_find_pictures(&o.pictures, &paths, err);
+    if (o.pictures.count) status = tool_find_pictures(&o.pictures, false, &paths, err);
     if (o.texts_file) status = tool_read_lines(o.texts_file, &buffer, &lines, err);
     if (status == TN_OK) status = tool_clip_open(&tool_clip_chosen, !paths.count, &open, err);
     if (status == TN_OK) status = embed(&open, &paths, o.texts_file ? &lines : &o.texts, err);

@@ -173,7 +173,12 @@ static tn_status make_all(maker *m, const md_names *names, md_vocabulary *out) {
 // Saves what was computed, also if it was interrupted.
 static void close_maker(maker *m) {
     tn_error unsaved = {0};
-    if (m->cached && md_text_cache_save(&m->cache, &unsaved) != TN_OK) note(m, unsaved.text);
+    if (m->cached && md_text_cache_save(&m->cache, &unsaved) != TN_OK) {
+        char text[sizeof unsaved.text + 96];
+        snprintf(text, sizeof text, "embeddings of names are not kept for the next run (%s)",
+                 unsaved.text);
+        note(m, text);
+    }
     md_text_cache_close(&m->cache);
     md_text_batch_deinit(&m->batch);
 }

@@ -80,6 +80,23 @@ tn_status tool_output_clear_masks(const char *folder, const char *stem, const to
     return status;
 }
 
+static bool there(const char *folder, const char *stem, const char *ending) {
+    char path[4096];
+    tn_error ignored = {0};
+    if (!folder) return true;
+    return tool_output_path(path, sizeof path, folder, stem, ending, &ignored) == TN_OK &&
+           access(path, F_OK) == 0;
+}
+
+// Of several files of a picture the one that is written last.
+bool tool_outputs_there(const tool_outputs *outputs, size_t index) {
+    const tool_output_options *wanted = &outputs->wanted;
+    char stem[512];
+    tool_stem(outputs->pictures->path[index], stem, sizeof stem);
+    return there(wanted->out, stem, ".png") && there(wanted->masks, stem, "_labels.png") &&
+           there(wanted->stages, stem, "_fused.png");
+}
+
 // ---- what must not be overwritten ---------------------------------------------------------------
 
 static int by_stem(const void *a, const void *b) {

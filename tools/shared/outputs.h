@@ -55,6 +55,8 @@ tn_status tool_outputs_open(tool_outputs *outputs, const tool_output_options *wa
 // What was found in picture number index; ids without --ids are index + 1.
 tn_status tool_outputs_add(tool_outputs *outputs, size_t index, lexmask_result *result,
                            tn_error *err);
+// All files that picture number index is written to, of the folders wanted, are there.
+bool tool_outputs_there(const tool_outputs *outputs, size_t index);
 tn_status tool_outputs_commit(tool_outputs *outputs, tn_error *err); // files get their names
 void tool_outputs_close(tool_outputs *outputs); // what was not committed is removed
 
