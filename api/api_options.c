@@ -11,13 +11,9 @@
 
 #define MAX_SIZE 65536 // bytes of a struct: more is one that no _init function has filled
 
-// A new field never goes into the padding at a struct's end, where an older program has anything.
-#define ENDS_WITH(type, last)                                                                      \
-    _Static_assert(offsetof(type, last) + sizeof(((type *)0)->last) == sizeof(type),               \
-                   "padding at the end")
-ENDS_WITH(lexmask_model_options, text_heads);
-ENDS_WITH(lexmask_names_options, progress_user);
-ENDS_WITH(lexmask_session_options, log_user);
+API_ENDS_WITH(lexmask_model_options, text_heads);
+API_ENDS_WITH(lexmask_names_options, progress_user);
+API_ENDS_WITH(lexmask_session_options, log_user);
 
 // ---- sizes -------------------------------------------------------------------------------------
 
@@ -111,27 +107,16 @@ void lexmask_session_options_init_sized(lexmask_session_options *options, size_t
 
 // ---- what an option may be, and who uses it ----------------------------------------------------
 
-typedef struct option {
-    const char *name;
-    size_t offset;
-    enum { INT, INT64, REAL, TEXT } type;
-    double low, high;
-    bool automatic; // may be LEXMASK_DEFAULT
-    unsigned used_by;
-} option;
-
-#define OPTION(type, name, ...)                                                                    \
-    { #name, offsetof(type, name), __VA_ARGS__ }
 #define AT(type) (*(const type *)((const char *)options + o->offset))
 
-static double number_of(const option *o, const void *options) {
-    return o->type == INT ? AT(int) : o->type == INT64 ? (double)AT(int64_t) : AT(double);
+static double number_of(const api_option *o, const void *options) {
+    return o->type == API_INT ? AT(int) : o->type == API_INT64 ? (double)AT(int64_t) : AT(double);
 }
 
-static tn_status check(const char *what, const option *list, size_t count, const void *options,
-                       tn_error *err) {
-    for (const option *o = list; o < list + count; o++) {
-        if (o->type == TEXT) continue;
+tn_status api_check(const char *what, const api_option *list, size_t count, const void *options,
+                    tn_error *err) {
+    for (const api_option *o = list; o < list + count; o++) {
+        if (o->type == API_TEXT) continue;
         double is = number_of(o, options);
         if ((is >= o->low && is <= o->high) || (o->automatic && is == LEXMASK_DEFAULT)) continue;
         return tn_fail(err, TN_EINVAL, "%s option %s is %.12g: expected %.12g to %.12g%s", what,
@@ -140,8 +125,8 @@ static tn_status check(const char *what, const option *list, size_t count, const
     return TN_OK;
 }
 
-#define MODEL(name, ...) OPTION(lexmask_model_options, name, __VA_ARGS__)
-static const option of_model[] = {
+#define MODEL(name, ...) API_OPTION(lexmask_model_options, name, __VA_ARGS__)
+static const api_option of_model[] = {
     MODEL(bn_eps, REAL, 0, 1, true),
     MODEL(use_clip, INT, 0, 1),
     MODEL(use_tokenizer, INT, 0, 1),
@@ -151,15 +136,15 @@ static const option of_model[] = {
     MODEL(text_heads, INT, 1, 1024, true),
 };
 
-#define NAMES(name, ...) OPTION(lexmask_names_options, name, __VA_ARGS__)
-static const option of_names[] = {
+#define NAMES(name, ...) API_OPTION(lexmask_names_options, name, __VA_ARGS__)
+static const api_option of_names[] = {
     NAMES(threads, INT, 1, 4096, true),
     NAMES(use_cache, INT, 0, 1),
     NAMES(contrast, INT, 0, 1),
 };
 
-#define SESSION(name, ...) OPTION(lexmask_session_options, name, __VA_ARGS__)
-static const option of_session[] = {
+#define SESSION(name, ...) API_OPTION(lexmask_session_options, name, __VA_ARGS__)
+static const api_option of_session[] = {
     SESSION(mode, INT, LEXMASK_MODE_CROP, LEXMASK_MODE_CLOSED, .used_by = API_ALL),
     SESSION(threads, INT, 1, 4096, true, API_ALL),
     SESSION(max_pixels, INT64, 1, 1e15, .used_by = API_ALL),
@@ -190,9 +175,9 @@ unsigned api_kind(bool fvlm, lexmask_mode mode) {
     return mode != LEXMASK_MODE_CROP ? 0 : fvlm ? API_FVLM : API_CROP;
 }
 
-static bool is_set(const option *o, const lexmask_session_options *options) {
+static bool is_set(const api_option *o, const lexmask_session_options *options) {
     lexmask_session_options plain = session_defaults();
-    if (o->type == TEXT) return AT(const char *) != NULL;
+    if (o->type == API_TEXT) return AT(char *) != NULL;
     return number_of(o, options) != number_of(o, &plain);
 }
 
@@ -200,7 +185,7 @@ tn_status api_session_used(const lexmask_session_options *options, unsigned kind
     static const char *const who[] = {[API_CROP] = "the crop mode of a Mask R-CNN",
                                       [API_CLOSED] = "the closed mode",
                                       [API_FVLM] = "an F-VLM"};
-    for (const option *o = of_session; o < of_session + SESSION_OPTIONS; o++)
+    for (const api_option *o = of_session; o < of_session + SESSION_OPTIONS; o++)
         if (!(o->used_by & kind) && is_set(o, options))
             return tn_fail(err, TN_EINVAL, "session option %s is not used by %s", o->name,
                            who[kind]);
@@ -217,19 +202,19 @@ tn_status api_model_options(const lexmask_model_options *given, lexmask_model_op
     TN_TRY(api_take_sized(given, to, sizeof *to, "model options", err));
     if (!to->device) to->device = "cpu";
     if (!to->dtype) to->dtype = "f32";
-    return check("model", of_model, COUNT(of_model), to, err);
+    return api_check("model", of_model, COUNT(of_model), to, err);
 }
 
 tn_status api_names_options(const lexmask_names_options *given, lexmask_names_options *to,
                             tn_error *err) {
     *to = names_defaults();
     TN_TRY(api_take_sized(given, to, sizeof *to, "names options", err));
-    return check("names", of_names, COUNT(of_names), to, err);
+    return api_check("names", of_names, COUNT(of_names), to, err);
 }
 
 tn_status api_session_options(const lexmask_session_options *given, lexmask_session_options *to,
                               tn_error *err) {
     *to = session_defaults();
     TN_TRY(api_take_sized(given, to, sizeof *to, "session options", err));
-    return check("session", of_session, COUNT(of_session), to, err);
+    return api_check("session", of_session, COUNT(of_session), to, err);
 }

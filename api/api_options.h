@@ -6,6 +6,9 @@
 #include "lexmask.h"
 #include "tensor/status.h"
 
+#include <stdbool.h>
+#include <stddef.h>
+
 // Who uses an option of a session.
 enum { API_CROP = 1, API_CLOSED = 2, API_FVLM = 4, API_ALL = 7 };
 
@@ -28,6 +31,29 @@ void api_init_sized(void *to, size_t size, const void *defaults, size_t known);
 // `known` bytes of *to, which hold the defaults, from what the caller gave. name is for errors.
 tn_status api_take_sized(const void *given, void *to, size_t known, const char *name,
                          tn_error *err);
+
+// A field of a struct of options, and what it may hold.
+typedef struct api_option {
+    const char *name;
+    size_t offset;
+    enum { API_INT, API_INT64, API_REAL, API_TEXT } type;
+    double low, high;
+    bool automatic;   // may be LEXMASK_DEFAULT
+    unsigned used_by; // of a session's options
+} api_option;
+
+// kind: INT, INT64, REAL or TEXT.
+#define API_OPTION(type, name, kind, ...)                                                          \
+    { #name, offsetof(type, name), API_##kind, __VA_ARGS__ }
+
+// TN_EINVAL names the first number that is out of its bounds, or not a number. what: "model", …
+tn_status api_check(const char *what, const api_option *list, size_t count, const void *options,
+                    tn_error *err);
+
+// A new field never goes into the padding at a struct's end, where an older program has anything.
+#define API_ENDS_WITH(type, last)                                                                  \
+    _Static_assert(offsetof(type, last) + sizeof(((type *)0)->last) == sizeof(type),               \
+                   "padding at the end")
 
 // The number of threads for kn_open.
 static inline int api_threads(int threads) {

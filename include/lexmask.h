@@ -444,6 +444,109 @@ LEXMASK_API lexmask_status lexmask_evaluate_coco(const char *annotations, const 
                                                  int masks, int threads, lexmask_figures *figures,
                                                  lexmask_error *err);
 
+// ---- training ----------------------------------------------------------------------------------
+// Trains the adapters of an F-VLM around a frozen CLIP on COCO annotations, as `lexmask train`
+// does. The run's folder becomes a model folder: lexmask_model_options.folder.
+
+typedef struct lexmask_train_options {
+    size_t size; // of this struct
+    // One of the two, or neither when a run is resumed.
+    const char *preset;    // a new model: "seed", "small", "fvlm-rn50", "fvit-b16", "fvit-l14"
+    const char *model;     // a model folder: its configuration, and its adapters if it has any
+    const char *clip;      // with preset: CLIP's file or folder
+    const char *tokenizer; // CLIP's vocabulary; NULL: the one in or beside the CLIP
+    const char *data;      // COCO instance annotations
+    const char *pictures;  // folder of their pictures
+    const char *out;       // the run's folder; made if it does not exist
+    const char *base;      // classes to train on: a file, one name per line, or "coco-ovd"; NULL:
+                           // all
+    const char *val;       // annotations to validate on; NULL: no validation
+    const char *val_pictures; // folder of their pictures; NULL: `pictures`
+    const char *cache;        // folder that keeps the frozen tower's features; NULL: none
+    const char *device;       // one of lexmask_devices; NULL: "cpu"
+    const char *dtype;        // of products: "f32" or "bf16"; NULL: "f32"
+    const char *optimizer;    // "adamw" or "muon"; NULL: "adamw"
+    const char *loss;         // of names: "softmax" or "cosine"; NULL: the configuration's
+    const char *norm;         // with preset: "batch", "group" or "none"; NULL: the preset's
+    // LEXMASK_DEFAULT is the configuration's where nothing else is said.
+    int64_t steps;            // updates
+    double epochs;            // instead of steps: rounds through the data
+    int64_t warmup;           // updates until the learning rate is at its highest
+    double lr;                // the highest learning rate
+    double decay;             // weight decay
+    double clip_norm;         // gradients are clipped at this norm; 0: not
+    double average;           // share of the past in a moving average of the weights, which becomes
+                              // the model; LEXMASK_DEFAULT: 0, none
+    double background_weight; // of background regions in the cross-entropy
+    double jitter_min;        // pictures are scaled by a random factor between the two; both are
+    double jitter_max;        // given, or neither
+    double cache_limit;       // GB; LEXMASK_DEFAULT: 50
+    int64_t seed;             // of everything random; LEXMASK_DEFAULT: 1
+    int64_t save_every;       // updates between checkpoints; LEXMASK_DEFAULT: 200
+    int64_t val_every;        // updates between validations; LEXMASK_DEFAULT: 1000
+    int64_t val_limit;        // validate on the first pictures only; LEXMASK_DEFAULT: all
+    int batch;                // pictures that go through together; LEXMASK_DEFAULT: at most 2
+    int accumulate;           // batches per update; LEXMASK_DEFAULT: 1 if batch is given
+    int regions;              // per picture, for the box and mask heads; LEXMASK_DEFAULT: 512
+    int picture_size;         // pictures are squares with this side, in pixels
+    int flip;                 // default 1: as the configuration says; 0: pictures are not mirrored
+    int workers;              // threads that read pictures ahead; LEXMASK_DEFAULT: 2
+    int threads;              // LEXMASK_DEFAULT: all processors
+    int resume;               // 1: go on with the run in `out`, or begin it if there is none; other
+                              // options need not be given again. Default 0: `out` holds no run
+} lexmask_train_options;
+
+LEXMASK_API void lexmask_train_options_init_sized(lexmask_train_options *options, size_t size);
+static inline void lexmask_train_options_init(lexmask_train_options *options) {
+    lexmask_train_options_init_sized(options, sizeof *options);
+}
+
+typedef struct lexmask_train_update {
+    size_t size;                   // of this struct, as the library has it
+    int64_t step, steps;           // updates done, of how many
+    size_t loss_count;             // of the two lists
+    const char *const *loss_names; // "objectness", …
+    const double *losses;          // their values
+    double loss;                   // their sum, which is learned
+    double rate;                   // the learning rate used
+    double norm;                   // of the gradients, before they are clipped
+    double pictures_per_second, seconds_left;
+} lexmask_train_update;
+
+typedef struct lexmask_value { // its size never changes
+    const char *name;
+    double value;
+} lexmask_value;
+
+// Callbacks on the thread that called lexmask_train; each may be NULL. What they are passed is
+// valid until they return.
+typedef struct lexmask_train_watcher {
+    size_t size; // of this struct
+    void *user;
+    // Asked between parts of an update, pictures of a validation, and sentences. Another value than
+    // 0 saves the run and ends it with LEXMASK_ECANCELLED.
+    int (*stop)(void *user);
+    void (*update)(void *user, const lexmask_train_update *update); // after every update
+    void (*note)(void *user, const char *text); // what was found in the data, warnings
+    // A validation after `step` updates. Names, of those that apply: "AP", "AP50", "mask_AP",
+    // "mask_AP50", "AP50_base", "AP50_novel", "rpn_AR@100", "rpn_AR@1000", "rpn_R50@1000",
+    // "box_AR@100", "box_AR@1000", "box_R50@100".
+    void (*measured)(void *user, int64_t step, const lexmask_value *values, size_t count);
+    void (*sentences)(void *user, size_t done, size_t all); // while names are embedded
+} lexmask_train_watcher;
+
+LEXMASK_API void lexmask_train_watcher_init_sized(lexmask_train_watcher *watcher, size_t size);
+static inline void lexmask_train_watcher_init(lexmask_train_watcher *watcher) {
+    lexmask_train_watcher_init_sized(watcher, sizeof *watcher);
+}
+
+// Runs the training to its last update. watcher: NULL, nobody watches. A run that was stopped and
+// resumed ends with the same bits as one that was not. LEXMASK_ECANCELLED: stopped by the watcher;
+// everything is saved. LEXMASK_EINVAL: an option, also one that is not that of the run to resume;
+// the text has the name of the field. LEXMASK_EFORMAT: a file, or a loss that is not finite.
+LEXMASK_API lexmask_status lexmask_train(const lexmask_train_options *options,
+                                         const lexmask_train_watcher *watcher, lexmask_error *err);
+
 #ifdef __cplusplus
 }
 #endif

@@ -42,7 +42,7 @@ check "and none that draws, downloads or encrypts" bash -c "! grep -E 'curl|ssl|
 check "the installed program runs" "$usr/bin/lexmask" --version
 
 # ---- the other examples, against the installed tree ---------------------------------------------
-for name in boxes polygons embed threads evaluate; do
+for name in boxes polygons embed threads evaluate train; do
     check "examples/$name.c compiles" bash -c "$cc -std=c99 -D_POSIX_C_SOURCE=200809L -pthread examples/$name.c \$(pkg-config --cflags --libs lexmask) -o $root/$name"
     check "examples/$name.c is under 60 lines" test "$(wc -l <"examples/$name.c")" -lt 60
 done
@@ -57,6 +57,12 @@ check "polygons" bash -c "$root/polygons demo/pair '$names' '$picture' | grep -q
 check "embeddings" bash -c "$root/embed demo/pair '$picture' 640 480 'a photo of a pizza' | grep -E 'picture and text -?[01][.]'"
 check "two threads find the same" bash -c "$root/threads demo/pair '$picture' 'pizza,red heart' 'rocket' | grep -vE '^0 and 0 '"
 check "evaluation" bash -c "$root/evaluate $root/truth.json $root/results.json | grep -q 'AP 0.700, AP50 1.000'"
+
+check "a tiny data set" "$usr/bin/lexmask" scenes --out "$root/scenes" --count 3 --width 128 --height 128 --least 1 --most 3
+check "training" bash -c "$root/train demo/pair/clip $root/scenes/annotations.json $root/scenes/images $root/run 4 >$root/trained"
+check "it was stopped and resumed" bash -c "grep -q 'stopped after step 2 of 4' $root/trained && grep -E '^update 4 of 4: loss [0-9]' $root/trained"
+check "its losses and figures" grep -E '^(AP50 [01][.]|update 1 of 4: .*objectness [0-9])' "$root/trained"
+check "what it trained is a model folder" "$usr/bin/lexmask" info "$root/run"
 
 # ---- the model that comes with the program is found from where it was installed ----------------
 export -n LEXMASK_MODEL
