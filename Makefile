@@ -252,13 +252,13 @@ C_FILES = $(shell git ls-files -co --exclude-standard "*.c" "*.h" "*.inc" 2>/dev
 format: ## Format the code
 	@clang-format -i $(C_FILES)
 
-lint: $(SHARED) ## Formatting, licence lines, a second compiler's warnings, the recorded binary interface
+lint: $(SHARED) $(DRAW_SHARED) ## Formatting, licence lines, a second compiler's warnings, the recorded binary interface
 	@clang-format --dry-run -Werror $(C_FILES)
 	@tools/scripts/lint.sh
-	@tools/scripts/abi.sh check $(SHARED)
+	@tools/scripts/abi.sh check $(SHARED) $(DRAW_SHARED)
 
-abi-record: $(SHARED) # the library's binary interface becomes the recorded one: see tools/scripts/abi.sh
-	@tools/scripts/abi.sh record $(SHARED)
+abi-record: $(SHARED) $(DRAW_SHARED) # the libraries' binary interface becomes the recorded one: see tools/scripts/abi.sh
+	@tools/scripts/abi.sh record $(SHARED) $(DRAW_SHARED)
 
 layers: ## Prove that includes go one way
 	@tools/scripts/layers.sh
