@@ -150,7 +150,12 @@ mutation "augmentation: the crop of a mirror from the other side" train/sample.c
     's/f->flip ? f->scaled_w - f->net_w - f->left : f->left/f->left/' test_augment
 mutation "data: crowds are learned" train/dataset.c 's/if (o->crowd) return TR_CROWDS;//' test_dataset
 mutation "loop: an interrupted validation loses updates" train/loop.c \
-    's/status == TN_ECANCELLED ? stop(r) : status;/status;/' test_train_job
+    's/if (status == TN_ECANCELLED) return stop(r);//' test_train_job
+mutation "loop: a validation that fails ends the run" train/loop.c \
+    's/if (status == TN_ECANCELLED) return status;/if (status != TN_OK) return status;/' test_train_run
+mutation "loop: patience never ends" train/loop.c 's/b.later >= r->loop->patience/b.later > 1000000/' test_train_run
+mutation "categories: indexes stay after a merge" io/coco/coco_complete.c \
+    's/entry.index -= first\[i\] != i;/entry.index -= 0;/' test_dataset
 mutation "loop: only 24 modules are in the log" train/loop.c 's/i < r->trained.module_count; i++/i < r->trained.module_count \&\& i < 24; i++/' \
     test_train_run
 mutation "jobs: the device is not the one that was asked for" train/jobs/job_run.c 's/o->device ? o->device : "cpu"/"cpu"/' test_train_job
