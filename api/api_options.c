@@ -9,7 +9,8 @@
 #include <stddef.h>
 #include <string.h>
 
-#define MAX_SIZE 65536 // bytes of a struct: more is one that no _init function has filled
+// A larger size means that no _init function filled the struct.
+#define MAX_SIZE 65536
 
 API_ENDS_WITH(lexmask_model_options, text_heads);
 API_ENDS_WITH(lexmask_names_options, progress_user);
@@ -105,7 +106,7 @@ void lexmask_session_options_init_sized(lexmask_session_options *options, size_t
     api_init_sized(options, size, &all, sizeof all);
 }
 
-// ---- what an option may be, and who uses it ----------------------------------------------------
+// ---- ranges and users of options ---------------------------------------------------------------
 
 #define AT(type) (*(const type *)((const char *)options + o->offset))
 
@@ -131,7 +132,7 @@ static const api_option of_model[] = {
     MODEL(use_clip, INT, 0, 1),
     MODEL(use_tokenizer, INT, 0, 1),
     MODEL(threads, INT, 1, 4096, true),
-    MODEL(picture_size, INT, MD_FVLM_SIZE_LEAST, MD_FVLM_SIZE_MOST, true),
+    MODEL(picture_size, INT, MD_FVLM_MIN_SIZE, MD_FVLM_MAX_SIZE, true),
     MODEL(heads, INT, 1, 1024, true),
     MODEL(text_heads, INT, 1, 1024, true),
 };
@@ -162,7 +163,7 @@ static const api_option of_session[] = {
     SESSION(agnostic, INT, 0, 1, .used_by = API_FVLM),
     SESSION(keep_scores, INT, 0, 1, .used_by = API_FVLM),
     SESSION(each_score, INT, 0, 1, .used_by = API_FVLM),
-    SESSION(max_size, INT, MD_FVLM_SIZE_LEAST, MD_FVLM_SIZE_MOST, true, API_FVLM),
+    SESSION(max_size, INT, MD_FVLM_MIN_SIZE, MD_FVLM_MAX_SIZE, true, API_FVLM),
     SESSION(score2, TEXT, .used_by = API_FVLM),
     SESSION(alpha, REAL, 0, 1, true, API_FVLM),
     SESSION(beta, REAL, 0, 1, true, API_FVLM),
@@ -192,7 +193,7 @@ tn_status api_session_used(const lexmask_session_options *options, unsigned kind
     return TN_OK;
 }
 
-// ---- taking ------------------------------------------------------------------------------------
+// ---- reading the caller's structs --------------------------------------------------------------
 
 #define COUNT(list) (sizeof(list) / sizeof *(list))
 

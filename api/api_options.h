@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Structs of options: their defaults, what they may hold, and who uses what. Each begins with its
-// size as the caller's header has it, which may be another version's.
+// Option structs: defaults, ranges, and which kinds of sessions use each option. Each struct begins
+// with its size in the caller's header, which may be another version's.
 #pragma once
 
 #include "lexmask.h"
@@ -9,13 +9,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-// Who uses an option of a session.
+// Kinds of sessions that use an option.
 enum { API_CROP = 1, API_CLOSED = 2, API_FVLM = 4, API_ALL = 7 };
 
-// What kind of session a model and a mode make: one of the three bits; 0 for no such mode.
+// The kind of session of a model and a mode: one of the three bits; 0 for an unknown mode.
 unsigned api_kind(bool fvlm, lexmask_mode mode);
 
-// Fill *to from what the caller gave (NULL: the defaults) and check ranges. TN_EINVAL names the
+// Fills *to from the caller's options (NULL: the defaults) and checks ranges. TN_EINVAL names the
 // option and what was expected; TN_EUNSUPPORTED: an option of a newer header is set.
 tn_status api_model_options(const lexmask_model_options *given, lexmask_model_options *to,
                             tn_error *err);
@@ -23,12 +23,13 @@ tn_status api_names_options(const lexmask_names_options *given, lexmask_names_op
                             tn_error *err);
 tn_status api_session_options(const lexmask_session_options *given, lexmask_session_options *to,
                               tn_error *err);
-// TN_EINVAL: an option is set that a session of this kind does not use.
+// TN_EINVAL: an option is set that this kind of session does not use.
 tn_status api_session_used(const lexmask_session_options *options, unsigned kind, tn_error *err);
 
-// size bytes at `to`: the defaults as far as both know them, then zeros, and the size itself.
+// Fills size bytes at `to`: the defaults that both versions know, then zeros, and the size itself.
 void api_init_sized(void *to, size_t size, const void *defaults, size_t known);
-// `known` bytes of *to, which hold the defaults, from what the caller gave. name is for errors.
+// Copies up to `known` bytes of the caller's options over *to, which holds the defaults. name is
+// used in errors.
 tn_status api_take_sized(const void *given, void *to, size_t known, const char *name,
                          tn_error *err);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// From the status and error text of the library's inside to those of its public header, which have
-// the same numbers and the same sizes.
+// Converts internal status and error texts to those of the public header, which have the same
+// numbers and sizes.
 #pragma once
 
 #include "lexmask.h"

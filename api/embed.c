@@ -67,7 +67,7 @@ static tn_status encode_whole(nn_ctx *cx, const md_clip *clip, const tn_tensor *
     return md_clip_encode_images(cx, clip, &x, &y);
 }
 
-// Copies features of crops [n,D], brought to unit length.
+// Copies the features of crops [n,D], normalised to unit length.
 static tn_status take(void *context, int64_t from, tn_tensor *features) {
     int64_t width = features->dim[1];
     float *to = (float *)context + from * width;
@@ -90,7 +90,8 @@ static tn_status embed(lexmask_session *session, const lexmask_picture *picture,
     tn_status status;
     if (boxes) {
         md_crop_options options = api_crop_options(session);
-        tn_tensor given = tn_view((void *)boxes, TN_F32, TN_DIMS((int64_t)count, 4)); // only read
+        tn_tensor given =
+            tn_view((void *)boxes, TN_F32, TN_DIMS((int64_t)count, 4)); // not modified
         status = md_crops_encode(&cx, clip, &options.crops, &image, &given, take, out);
     } else {
         status = encode_whole(&cx, clip, &image, out);

@@ -23,7 +23,7 @@ static tn_status evaluate(const char *annotations, const char *results, bool mas
                                .ar_small = s[9],
                                .ar_medium = s[10],
                                .ar_large = s[11]};
-    size_t size = out->size; // what is written never exceeds what the caller's header has
+    size_t size = out->size; // never writes more than the caller's header has
     figures.size = size;
     memcpy(out, &figures, size < sizeof figures ? size : sizeof figures);
     ev_coco_deinit(&coco);

@@ -5,21 +5,21 @@
 #include <stdio.h>
 #include <string.h>
 
-// base[t]: whether alpha or beta holds for a name.
+// base[t]: whether alpha or beta applies to a name.
 static tn_status read_novel(const lexmask_session *session, const lexmask_names *wanted,
                             uint8_t *base, tn_error *err) {
     const md_names *names = &wanted->all;
     md_names novel;
-    int64_t met = 0;
+    int64_t novel_count = 0;
     TN_TRY(md_names_read(session->novel, &novel, err));
     for (int64_t t = 0; t < names->classes; t++) {
         base[t] = 1;
         for (int64_t i = 0; i < novel.classes && base[t]; i++)
             base[t] = strcmp(names->label[t], novel.label[i]) != 0;
-        met += !base[t] && t < wanted->parsed.classes;
+        novel_count += !base[t] && t < wanted->parsed.classes;
     }
     md_names_deinit(&novel);
-    if (met == 0 && session->options.log) {
+    if (novel_count == 0 && session->options.log) {
         char text[512];
         snprintf(
             text, sizeof text,
@@ -69,7 +69,7 @@ static md_fvlm_options options_of(lexmask_session *session) {
     options.base = session->base, options.no_background = session->names->no_background;
     if (o->proposals != LEXMASK_DEFAULT) options.proposals = o->proposals;
     options.clip_batch = o->clip_batch;
-    options.go_on = api_go_on, options.user = session;
+    options.progress = api_progress, options.user = session;
     return options;
 }
 
@@ -134,7 +134,7 @@ tn_status api_fvlm_run(lexmask_session *session, nn_ctx *cx, const tn_tensor *im
     md_fvlm_scored scored;
     const lexmask_session_options *o = &session->options;
     tn_status status = TN_OK;
-    if (!api_go_on(session, 0)) return tn_fail(cx->err, TN_ECANCELLED, "cancelled");
+    if (!api_progress(session, 0)) return tn_fail(cx->err, TN_ECANCELLED, "cancelled");
     TN_TRY(model_for(session, image, &model, cx->err));
     TN_TRY(md_fvlm_detect(cx, model, &session->names->vocabulary, image, &options, &found,
                           o->keep_scores || o->each_score ? &scored : NULL));
@@ -144,7 +144,7 @@ tn_status api_fvlm_run(lexmask_session *session, nn_ctx *cx, const tn_tensor *im
     if (status == TN_OK && o->each_score)
         status = api_result_alone(session, scored.alone, *result, cx->err);
     if (status != TN_OK) {
-        (*result)->image = (tn_tensor){0}; // stays the caller's
+        (*result)->image = (tn_tensor){0}; // remains the caller's
         lexmask_result_free(*result);
     }
     return status;

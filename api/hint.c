@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// What to say of names that a model does not know.
+// Messages about names that a model does not know.
 #include "api/internal.h"
 #include "models/names/known_names.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#define MOST 5 // names that are told one by one
+#define MAX_NAMES 5 // names reported individually
 
-// ": did you mean 'a', 'b' or 'c'?"; empty where nothing is near.
+// ": did you mean 'a', 'b' or 'c'?"; empty if no name is similar.
 static tn_status nearest(const md_names *known, const char *name, char *out, size_t bytes,
                          tn_error *err) {
     int64_t near[MD_MAX_SIMILAR];
@@ -35,7 +35,7 @@ tn_status api_names_hint(const lexmask_model *model, const lexmask_names_options
     if (!among) return tn_fail(err, TN_ENOMEM, "out of memory for names");
     tn_status status = md_names_mark_shared(names, known, among, err);
     for (int64_t t = 0; t < names->classes && status == TN_OK; t++) {
-        if (among[t] || ++strange > MOST) continue;
+        if (among[t] || ++strange > MAX_NAMES) continue;
         status = nearest(known, names->label[t], near, sizeof near, err);
         if (status != TN_OK) break;
         snprintf(text, sizeof text,
@@ -44,9 +44,9 @@ tn_status api_names_hint(const lexmask_model *model, const lexmask_names_options
         options->log(options->log_user, LEXMASK_LOG_WARNING, text);
     }
     tn_free(among);
-    if (status != TN_OK || strange <= MOST) return status;
-    snprintf(text, sizeof text, "nor are %lld more of the names that you gave",
-             (long long)(strange - MOST));
+    if (status != TN_OK || strange <= MAX_NAMES) return status;
+    snprintf(text, sizeof text, "nor are %lld more of the given names",
+             (long long)(strange - MAX_NAMES));
     options->log(options->log_user, LEXMASK_LOG_WARNING, text);
     return TN_OK;
 }

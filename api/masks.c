@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Masks of a result, made whole when they are asked for. Any number of threads may ask at once.
+// Masks of a result, pasted at full size on first use. Thread-safe.
 #include "api/internal.h"
 #include "io/coco/rings.h"
 #include "io/coco/rle.h"
@@ -7,7 +7,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
-// Whether there is a detection i, and somewhere to put its mask.
+// Checks that detection i exists and has a mask, and that out is given.
 static tn_status check(const lexmask_result *result, size_t i, const void *out, tn_error *err) {
     if (!result || !out) return tn_fail(err, TN_EINVAL, "%s is NULL", result ? "mask" : "result");
     if (i >= result->count)
@@ -16,7 +16,7 @@ static tn_status check(const lexmask_result *result, size_t i, const void *out, 
     return tn_fail(err, TN_EUNSUPPORTED, "there are no masks: the model is a Faster R-CNN");
 }
 
-// Into uint8 [H,W] of tn_alloc.
+// Pastes into uint8 [H,W] from tn_alloc.
 static tn_status paste(const lexmask_result *result, size_t i, tn_tensor *out, tn_error *err) {
     TN_TRY(tn_new_heap(out, TN_U8, TN_DIMS(result->image.dim[0], result->image.dim[1]), err));
     tn_status status = md_mask_paste(0.5, &result->masks, &result->boxes, (int64_t)i, out, err);
@@ -48,7 +48,7 @@ lexmask_status lexmask_result_mask(const lexmask_result *result, size_t i, uint8
 
 // ---- run lengths -------------------------------------------------------------------------------
 
-// Into text of tn_alloc.
+// Writes into text from tn_alloc.
 static tn_status make_rle(const lexmask_result *result, size_t i, char **out, tn_error *err) {
     tn_tensor mask;
     TN_TRY(paste(result, i, &mask, err));
@@ -56,7 +56,7 @@ static tn_status make_rle(const lexmask_result *result, size_t i, char **out, tn
     io_rle rle;
     char *text;
     size_t length;
-    // Runs are at most pixels + 1 numbers; their text is at most seven characters a run.
+    // There are at most pixels + 1 runs, and at most seven characters per run.
     tn_status status = tn_arena_init(&arena, 24 * ((size_t)tn_count(&mask) + 4096), err);
     if (status == TN_OK) status = io_rle_encode(&mask, &arena, &rle, err);
     if (status == TN_OK) status = io_rle_to_text(&rle, &arena, &text, &length, err);
@@ -67,7 +67,7 @@ static tn_status make_rle(const lexmask_result *result, size_t i, char **out, tn
     return status;
 }
 
-// Threads that ask for the same mask at once each make it; the first one's is kept.
+// Threads that request the same mask at once each compute it; the first one's is kept.
 static tn_status rle_of(const lexmask_result *result, size_t i, const char **text, tn_error *err) {
     char *made, *kept = NULL;
     TN_TRY(check(result, i, text, err));
@@ -90,7 +90,7 @@ lexmask_status lexmask_result_rle(const lexmask_result *result, size_t i, const 
 
 // ---- polygons ----------------------------------------------------------------------------------
 
-// One block of tn_alloc: the struct, and its arrays behind it.
+// One block from tn_alloc: the struct, followed by its arrays.
 static tn_status pack(const io_rings *rings, lexmask_polygons **out, tn_error *err) {
     size_t firsts = (rings->count + 1) * sizeof(size_t);
     size_t points = rings->points * 2 * sizeof(int32_t), outers = rings->count * sizeof(int);

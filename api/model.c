@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Opening models: from a folder, from files, from names of pulled checkpoints.
+// Opens models: from a folder, from files, or by the name of a downloaded checkpoint.
 #include "api/internal.h"
 #include "io/published.h"
 #include "models/fvlm/shipped.h"
@@ -64,7 +64,7 @@ static tn_status join(char out[4096], const char *folder, const char *name, tn_e
 
 typedef struct paths {
     char folder[4096], detector[4096], clip[4096], tokenizer[4096]; // empty: none
-    bool fvlm;                                                      // the folder is one
+    bool fvlm;                                                      // the folder is an F-VLM's
 } paths;
 
 // A model folder holds detector.safetensors (or detector.pth) and clip/.
@@ -118,7 +118,7 @@ static tn_status check_dtype(const lexmask_model_options *o, tn_dtype *products,
                    o->device, text);
 }
 
-// Options that exclude each other, whatever the model is.
+// Options that exclude each other for every model.
 static tn_status check_options(const lexmask_model_options *o, tn_error *err) {
     if (o->folder && (o->detector || o->clip))
         return tn_fail(err, TN_EINVAL,
@@ -204,7 +204,7 @@ static tn_status load(const lexmask_model_options *options, const paths *p, kn_c
     tell_prefix(options, p->detector, md_mask_rcnn_settings(model->detector)->prefix);
     if (options->log && !lexmask_model_has_masks(model))
         options->log(options->log_user, LEXMASK_LOG_NOTE,
-                     "the detector is a Faster R-CNN, without a mask head: boxes alone, no masks");
+                     "the detector is a Faster R-CNN, without a mask head: boxes only, no masks");
     if (!p->clip[0]) return TN_OK;
     md_clip_options clip_options = {
         .heads = given_or(options->heads, 0),

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Naming boxes that are known already.
+// Names boxes given by the caller.
 #include "api/internal.h"
 
 #include <math.h>
 
 tn_status api_boxes_check(const float *boxes, size_t count, tn_error *err) {
     if (count > INT32_MAX || (count && !boxes))
-        return tn_fail(err, TN_EINVAL, "%zu boxes, or none given", count);
+        return tn_fail(err, TN_EINVAL, "%zu boxes: too many, or boxes is NULL", count);
     for (size_t i = 0; i < 4 * count; i++)
         if (!isfinite(boxes[i]))
             return tn_fail(err, TN_EINVAL, "box %zu has a coordinate that is not finite", i / 4);
@@ -26,7 +26,7 @@ static tn_status name(lexmask_session *session, const tn_tensor *image, const fl
     nn_ctx cx = {.kn = session->kn, .step = &session->step, .err = err};
     md_crop_options options = api_crop_options(session);
     int64_t n = (int64_t)count;
-    tn_tensor given = tn_view((void *)boxes, TN_F32, TN_DIMS(n, 4)); // only read
+    tn_tensor given = tn_view((void *)boxes, TN_F32, TN_DIMS(n, 4)); // not modified
     tn_tensor names = tn_view(labels, TN_I32, TN_DIMS(n));
     tn_tensor likely = tn_view(scores, TN_F32, TN_DIMS(n));
     if (session->model->fvlm) {

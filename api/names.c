@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What to look for: names from a list, a text or a file, turned into embeddings once.
+// Names from a list, a text or a file, embedded once.
 #include "api/internal.h"
 #include "models/fvlm/fvlm_text.h"
 #include "models/names/known_names.h"
@@ -10,7 +10,8 @@
 static tn_status parse(const lexmask_names_options *options, md_names *out, tn_error *err) {
     int ways = (options->names != NULL) + (options->text != NULL) + (options->file != NULL);
     if (ways != 1)
-        return tn_fail(err, TN_EINVAL, "names are given in one way: as an array, a text or a file");
+        return tn_fail(err, TN_EINVAL,
+                       "give names as an array, a text or a file, not several of them");
     if (options->text) return md_names_parse(options->text, out, err);
     if (options->file) return md_names_read(options->file, out, err);
     return md_names_from_array(options->names, options->count, out, err);
@@ -63,7 +64,7 @@ static tn_status embed(const lexmask_model *model, const lexmask_names_options *
     return status;
 }
 
-// Beside what is looked for, the names that the model was trained on.
+// Adds the names that the model was trained on; they compete with the requested ones.
 static tn_status add_others(const lexmask_model *model, const lexmask_names_options *options,
                             lexmask_names *names, tn_error *err) {
     static const md_names none = {0};
@@ -95,7 +96,7 @@ static tn_status make(const lexmask_model *model, const lexmask_names_options *g
     TN_TRY(check_used(model, options, err));
     if (!model->clip)
         return tn_fail(err, TN_EINVAL,
-                       "the model has no CLIP, so it knows no words: only the "
+                       "the model has no CLIP and cannot use names: only the "
                        "closed mode can be used");
     lexmask_names *names = tn_alloc_zero(1, sizeof *names);
     if (!names) return tn_fail(err, TN_ENOMEM, "out of memory for names");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Pictures of the caller: from a file, from encoded bytes or from pixels in memory.
+// The caller's pictures: from a file, from encoded bytes or from pixels in memory.
 #include "api/internal.h"
 #include "io/image/image.h"
 
@@ -19,7 +19,7 @@ static tn_status check_pixels(int64_t limit, const lexmask_picture *p, size_t st
     return TN_OK;
 }
 
-// Where red, green and blue lie in a pixel, and its bytes.
+// Offsets of red, green and blue in a pixel; returns its bytes.
 static int layout(lexmask_pixels format, int offset[3]) {
     static const struct {
         int offset[3], channels;
@@ -55,7 +55,7 @@ tn_status api_picture_open(const lexmask_session *session, const lexmask_picture
     int64_t limit = session->options.max_pixels;
     TN_TRY(api_take_sized(given, &p, sizeof p, "a picture", err));
     if ((p.path != NULL) + (p.bytes != NULL) + (p.pixels != NULL) != 1)
-        return tn_fail(err, TN_EINVAL, "a picture is a path, bytes or pixels: one of them");
+        return tn_fail(err, TN_EINVAL, "expected exactly one of path, bytes and pixels");
     if (p.path) return io_image_read(p.path, limit, out, err);
     if (p.bytes) return io_image_decode(p.bytes, p.byte_count, "picture", limit, out, err);
     return copy_pixels(limit, &p, out, err);

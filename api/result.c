@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Results: what was found in one picture. Masks stay small until one is wanted whole.
+// Results: the detections of one picture. Masks stay small until one is requested at full size.
 #include "api/internal.h"
 
 #include <stdatomic.h>
@@ -25,9 +25,9 @@ static tn_status fill(lexmask_result *r, const md_found *found, tn_error *err) {
     return copy(&found->proposals, &r->proposals, err);
 }
 
-_Static_assert(MD_BEST <= LEXMASK_TOP, "more names than a detection has room for");
+_Static_assert(MD_BEST <= LEXMASK_TOP, "more names than a detection can hold");
 
-// Row i of found's likeliest names, where it has them.
+// Row i of found's most likely names, if it has them.
 static void set_top(const md_found *found, int64_t i, lexmask_detection *d) {
     if (!found->best.data) return;
     const int32_t *label = tn_i32(&found->best) + i * MD_BEST;

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Both scores of every box, kept with a result.
+// Both scores of every box, stored with a result.
 #include "api/internal.h"
 #include "models/detector/box_codec.h"
 
 #include <string.h>
 
-// Rows of `from` that are wanted, behind each other at *at.
-static const float *place(float **at, const tn_tensor *from, const uint8_t *wanted) {
+// Copies the wanted rows of `from` to *at, consecutively.
+static const float *copy_wanted(float **at, const tn_tensor *from, const uint8_t *wanted) {
     float *first = *at;
     size_t row = from->rank == 2 ? (size_t)from->dim[1] : 1;
     for (int64_t i = 0; i < from->dim[0]; i++) {
@@ -17,7 +17,7 @@ static const float *place(float **at, const tn_tensor *from, const uint8_t *want
     return first;
 }
 
-// Which boxes could become detections at all: the model drops smaller ones.
+// Marks the boxes that can become detections: the model drops smaller ones.
 static size_t choose(const md_frame *frame, const tn_tensor *boxes, uint8_t *wanted) {
     float x = (float)frame->net_width / (float)frame->width;
     float y = (float)frame->net_height / (float)frame->height;
@@ -45,10 +45,10 @@ tn_status api_result_scores(const lexmask_session *session, const md_frame *fram
     result->scores.base = base;
     result->scores.columns = columns;
     result->scores.count = choose(frame, &scored->boxes, wanted);
-    result->scores.boxes = place(&at, &scored->boxes, wanted);
-    result->scores.objectness = place(&at, &scored->objectness, wanted);
-    result->scores.score1 = place(&at, &scored->score1, wanted);
-    if (scored->score2.data) result->scores.score2 = place(&at, &scored->score2, wanted);
+    result->scores.boxes = copy_wanted(&at, &scored->boxes, wanted);
+    result->scores.objectness = copy_wanted(&at, &scored->objectness, wanted);
+    result->scores.score1 = copy_wanted(&at, &scored->score1, wanted);
+    if (scored->score2.data) result->scores.score2 = copy_wanted(&at, &scored->score2, wanted);
     return TN_OK;
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Sessions: working memory and threads, and running a picture through the model.
+// Sessions: memory and threads, and detection in a picture.
 #include "api/internal.h"
 
 #include <string.h>
@@ -73,8 +73,8 @@ void lexmask_session_free(lexmask_session *session) {
     tn_free(session);
 }
 
-// False cancels.
-bool api_go_on(void *user, double done) {
+// Returning false cancels.
+bool api_progress(void *user, double done) {
     const lexmask_session_options *o = &((const lexmask_session *)user)->options;
     return !o->progress || o->progress(o->progress_user, done) == 0;
 }
@@ -84,7 +84,7 @@ static tn_status run_closed(lexmask_session *session, nn_ctx *cx, const tn_tenso
     nn_select_rules rules = md_mask_rcnn_rules(session->model->detector);
     md_found found;
     api_set_rules(&session->options, &rules);
-    if (!api_go_on(session, 0)) return tn_fail(cx->err, TN_ECANCELLED, "cancelled");
+    if (!api_progress(session, 0)) return tn_fail(cx->err, TN_ECANCELLED, "cancelled");
     TN_TRY(md_mask_rcnn_detect(cx, session->model->detector, image, &rules, &found));
     return api_result_new(session, image, &found, result, cx->err);
 }
@@ -101,7 +101,7 @@ md_crop_options api_crop_options(lexmask_session *session) {
     options.source = (md_objectness)o->objectness_of, options.objectness = o->objectness;
     if (o->proposals != LEXMASK_DEFAULT) options.proposals = o->proposals;
     options.crops.batch = o->clip_batch;
-    options.crops.go_on = api_go_on, options.crops.user = session;
+    options.crops.progress = api_progress, options.crops.user = session;
     return options;
 }
 
@@ -114,7 +114,7 @@ static tn_status run_crop(lexmask_session *session, nn_ctx *cx, const tn_tensor 
     return api_result_new(session, image, &found, result, cx->err);
 }
 
-// Takes the picture's memory whatever happens.
+// Always takes ownership of the picture.
 static tn_status run(lexmask_session *session, tn_tensor *image, lexmask_result **result,
                      tn_error *err) {
     nn_ctx cx = {.kn = session->kn, .step = &session->step, .err = err};
@@ -133,7 +133,7 @@ static tn_status run_picture(lexmask_session *session, const lexmask_picture *pi
     if (!session || !result)
         return tn_fail(err, TN_EINVAL, "%s is NULL", session ? "result" : "session");
     if (session->options.mode == LEXMASK_MODE_CROP && !session->names)
-        return tn_fail(err, TN_EINVAL, "the session has no names to look for");
+        return tn_fail(err, TN_EINVAL, "the session has no names");
     TN_TRY(api_picture_open(session, picture, &image, err));
     return api_picture_error(picture, run(session, &image, result, err), err);
 }

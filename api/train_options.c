@@ -76,7 +76,7 @@ static const api_option of_train[] = {
     TRAIN(batch, INT, 1, TR_BATCH, true),
     TRAIN(accumulate, INT, 1, 65536, true),
     TRAIN(regions, INT, 8, 4096, true),
-    TRAIN(picture_size, INT, MD_FVLM_SIZE_LEAST, MD_FVLM_SIZE_MOST, true),
+    TRAIN(picture_size, INT, MD_FVLM_MIN_SIZE, MD_FVLM_MAX_SIZE, true),
     TRAIN(flip, INT, 0, 1),
     TRAIN(workers, INT, 0, 256, true),
     TRAIN(threads, INT, 1, 1024, true),

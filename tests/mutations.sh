@@ -135,7 +135,7 @@ mutation "PNG: eXIf ignored" io/image/png.c 's/return io_exif_orientation(exif, 
 mutation "CLIP's pictures: a Hugging Face folder's crop is rounded" models/clip/clip_preprocess.c 's/c->crop_floor ?/false ?/' test_clip_preprocess
 mutation "BPE: merges of one rank from the right" models/text/bpe.c 's/a->at < b->at/a->at > b->at/' test_bpe
 mutation "run-length text: wrong sign" io/coco/rle.c 's/more = bits \& 16/more = bits \& 8/' test_rle
-mutation "matcher: equal overlaps go to the last" models/detector/matcher.c 's/if (iou > most) most/if (iou >= most) most/' test_targets
+mutation "matcher: equal overlaps go to the last" models/detector/matcher.c 's/if (iou > max) max/if (iou >= max) max/' test_targets
 mutation "matcher: low quality takes one block's best" models/detector/matcher.c 's/if (job.best\[b \* g + i\] > job.best\[i\])/if (false)/' \
     test_targets
 mutation "sampler: the first negatives" models/detector/sampler.c 's/shuffle_front(rng, list + positives, negatives, n);//' test_targets
@@ -158,7 +158,7 @@ mutation "categories: indexes stay after a merge" io/coco/coco_complete.c \
     's/entry.index -= first\[i\] != i;/entry.index -= 0;/' test_dataset
 mutation "loop: only 24 modules are in the log" train/loop.c 's/i < r->trained.module_count; i++/i < r->trained.module_count \&\& i < 24; i++/' \
     test_train_run
-mutation "jobs: the device is not the one that was asked for" train/jobs/job_run.c 's/o->device ? o->device : "cpu"/"cpu"/' test_train_job
+mutation "jobs: the requested device is ignored" train/jobs/job_run.c 's/o->device ? o->device : "cpu"/"cpu"/' test_train_job
 mutation "jobs: a watcher cannot stop them" train/jobs/job_run.c 's/return tr_job_interrupted(job) || (most/return (most/' test_painted_jobs
 mutation "validation: a folder before absolute names" train/jobs/validation.c \
     's/io_coco_image_path(image, v->pictures, path, sizeof path, &bad) != TN_OK/snprintf(path, sizeof path, "x%s", image->file) < 0/' test_train_job
@@ -173,7 +173,7 @@ mutation "loader: a resumed run begins at the front" train/loader.c 's/l->taken 
 
 mutation "evaluation: a crowd is found once" eval/coco_match.c \
     's/return truth->object->crowd \&\& !w->job->lvis;/return false;/' test_cocoeval
-mutation "evaluation of LVIS: what is annotated in part counts against" eval/coco_match.c \
+mutation "evaluation of LVIS: partial annotation counts against" eval/coco_match.c \
     's/ || w->group->partial//' test_lvis
 mutation "evaluation of LVIS: any number of results" eval/lvis.c 's/#define MAX_RESULTS 300 /#define MAX_RESULTS 3000 /' test_lvis
 mutation "evaluation: report without weights" eval/report.c 's/weighted ? (double)r->rows\[i\]\.support : 1/1/' test_report
@@ -199,33 +199,33 @@ mutation "F-VLM: regions with the scene's positions lose the class token's" mode
 mutation "F-VLM: the mean of keys is another place" models/clip/clip_attnpool.c \
     's/memcpy(to, tn_f32(&mean) + i \* wide/memcpy(to, tn_f32(\&pooled) + i * cells * wide/' test_fvlm
 mutation "F-VLM: anchors at the corner of their cell" models/detector/anchors.c 's/middle = 0\.5/middle = 0/' test_fvlm
-mutation "F-VLM: alpha and beta change places" nn/fuse.h 's/base ? how->alpha : how->beta/base ? how->beta : how->alpha/' \
+mutation "F-VLM: alpha and beta are swapped" nn/fuse.h 's/base ? how->alpha : how->beta/base ? how->beta : how->alpha/' \
     test_fvlm
 mutation "F-VLM: windows are cut across rows" models/clip/clip_scene.c 's|row % h \* w|row % h|' test_fvlm
 mutation "F-VLM: the box head sees the box alone" models/fvlm/fvlm_heads.c 's/box_context > 1)/box_context > 99)/' test_fvlm
-mutation "contrast: what competes is given" models/fvlm/fvlm_choose.c 's/vocabulary->classes - vocabulary->others/vocabulary->classes/' \
+mutation "contrast: competing names are returned" models/fvlm/fvlm_choose.c 's/vocabulary->classes - vocabulary->others/vocabulary->classes/' \
     test_contrast
-mutation "contrast: what is asked for is doubled" models/names/known_names.c 's/if (left_out && left_out\[class\]) continue;//' \
+mutation "contrast: requested names are duplicated" models/names/known_names.c 's/if (left_out && left_out\[class\]) continue;//' \
     test_known_names test_contrast
 mutation "likeness: by the first letters alone" models/names/known_names.c 's/a->value\[i\] == b->value\[k\]/a->value[i] >> 8 == b->value[k] >> 8/' \
     test_known_names
-mutation "F-VLM: another CLIP is taken" models/fvlm/fvlm_open.c 's/strcmp(hash, c->clip_sha256) != 0/false/' \
+mutation "F-VLM: a different CLIP is accepted" models/fvlm/fvlm_open.c 's/strcmp(hash, c->clip_sha256) != 0/false/' \
     test_fvlm_files
 mutation "vocabulary: all names of a batch have the first one's sentences" models/names/vocabulary.c \
     's/tn_slice(&y, i \* each, each)/tn_slice(\&y, 0, each)/' test_vocabulary
-mutation "made-up pictures: everything may be mirrored" train/world/glyph_rules.c \
+mutation "synthetic pictures: everything may be mirrored" train/world/glyph_rules.c \
     's/return found < 0 || found == MIRRORED;/return found < RULES;/' test_world_glyphs
-mutation "made-up pictures: masks hold what lies over them" train/world/scene_paint.c \
+mutation "synthetic pictures: masks hold what lies over them" train/world/scene_paint.c \
     's/p->canvas.owner\[i\] == object + 1/p->canvas.owner[i] >= object + 1/' test_world_scenes
-mutation "made-up pictures: crops depend on the batch" train/world/crops.c \
+mutation "synthetic pictures: crops depend on the batch" train/world/crops.c \
     's/(uint64_t)(j->first + task)/(uint64_t)task/' test_world_crops
-mutation "made-up pictures: pixels are not those of the JPEG" train/world/scene_paint.c \
+mutation "synthetic pictures: pixels are not those of the JPEG" train/world/scene_paint.c \
     's/^ *memcpy(out->picture.data, decoded.data, tn_bytes(&decoded));//' test_world_scenes
 
 mutation "refine: keys in place of values" nn/blocks/value_path.c 's/3 \* i + 2)/3 * i + 1)/' test_refine
 mutation "refine: windows have the positions of the first" models/clip/clip_scene_train.c \
     's/of_window ? at - 1 : row % cells/of_window ? at - 1 : at - 1/' test_refine
-mutation "refine: regions are told from the student's own" train/refine_step.c \
+mutation "refine: targets are the student's own rows" train/refine_step.c \
     's/scale, y, target, &p)/scale, y, y, \&p)/' test_refine
 mutation "CLIP's loss: of equal names one is right" train/clip_loss.c 's/l->name) right += e;/l->name) right = e;/' test_clip_train
 mutation "CLIP's text: the last block sees what follows the end" nn/blocks/attention.c 's/= j <= tn_i32(&s->position)\[i\];/= 1;/' \

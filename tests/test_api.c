@@ -67,7 +67,7 @@ static void a_file_and_its_pixels_give_the_same(void **state) {
     assert_same(from_file, from_pixels);
     free(bgra);
     tn_free(image.data);
-    lexmask_session_free(session); // results outlive it
+    lexmask_session_free(session); // results stay valid
     int width, height;
     lexmask_result_size(from_file, &width, &height);
     assert_true((size_t)width == w && (size_t)height == h);
@@ -133,7 +133,8 @@ static void *read_masks(void *argument) {
     return NULL;
 }
 
-// All get the same text, which is made once; and a result holds neither threads nor working memory.
+// All threads get the same text, computed once; the result keeps neither threads nor working
+// memory.
 static void threads_share_a_result(void **state) {
     (void)state;
     lexmask_error err = {0};
@@ -160,7 +161,7 @@ static void threads_share_a_result(void **state) {
     lexmask_result_free(result);
 }
 
-// As a detector without a mask head gives it.
+// As for a detector without a mask head.
 static void a_result_may_have_boxes_alone(void **state) {
     (void)state;
     tn_error failure;
@@ -230,7 +231,7 @@ static void a_callback_cancels(void **state) {
     lexmask_session_free(session);
 }
 
-static void mistakes_come_back_as_text(void **state) {
+static void errors_have_texts(void **state) {
     (void)state;
     lexmask_error err = {0};
     lexmask_session *session = new_session(5);
@@ -260,7 +261,7 @@ static void mistakes_come_back_as_text(void **state) {
     lexmask_model_options model_options;
     lexmask_model_options_init(&model_options);
     lexmask_model *none = NULL;
-    model_options.clip = "demo/pair/clip"; // and no detector
+    model_options.clip = "demo/pair/clip"; // without a detector
     assert_int_equal(lexmask_model_open(&model_options, &none, &err), LEXMASK_EINVAL);
     model_options.clip = NULL;
     model_options.folder = "demo/pair", model_options.device = "abacus";
@@ -301,8 +302,7 @@ static void names_are_the_same_in_every_form(void **state) {
     assert_int_equal(lexmask_names_new(model, &options, &made[0], &err), LEXMASK_EINVAL);
 }
 
-// Boxes that were found get the names again that they were found with: the proposals' crops are
-// others, so most of them.
+// Boxes from a detection mostly get the same names again: only the crops differ.
 static void given_boxes_get_names(void **state) {
     (void)state;
     lexmask_error err = {0};
@@ -370,7 +370,7 @@ int main(void) {
         cmocka_unit_test(a_result_may_have_boxes_alone),
         cmocka_unit_test(memory_stays_flat),
         cmocka_unit_test(a_callback_cancels),
-        cmocka_unit_test(mistakes_come_back_as_text),
+        cmocka_unit_test(errors_have_texts),
         cmocka_unit_test(names_are_the_same_in_every_form),
         cmocka_unit_test(given_boxes_get_names),
     };

@@ -40,7 +40,7 @@ static lexmask_result *run(const lexmask_session_options *options) {
     lexmask_result *result;
     API_OK(lexmask_session_new(model, names, options, &session, &err));
     API_OK(lexmask_run_file(session, picture, &result, &err));
-    lexmask_session_free(session); // results outlive it
+    lexmask_session_free(session); // results stay valid
     return result;
 }
 
@@ -74,7 +74,7 @@ static void detections(void **state) {
     lexmask_result_free(result);
 }
 
-// What was kept, fused again, gives the scores that were given.
+// Stored scores, fused again, give the reported scores.
 static void kept_scores(void **state) {
     (void)state;
     lexmask_session_options options = plain();
@@ -88,7 +88,7 @@ static void kept_scores(void **state) {
     for (size_t i = 0; i < s->count; i++) {
         double fused[4], sum = 0;
         for (int t = 0; t < 4; t++) {
-            double w = t == 0 ? 0.2 : 0.6; // "red heart" is what it was trained on
+            double w = t == 0 ? 0.2 : 0.6; // the model was trained on "red heart"
             double p1 = (double)s->score1[4 * i + (size_t)t],
                    p2 = (double)s->score2[4 * i + (size_t)t];
             fused[t] = t < 3 ? pow(p1, 1 - w) * pow(p2, w) : p1;
@@ -115,7 +115,7 @@ static void assert_same(const lexmask_result *a, const lexmask_result *b) {
     }
 }
 
-// One run also gives what runs by one score each give.
+// One run with each_score gives what two runs by one score each give.
 static void each_score(void **state) {
     (void)state;
     lexmask_session_options options = plain(), first, second;
@@ -151,7 +151,7 @@ static void modes(void **state) {
     }
 }
 
-// Names of a file are beta's: with weights 0 and 0 nothing of score 2 is left.
+// Names in the file use beta: with alpha and beta 0, score 2 has no effect.
 static void novel_names(void **state) {
     (void)state;
     static const char text[] = "pizza\n";
@@ -172,7 +172,7 @@ static void remember(void *user, lexmask_log_level level, const char *text) {
     snprintf(user, 256, "%s", text);
 }
 
-// A file of names that nobody looks for is a slip of the pen, or of the hand.
+// A file of novel names that were not requested is reported.
 static void strange_novel_names(void **state) {
     (void)state;
     static const char text[] = "pizzza\n";

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The C API beyond finding: pictures from memory, polygons, embeddings, new names for a session,
+// The rest of the C API: pictures from memory, polygons, embeddings, new names for a session,
 // number types, evaluation, one result read by two threads.
 #include "io/file.h"
 #include "lexmask.h"
@@ -92,7 +92,7 @@ static void pictures_from_memory(void **state) {
                 !memcmp(scores, scores + 2, sizeof *scores));
     lexmask_result *none = NULL;
     assert_int_equal(lexmask_run_bytes(o.session, map.bytes, 20, &none, &err), LEXMASK_EFORMAT);
-    from[0].bytes = map.bytes; // a path, too
+    from[0].bytes = map.bytes; // a path as well
     assert_int_equal(lexmask_run(o.session, &from[0], &none, &err), LEXMASK_EINVAL);
     assert_null(none);
     io_map_close(&map);
@@ -100,7 +100,7 @@ static void pictures_from_memory(void **state) {
     close_pair(&o);
 }
 
-// Twice the area of all rings of a mask, holes being negative, is twice its number of pixels.
+// Twice the area of a mask's rings, holes being negative, is twice its number of pixels.
 static void polygons(void **state) {
     (void)state;
     opened o = open_pair("demo/pair", "f32", "pizza,red heart");
@@ -162,7 +162,7 @@ static void embeddings_of(const char *folder) {
     API_OK(lexmask_embed_boxes(o.session, &picture, boxes, 2, e + 3 * d, &err));
     API_OK(lexmask_embed_boxes(o.session, &picture, boxes + 4, 1, e + 5 * d, &err));
     for (size_t i = 0; i < 6; i++) ASSERT_WITHIN(fabs(dot(e + i * d, e + i * d, d) - 1), 1e-4);
-    assert_memory_equal(e + 4 * d, e + 5 * d, d * sizeof *e); // alone or in company
+    assert_memory_equal(e + 4 * d, e + 5 * d, d * sizeof *e); // alone or in a batch
     assert_true(dot(e, e + d, d) < 0.999 && dot(e + 2 * d, e + 3 * d, d) < 0.9999);
     API_OK(lexmask_embed_boxes(o.session, &picture, NULL, 0, e, &err));
     free(e);
@@ -199,7 +199,7 @@ static void new_names(void **state) {
     }
 }
 
-// bfloat16 reaches the products: near, and not the same.
+// bfloat16 is used by the products: close to float32, but not equal.
 static void number_types(void **state) {
     (void)state;
     opened exact = open_pair("demo/pair", "f32", "pizza"),

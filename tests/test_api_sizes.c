@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Programs that were compiled with another version's header: structs of options that are shorter or
-// longer than the library's. And what every function of the C API takes: NULL, defaults, options
-// that nobody uses.
+// Programs compiled with another version's header: option structs that are shorter or longer than
+// the library's. Also arguments of every function of the C API: NULL, defaults, unused options.
 #include "lexmask.h"
 #include "tests/support/test.h"
 
@@ -16,7 +15,7 @@ static lexmask_error err;
 
 // ---- sizes -------------------------------------------------------------------------------------
 
-// The structs as an older header has them: the first fields alone, and what lies behind.
+// The structs of an older header: only the first fields, followed by other memory.
 typedef struct older_model {
     size_t size;
     const char *folder;
@@ -64,7 +63,7 @@ static void older_programs(void **state) {
     assert_int_equal(how.mode, LEXMASK_MODE_CROP);
     assert_true(how.score == LEXMASK_DEFAULT && how.max_pixels == 100000000);
     from.folder = FOLDER, words.text = "pizza", how.threads = 1;
-    // What lies behind is not read: as options it would be out of every range.
+    // Memory behind the struct must not be read: as options it would be out of range.
     if (lexmask_model_open((void *)&from, &model, &err) ||
         lexmask_names_new(model, (void *)&words, &names, &err) ||
         lexmask_session_new(model, names, (void *)&how, &session, &err))
@@ -107,7 +106,7 @@ static void options_without_init(void **state) {
     assert_int_equal(lexmask_model_open(&from, &model, &err), LEXMASK_EINVAL);
 }
 
-// ---- what there is -----------------------------------------------------------------------------
+// ---- lists -------------------------------------------------------------------------------------
 
 static void version_and_lists(void **state) {
     (void)state;

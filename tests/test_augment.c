@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// From a picture to the network's input: pixels, boxes and masks of a bright rectangle go the same
-// way through scale, mirror and crop; order and draws are functions of seed and position.
+// From a picture to the network's input: pixels, boxes and masks of a bright rectangle are
+// transformed alike by scale, flip and crop; order and random numbers depend on seed and position
+// only.
 #include "train/loader.h"
 
 #include "io/image/image.h"
@@ -64,7 +65,7 @@ static void load(const tr_loader_options *o, int64_t position, tn_tensor *image,
     ASSERT_OK(tr_sample_load(kn, o, 0, position, &arena, &scratch, image, out, &err), err);
 }
 
-// The extent of what is lit, in pixels; false when nothing is.
+// The extent of bright pixels; false if there are none.
 static bool lit(const tn_tensor *image, int64_t box[4]) {
     bool any = false;
     for (int64_t y = 0; y < image->dim[0]; y++)
@@ -79,7 +80,7 @@ static bool lit(const tn_tensor *image, int64_t box[4]) {
     return any;
 }
 
-// At these scales a rectangle of even coordinates stays one of whole pixels, corners included.
+// At these scales a rectangle with even coordinates keeps whole pixels, corners included.
 static void pixels_boxes_and_masks_agree(void **state) {
     (void)state;
     uint8_t pixels[H * W * 3] = {0};
@@ -120,7 +121,7 @@ static void pixels_boxes_and_masks_agree(void **state) {
     assert_true(outside > 5 && cut > 50 && mirrored > 200 && mirrored < 500);
 }
 
-// Of a triangle the crop may leave less than of its box.
+// The crop may leave less of a triangle than of its box.
 static void a_cut_object_has_the_box_of_its_rest(void **state) {
     (void)state;
     uint8_t pixels[H * W * 3] = {0};

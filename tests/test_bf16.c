@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Products in bfloat16 (kn_set_products): whole numbers that bfloat16 holds give what `ref` gives
-// to the last bit, at every edge of tiles, panels and blocks; other numbers what `ref` gives for
-// the rounded ones; any number of threads the same bits.
+// Products in bfloat16 (kn_set_products). Integers that bfloat16 can hold give the same bits as
+// `ref`, at every edge of tiles, panels and blocks; other numbers give what `ref` gives for rounded
+// inputs; the number of threads changes no bit.
 #include "kernels/kernels.h"
 #include "tests/support/ops.h"
 
@@ -15,7 +15,7 @@ typedef struct half_case {
     int64_t x[4], w[4]; // shapes; of products of matrices x[0], x[1], w[0], w[1]
     int64_t y[4];
     kn_conv conv;
-    bool winograd; // numbers are rounded once they are transformed
+    bool winograd; // numbers are rounded after the transform
 } half_case;
 
 static int rank_of(const int64_t dim[4]) {
@@ -74,7 +74,7 @@ static tn_tensor with_half(const test_level *level, int threads, const half_case
     return y;
 }
 
-// Every level that can, beside the oracle's result for the numbers as they should be seen.
+// Compares every level that supports it with the oracle's result for the rounded numbers.
 static void check(const half_case *c, const tn_tensor *x, const tn_tensor *w,
                   const tn_tensor *seen_x, const tn_tensor *seen_w, double absolute) {
     tn_tensor wanted = guarded_new(TN_F32, rank_of(c->y), c->y);
@@ -124,8 +124,8 @@ static void check_case(uint64_t seed, const half_case *c) {
     w = guarded_random(seed + 3, -1, 1, rank_of(c->w), c->w);
     double terms = (double)terms_of(c);
     if (c->winograd) {
-        // Two roundings of 2^-9 at most to a product, of numbers that sums have made some twice as
-        // large: eight standard deviations.
+        // At most two roundings of 2^-9 per product, of numbers that the transform's sums have made
+        // about twice as large: eight standard deviations.
         check(c, &x, &w, &x, &w, 8 * ldexp(1, -9) * sqrt(terms));
         return;
     }
@@ -204,7 +204,7 @@ static half_case dot_of(int kind, int64_t k, int64_t n) {
     return (half_case){.kind = kind, .x = {1, k}, .w = {n, k}, .y = {1, n}};
 }
 
-// Leaves NaN behind where the next one has fewer steps.
+// Leaves NaN in scratch beyond the steps of the next product.
 static void leave_nan(const test_level *level, int kind, int64_t k) {
     half_case c = dot_of(kind, k, 16);
     tn_tensor x = guarded_new(TN_F32, 2, c.x), w = guarded_new(TN_F32, 2, c.w);
@@ -212,7 +212,7 @@ static void leave_nan(const test_level *level, int kind, int64_t k) {
     assert_true(isnan(tn_f32(&y)[0]));
 }
 
-// One number by 1, as step `at` of three: what is left of it.
+// One number times 1, as step `at` of three: the rounded number.
 static float seen(const test_level *level, int kind, float number, int64_t at) {
     half_case c = dot_of(kind, 3, 1);
     tn_tensor x = guarded_new(TN_F32, 2, c.x), w = guarded_new(TN_F32, 2, c.w);
@@ -225,7 +225,7 @@ static void check_rounding(const test_level *level, int kind, int64_t at) {
     union {
         uint32_t bits;
         float real;
-    } odd_nan = {0x7fffffffu}; // adding half a place to these bits gives -0
+    } odd_nan = {0x7fffffffu}; // rounding these bits up would overflow to -0
     guarded_free();
     leave_nan(level, kind, 4);
     leave_nan(level, kind, 16);

@@ -40,7 +40,7 @@ static void add_to(const tn_tensor *from, double beta, tn_tensor *to) {
             tn_f32(to)[i] = tn_f32(from)[i] + (beta != 0 ? tn_f32(to)[i] : 0);
 }
 
-// The operation writes all three; beta and what is wanted are this test's.
+// The operation writes all three gradients; the test applies beta and selects.
 static void attention_bwd(kn_ctx *cx, const tn_tensor *in, const tn_tensor *y, const tn_tensor *dy,
                           double beta, tn_tensor *const *d, const void *cfg) {
     const attending *a = cfg;
@@ -54,7 +54,7 @@ static void attention_bwd(kn_ctx *cx, const tn_tensor *in, const tn_tensor *y, c
         if (d[i]) add_to(&whole[i], beta, d[i]);
 }
 
-// Mask number `kind`: 1 for every picture its own with rows that see nothing, 2 one for all.
+// Mask number `kind`: 1: one per picture, with rows that see nothing; 2: one for all.
 static tn_tensor mask_for(uint64_t seed, int kind, int64_t n, int64_t lq, int64_t lk) {
     tn_tensor mask = guarded_new(TN_U8, TN_DIMS(kind == 2 ? 1 : n, lq, lk));
     for (int64_t i = 0; i < tn_count(&mask); i++)
@@ -92,9 +92,9 @@ static void check(uint64_t seed, int64_t n, int64_t lq, int64_t lk, int heads, i
         c.in[2] = guarded_random(seed + 2, -1, 1, TN_DIMS(n, lk, channels));
     }
     c.in[3] = mask ? mask_for(seed, mask, n, lq, lk) : guarded_new(TN_U8, TN_DIMS(0));
-    // A score and its gradient are sums of `depth` products, off by `score`; a weight is off by as
-    // much of itself. A query's weights sum to 1; a key gets weights from all queries that see it,
-    // the first ones of a causal case the most: the harmonic sum.
+    // A score and its gradient are sums of `depth` products, with error `score`; a weight has that
+    // relative error. A query's weights sum to 1; a key gets weights from all queries that see it,
+    // most for the first keys of a causal case: the harmonic sum.
     double score = op_sum_tolerance(depth, 1, 1) + 8 * EPS;
     double queries = a.cfg.causal ? 1 + log((double)lq + 1) : 1 + (double)lq / (double)(lk + 1);
     if (mask) queries *= 2;

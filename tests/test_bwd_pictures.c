@@ -28,7 +28,7 @@ static void pool_bwd(kn_ctx *cx, const tn_tensor *in, const tn_tensor *y, const 
                : kn_max_pool2d_bwd(cx, &p->cfg, &in[0], dy, beta, d[0]);
 }
 
-// Every number once, so that the largest of a window is larger by more than a step.
+// All numbers are different, so that a window's maximum exceeds the others by more than a step.
 static tn_tensor all_different(uint64_t seed, int rank, const int64_t *dim) {
     tn_tensor x = guarded_new(TN_F32, rank, dim);
     int64_t count = tn_count(&x);
@@ -73,9 +73,9 @@ static void pooling_agrees(void **state) {
     }
 }
 
-// Where several are the largest, the first one in the order of rows gets everything; NaN counts as
-// larger than what comes before it.
-static void the_first_largest_gets_it(void **state) {
+// If several are equal, the first in row order gets the whole gradient; NaN counts as larger than
+// the values before it.
+static void max_pool_gradient_goes_to_the_first_maximum(void **state) {
     (void)state;
     const float nan = NAN, inf = INFINITY;
     const float x[4][4] = {{1, 1, 1, 1}, {0, 2, 2, 0}, {3, nan, 4, 1}, {-inf, -inf, -inf, -inf}};
@@ -196,7 +196,7 @@ static void upsampling_agrees(void **state) {
 
 // ---- RoIAlign ----------------------------------------------------------------------------------
 
-// Boxes in a picture, some reaching beyond it, the last ones thin or without area.
+// Boxes in a picture, some reaching outside, the last ones thin or without area.
 static tn_tensor random_boxes(uint64_t seed, int64_t count, double height, double width) {
     tn_tensor t = guarded_new(TN_F32, TN_DIMS(count, 4));
     tn_rng rng = tn_rng_new(seed, 7);
@@ -268,8 +268,8 @@ static void roi_align_agrees(void **state) {
                        .bwd = roi_align_bwd,
                        .linear = true};
         for (int i = 0; i < levels; i++) {
-            // Coordinates up to 40 are rounded four times; a region gives an element the shares of
-            // a bin, or of several where bins are smaller than elements.
+            // Coordinates up to 40 are rounded four times; a region gives an element the share of
+            // one bin, or of several if bins are smaller than elements.
             c.absolute[i] = EPS * 40 * 4 * (1 + (double)*regions / 4);
             c.in[i] = guarded_random(seed + 700 + (uint64_t)i, -1, 1,
                                      TN_DIMS(n, (25 >> i) + 1, 35 >> i, *channels));
@@ -278,7 +278,7 @@ static void roi_align_agrees(void **state) {
     }
 }
 
-// No box, however wild, may write outside the maps or hang.
+// No box may cause a write outside the maps or a hang.
 static void roi_align_survives_any_box(void **state) {
     (void)state;
     const float big = 3e38f, inf = INFINITY, nan = NAN;
@@ -295,7 +295,7 @@ static void roi_align_survives_any_box(void **state) {
                 tn_tensor dy = guarded_random(1, -1, 1, TN_DIMS(8, 2, 3, 5));
                 memcpy(rois.data, boxes, sizeof boxes);
                 kn_roi_align cfg = {ratio, aligned, 1, &dx, &scale};
-                if (ratio == 0) // samples grow with the box: leave those that are endless
+                if (ratio == 0) // the number of samples grows with the box: skip endless ones
                     for (int i = 0; i < 8; i++) {
                         float *roi = tn_f32(&rois) + 4 * i;
                         for (int k = 0; k < 4; k++)
@@ -316,9 +316,12 @@ static void something_was_compared(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(pooling_agrees),         cmocka_unit_test(the_first_largest_gets_it),
-        cmocka_unit_test(resizing_agrees),        cmocka_unit_test(upsampling_agrees),
-        cmocka_unit_test(roi_align_agrees),       cmocka_unit_test(roi_align_survives_any_box),
+        cmocka_unit_test(pooling_agrees),
+        cmocka_unit_test(max_pool_gradient_goes_to_the_first_maximum),
+        cmocka_unit_test(resizing_agrees),
+        cmocka_unit_test(upsampling_agrees),
+        cmocka_unit_test(roi_align_agrees),
+        cmocka_unit_test(roi_align_survives_any_box),
         cmocka_unit_test(something_was_compared),
     };
     return cmocka_run_group_tests(tests, levels_setup, levels_teardown);

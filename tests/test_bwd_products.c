@@ -106,7 +106,7 @@ static void the_models_convolutions(void **state) {
     check_conv(13, kn_conv_same(1, 1), (int64_t[]){2, 40, 41, 9}, 7, 3, 3); // several blocks
 }
 
-// 3x3 convolutions that are large enough for the form with fewer multiplications.
+// 3x3 convolutions large enough for Winograd's form.
 static void large_convolutions(void **state) {
     (void)state;
     check_conv(20, kn_conv_same(1, 1), (int64_t[]){3, 18, 19, 32}, 33, 3, 3);
@@ -261,7 +261,7 @@ static void sums_of_rows(void **state) {
 
 // ---- weights that change -----------------------------------------------------------------------
 
-// Packing again gives the bytes that packing anew gives, in each of the three forms.
+// Repacking gives the same bytes as packing, in each of the three forms.
 static void repacking_is_packing(void **state) {
     (void)state;
     static const int64_t shapes[][4] = {{33, 70, 1, 1}, {40, 17, 3, 3}, {65, 9, 2, 2}};

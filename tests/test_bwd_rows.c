@@ -105,7 +105,7 @@ static void batch_norm_agrees(void **state) {
                        .relative = 8 * EPS};
         c.in[0] = spread_rows(++seed, TN_DIMS(1, *rows, *channels));
         c.in[1] = guarded_random(seed + 500, 0.5, 1, TN_DIMS(*channels));
-        // ReLU's bend is not where the values are: differences see a smooth function.
+        // Values are kept away from ReLU's kink, so that differences see a smooth function.
         c.in[2] = guarded_random(seed + 600, *act ? 0.02 : -1, *act ? 0.1 : 1, TN_DIMS(*channels));
         double steep = *rows < 2 ? 40 : *rows < 8 ? 4 : 1;
         c.absolute[0] = steep * (16 * EPS + op_sum_tolerance(*rows, 2, 2) / (double)(*rows + 1));
@@ -156,7 +156,7 @@ static void group_norm_agrees(void **state) {
     }
 }
 
-// The forward of both, which test_ops_rows.c does not know.
+// The forward passes, which test_ops_rows.c does not cover.
 static void forward_of_norms_agrees(void **state) {
     (void)state;
     uint64_t seed = 0;
@@ -273,7 +273,7 @@ static void activations_agree(void **state) {
                        .bwd = act_bwd,
                        .relative = 8 * EPS};
         c.in[0] = guarded_random(++seed, -*range, *range, TN_DIMS(*count));
-        for (int64_t i = 0; i < *count && act == KN_RELU; i++) // no bend within a step
+        for (int64_t i = 0; i < *count && act == KN_RELU; i++) // no kink within a step
             if (fabsf(tn_f32(&c.in[0])[i]) < 1e-3f) tn_f32(&c.in[0])[i] = 1e-3f;
         // Slopes are differences of numbers around 1; the exponent of the tanh form is a cubic
         // whose roundings (up to 8 where exp still matters, three of them) are relative errors of
@@ -302,7 +302,7 @@ static void activations_of_special_numbers(void **state) {
             kn_act_bwd(cx, act, &x, &dy, 0, &dx);
             for (int i = 0; i < 21; i++) {
                 float got = tn_f32(&dx)[i];
-                // ReLU passes on where its output is NaN, as PyTorch's does.
+                // ReLU passes the gradient where its output is NaN, as in PyTorch.
                 if (i % 3 == 2)
                     assert_true(act <= KN_RELU ? got == 2 : isnan(got));
                 else if (i % 3 == 1)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The cache of frozen features: the same bits as without it, whatever batch a picture was in; what
-// is damaged, foreign or too much is computed anew.
+// The cache of frozen features: bit-identical results with and without it, for every batching;
+// entries that are damaged, foreign or over the limit are computed again.
 #include "train/cache.h"
 
 #include "io/weights/safetensors.h"
@@ -118,7 +118,7 @@ static void the_same_bits_in_any_batch(void **state) {
         same(cache, (int[]){3, 2, 1, 0}, 4);
         counts_are(cache, 4, 1, 0);
         tr_cache_close(cache);
-        cache = open_cache(folder, INT64_MAX, 2); // what another would compute is not found
+        cache = open_cache(folder, INT64_MAX, 2); // entries of another configuration are not found
         same(cache, (int[]){0, 1}, 2);
         same(cache, (int[]){2, 3}, 2);
         counts_are(cache, 0, 4, 0);
@@ -187,7 +187,7 @@ static void do_damage(const char *path, damage kind) {
     if (kind == FOLDER) assert_true(remove(path) == 0 && mkdir(path, 0777) == 0);
 }
 
-static void what_is_damaged_is_computed_again(void **state) {
+static void cache_recomputes_damaged_entries(void **state) {
     (void)state;
     open_model("vit4", TWO_THREADS);
     for (int kind = 0; kind < DAMAGES; kind++) {
@@ -202,14 +202,14 @@ static void what_is_damaged_is_computed_again(void **state) {
         const char *trouble = tr_cache_error(cache);
         if (!trouble || !strstr(trouble, folder)) fail_msg("damage %d: %s", kind, trouble);
         assert_null(tr_cache_error(cache));
-        same(cache, (int[]){0}, 1); // written anew; nothing can be written over a folder
+        same(cache, (int[]){0}, 1); // written again; a folder in its place cannot be overwritten
         counts_are(cache, 1 + (kind != FOLDER), 2 + (kind == FOLDER), 1 + (kind == FOLDER));
         tr_cache_close(cache);
     }
     close_model();
 }
 
-static void no_more_is_written_than_allowed(void **state) {
+static void cache_respects_its_limit(void **state) {
     (void)state;
     open_model("vit4", TWO_THREADS);
     const char *folder = fresh_folder();
@@ -217,7 +217,7 @@ static void no_more_is_written_than_allowed(void **state) {
     same(cache, (int[]){0}, 1);
     int64_t one = tr_cache_tally(cache).bytes;
     tr_cache_close(cache);
-    cache = open_cache(folder, 5 * one / 2, 1); // what is there counts
+    cache = open_cache(folder, 5 * one / 2, 1); // existing entries count
     assert_true(tr_cache_tally(cache).bytes >= one && tr_cache_tally(cache).bytes < 2 * one);
     for (int i = 0; i < PICTURES; i++) same(cache, &i, 1);
     assert_true(tr_cache_tally(cache).full);
@@ -228,7 +228,7 @@ static void no_more_is_written_than_allowed(void **state) {
     close_model();
 }
 
-static void a_file_is_no_folder(void **state) {
+static void cache_refuses_a_file_as_its_folder(void **state) {
     (void)state;
     tr_cache *cache;
     tr_cache_options options = {.folder = temporary_file("file", "x", 1), .limit = 1};
@@ -239,9 +239,9 @@ static void a_file_is_no_folder(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_same_bits_in_any_batch),
-        cmocka_unit_test(what_is_damaged_is_computed_again),
-        cmocka_unit_test(no_more_is_written_than_allowed),
-        cmocka_unit_test(a_file_is_no_folder),
+        cmocka_unit_test(cache_recomputes_damaged_entries),
+        cmocka_unit_test(cache_respects_its_limit),
+        cmocka_unit_test(cache_refuses_a_file_as_its_folder),
     };
     int failed = cmocka_run_group_tests(tests, levels_setup, levels_teardown);
     return temporary_teardown(NULL) || failed;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Checkpoints: what was written comes back to the bit; whatever is broken is refused with a reason
-// and gives way to the checkpoint before it; nothing is changed by a refusal.
+// Checkpoints: what is written is read back bit for bit; a broken file is refused with a reason and
+// the previous checkpoint is used; a refusal changes nothing.
 #include "train/checkpoint.h"
 
 #include "io/file.h"
@@ -57,7 +57,7 @@ static void save(const char *folder, float first, int64_t step) {
     ASSERT_OK(tr_checkpoint_save(folder, &r.checkpoint, &state, &err), err);
 }
 
-static void comes_back(void **state) {
+static void checkpoint_reads_back_bit_for_bit(void **state) {
     (void)state;
     const char *folder = fresh_folder();
     run written, read;
@@ -73,7 +73,7 @@ static void comes_back(void **state) {
     assert_string_equal(note.text, "");
 }
 
-static void keeps_the_one_before(void **state) {
+static void checkpoint_keeps_the_previous_one(void **state) {
     (void)state;
     const char *folder = fresh_folder();
     char path[600];
@@ -88,7 +88,8 @@ static void keeps_the_one_before(void **state) {
         assert_true(same(&want, &read));
         assert_int_equal(at.step, 3 - previous);
     }
-    snprintf(path, sizeof path, "test $(ls %s | wc -l) = 2", folder); // and nothing else lies there
+    snprintf(path, sizeof path, "test $(ls %s | wc -l) = 2",
+             folder); // and no other files are there
     assert_int_equal(system(path), 0);
 }
 
@@ -108,8 +109,8 @@ static void a_folder_without_one_is_an_error(void **state) {
 
 // ---- broken files ------------------------------------------------------------------------------
 
-// The newest is replaced by these bytes: it is refused by itself, untouched tensors stay untouched,
-// and loading takes the one before with a note that says why.
+// Replaces the newest with these bytes: reading it fails, tensors stay unchanged, and loading uses
+// the previous one with a note that gives the reason.
 static void is_refused(const char *name, const void *bytes, size_t count, const char *part) {
     const char *folder = fresh_folder();
     char path[600];
@@ -191,7 +192,7 @@ static void one_wrong_byte_of_the_data(void **state) {
     io_map_close(&good);
 }
 
-// `from` becomes `to`, of the same length, at its first place in the header.
+// Replaces the first `from` in the header with `to`, of the same length.
 static void wrong_text(void **state) {
     (void)state;
     static const struct {
@@ -279,7 +280,7 @@ static void more_and_fewer_tensors(void **state) {
     }
 }
 
-static void another_setting_is_the_users_business(void **state) {
+static void checkpoint_of_another_setting_is_refused(void **state) {
     (void)state;
     const char *folder = fresh_folder();
     static const io_text_pair others[] = {{"batch", "2"}, {"lr", "0.0003"}};
@@ -337,15 +338,15 @@ static void without_memory(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(comes_back),
-        cmocka_unit_test(keeps_the_one_before),
+        cmocka_unit_test(checkpoint_reads_back_bit_for_bit),
+        cmocka_unit_test(checkpoint_keeps_the_previous_one),
         cmocka_unit_test(a_folder_without_one_is_an_error),
         cmocka_unit_test(cut_at_every_structural_point),
         cmocka_unit_test(one_wrong_byte_of_the_data),
         cmocka_unit_test(wrong_text),
         cmocka_unit_test(foreign_files),
         cmocka_unit_test(more_and_fewer_tensors),
-        cmocka_unit_test(another_setting_is_the_users_business),
+        cmocka_unit_test(checkpoint_of_another_setting_is_refused),
         cmocka_unit_test(both_broken),
         cmocka_unit_test(without_memory),
     };

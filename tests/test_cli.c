@@ -444,7 +444,7 @@ static void misuse_is_told_and_helped(void **state) {
         {"detect tensor --model demo/pair --names a", "tensor: no picture", 2},
         {"detect demo/pictures --model demo/none --names a", "demo/none: no such model folder", 1},
         {"detect demo/pictures --model docs --names a", "not a model folder", 1},
-        {"detect demo/pictures --mode closed --detector demo/pair/clip", "no Mask R-CNN", 1},
+        {"detect demo/pictures --mode closed --detector demo/pair/clip", "not a Mask R-CNN", 1},
         {"detect demo/pictures --model demo/pair --names a --device cuda", "cuda", 2},
         {"tokenize --tokenizer demo/pair/clip --device=tpu hello",
          "device 'tpu' is not known: this build offers cpu", 2},

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// COCO's files: what is read, what is refused and in which words, what is written.
+// COCO files: reading, refused files with their error texts, writing.
 #include "io/coco/coco.h"
 #include "io/coco/rle.h"
 #include "io/number.h"
@@ -139,7 +139,7 @@ static void results_are_read(void **state) {
 #define FOUND WHERE ",\"score\":1,\"bbox\":[1,2,3,4]"
 #define OBJECT "\"id\":1,\"image_id\":1,\"category_id\":1"
 
-// What is wrong, and the words that must be in the error. 'a': annotations, 'r': results.
+// Broken files and the words that the error must contain. 'a': annotations, 'r': results.
 static const struct {
     char kind;
     const char *text, *why;
@@ -297,7 +297,7 @@ static const struct {
     {'r', "[{\"image_id\":1,\"category_id\":1e30,\"score\":1,\"bbox\":[1,2,3,4]}]", "an integer"},
 };
 
-static void what_is_broken_is_refused_with_its_place(void **state) {
+static void broken_coco_files_are_refused_with_the_position(void **state) {
     (void)state;
     size_t count = sizeof broken / sizeof *broken;
     for (size_t i = 0; i < count; i++) {
@@ -311,7 +311,7 @@ static void what_is_broken_is_refused_with_its_place(void **state) {
     assert_true(count > 100);
 }
 
-// ---- files as people have them -----------------------------------------------------------------
+// ---- unusual but accepted files ----------------------------------------------------------------
 
 static void ids_that_are_text_have_a_number_in_every_file(void **state) {
     (void)state;
@@ -335,7 +335,7 @@ static void ids_that_are_text_have_a_number_in_every_file(void **state) {
         assert_int_equal(io_coco_find_image(c, c->objects[i].image_id), of[i]);
     assert_string_equal(c->images[0].id_text, "b.jpg");
     assert_string_equal(c->images[1].id_text, "0139");
-    assert_string_equal(c->images[2].id_text, "139"); // as it was, to be written so again
+    assert_string_equal(c->images[2].id_text, "139"); // unchanged, to be written again
     assert_int_equal(c->images[2].id, 139);
     assert_null(c->images[3].id_text);
     assert_string_equal(c->objects[1].image_text, "0139");
@@ -470,7 +470,7 @@ static void nesting_has_a_limit(void **state) {
     }
 }
 
-// Every beginning of a file is an error, and none reads behind its end (ASan sees the block).
+// Every truncated file is an error, and none is read past its end (ASan checks the block).
 static void a_cut_file_is_refused_wherever_it_is_cut(void **state) {
     (void)state;
     size_t length = strlen(annotations) - 1; // without the line's end
@@ -636,7 +636,7 @@ static void results_come_back_as_written(void **state) {
         assert_true((float)c->objects[0].box[i] == box[i] - (i < 2 ? 0 : box[i - 2]));
     assert_string_equal(c->objects[0].shape.text, "3\\4\\\\");
     io_coco_close(c);
-    // One that is given up leaves the old file.
+    // An aborted writer leaves the old file.
     ASSERT_OK(io_coco_writer_open(&writer, path, &err), err);
     thing.box[2] = NAN, thing.image.number = 5;
     assert_int_equal(io_coco_writer_add(&writer, &thing, &err), TN_EINVAL);
@@ -673,7 +673,7 @@ static void results_take_ids_that_are_text(void **state) {
     tn_free(text);
 }
 
-static void a_found_thing_becomes_a_result_in_memory(void **state) {
+static void detection_becomes_a_result_in_memory(void **state) {
     (void)state;
     io_coco_found thing = {
         .image = {.number = 4}, .category = {.number = 3}, .box = {1, 2, 4, 8}, .score = 0.25f};
@@ -759,7 +759,7 @@ int main(void) {
         cmocka_unit_test(annotations_are_read),
         cmocka_unit_test(the_first_images_stay_with_what_is_in_them),
         cmocka_unit_test(results_are_read),
-        cmocka_unit_test(what_is_broken_is_refused_with_its_place),
+        cmocka_unit_test(broken_coco_files_are_refused_with_the_position),
         cmocka_unit_test(ids_that_are_text_have_a_number_in_every_file),
         cmocka_unit_test(a_text_is_an_integer_only_if_written_like_one),
         cmocka_unit_test(an_area_that_is_missing_is_computed),
@@ -774,7 +774,7 @@ int main(void) {
         cmocka_unit_test(floats_are_written_short_and_exact),
         cmocka_unit_test(results_come_back_as_written),
         cmocka_unit_test(results_take_ids_that_are_text),
-        cmocka_unit_test(a_found_thing_becomes_a_result_in_memory),
+        cmocka_unit_test(detection_becomes_a_result_in_memory),
         cmocka_unit_test(real_polygons_give_pycocotools_masks),
     };
     return cmocka_run_group_tests(tests, NULL, temporary_teardown);

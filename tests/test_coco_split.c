@@ -47,7 +47,7 @@ static void files_split(void **state) {
     assert_true(split.base == 1 && split.novel == 1);
     ids_are(&split, coco, IO_PART_NONE, 2, (int64_t[]){5, 6});
     int64_t *images;
-    size_t count; // picture 2 holds a dog, picture 3 nothing
+    size_t count; // picture 2 has a dog, picture 3 nothing
     ASSERT_OK(io_coco_split_images(&split, coco, &images, &count, &err), err);
     assert_true(count == 2 && images[0] == 1 && images[1] == 4);
     tn_free(images);
@@ -55,7 +55,7 @@ static void files_split(void **state) {
     io_coco_close(coco);
 }
 
-static void what_cannot_be_split_is_refused(void **state) {
+static void invalid_splits_are_refused(void **state) {
     (void)state;
     static const struct {
         const char *base, *novel, *why;
@@ -100,7 +100,7 @@ static void the_built_in_split_is_48_and_17(void **state) {
     assert_int_equal(io_coco_ovd_part("cat"), IO_PART_NOVEL);
     assert_int_equal(io_coco_ovd_part("skateboard"), IO_PART_NOVEL);
     assert_int_equal(io_coco_ovd_part("refrigerator"), IO_PART_BASE);
-    assert_int_equal(io_coco_ovd_part("hot dog"), IO_PART_NONE); // one of the 15 that are left out
+    assert_int_equal(io_coco_ovd_part("hot dog"), IO_PART_NONE); // one of the 15 ignored categories
     const char *file = SHARED_DATA "/coco_eval/instances_val2014_100.json";
     if (access(file, R_OK) != 0) SKIP("no %s", file);
     io_coco *coco;
@@ -138,7 +138,7 @@ static void memory_may_run_out(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(files_split),
-        cmocka_unit_test(what_cannot_be_split_is_refused),
+        cmocka_unit_test(invalid_splits_are_refused),
         cmocka_unit_test(the_built_in_split_is_48_and_17),
         cmocka_unit_test(memory_may_run_out),
     };

@@ -70,7 +70,7 @@ static void scratch_grows_and_starts_again(void **state) {
     kn_close(cx);
 }
 
-// Every slot of ops.def in turn is left empty, and named.
+// Each slot of ops.def in turn is left empty and must be named.
 static void a_table_that_lacks_an_operation_is_found(void **state) {
     (void)state;
     const kn_table *whole = kn_ref_table();
@@ -134,7 +134,7 @@ static void levels_are_listed_from_the_lowest(void **state) {
     assert_true(count <= 8);
 }
 
-// What a child that aborts wrote to stderr; "" when it did not abort.
+// The stderr of a child that aborts; "" if it does not abort.
 static void message_of(void (*misuse)(kn_ctx *cx), char *text, size_t bytes) {
     int out[2], how;
     assert_int_equal(pipe(out), 0);

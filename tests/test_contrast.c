@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A model that knows which names it was trained on, through the C API: those compete with what it
-// is asked for, it says when it is asked for others, and it is opened without being named.
+// A model that knows its training names, through the C API: they compete with the requested names,
+// other requested names are reported, and the model is found without a path.
 #include "lexmask.h"
 #include "tests/support/contrast_model.h"
 #include "tests/support/temporary.h"
@@ -39,7 +39,7 @@ static double overlap(const lexmask_detection *a, const lexmask_detection *b) {
     return both / (one + other - both);
 }
 
-// Boxes are named by CLIP alone.
+// Boxes are named by CLIP only.
 static void open_all(const char *text, int contrast) {
     lexmask_model_options from; // no folder: $LEXMASK_MODEL
     lexmask_names_options words;
@@ -64,7 +64,7 @@ static void close_all(void) {
     lexmask_model_close(model);
 }
 
-// What the pizza and the guitar of the picture are called.
+// The names of the picture's pizza and guitar.
 static void name_both(const char *text, int contrast, int labels[2], float scores[2]) {
     static const float boxes[8] = {210, 195, 275, 261, 305, 371, 371, 438};
     open_all(text, contrast);
@@ -78,7 +78,7 @@ static void one_name_does_not_name_everything(void **state) {
     int labels[2];
     float scores[2];
     name_both("pizza", 0, labels, scores);
-    assert_int_equal(labels[1], 0); // there is no other word
+    assert_int_equal(labels[1], 0); // there is no other name
     ASSERT_WITHIN(1 - (double)scores[1], 1e-6);
     name_both("pizza", 1, labels, scores);
     assert_int_equal(labels[0], 0);
@@ -87,7 +87,8 @@ static void one_name_does_not_name_everything(void **state) {
     assert_string_equal(said, "");
 }
 
-// What competes is not doubled: asked for all of them, contrast or not is the same.
+// Competing names are not duplicated: requesting all of them gives the same with and without
+// contrast.
 static void all_names_are_the_same_with_and_without(void **state) {
     (void)state;
     int with[2], without[2];
@@ -103,7 +104,7 @@ static void all_names_are_the_same_with_and_without(void **state) {
     assert_int_equal(with[1], 1);
 }
 
-static void strange_names_are_told(void **state) {
+static void unknown_names_are_reported(void **state) {
     (void)state;
     int labels[2];
     float scores[2];
@@ -112,7 +113,7 @@ static void strange_names_are_told(void **state) {
                               "did you mean 'guitar'?\n'carburetor' is not among the 6 names that "
                               "this model was trained on\n");
     name_both("aa,bb,cc,dd,ee,ff,gg", 1, labels, scores);
-    assert_non_null(strstr(said, "nor are 2 more of the names that you gave\n"));
+    assert_non_null(strstr(said, "nor are 2 more of the given names\n"));
     assert_null(strstr(said, "'ff'"));
 }
 
@@ -126,7 +127,7 @@ static void only_what_was_asked_for_is_given(void **state) {
         const lexmask_detection *d = lexmask_result_at(result, i);
         assert_in_range(d->label, 0, 2);
         assert_string_equal(d->name, lexmask_names_at(names, (size_t)d->label));
-        assert_int_equal(d->novel, d->label < 2); // base_names has the red heart alone
+        assert_int_equal(d->novel, d->label < 2); // base_names has only the red heart
         assert_int_equal(d->top_count, 3);
         assert_true(d->top_score[0] + d->top_score[1] + d->top_score[2] < 1);
     }
@@ -134,7 +135,7 @@ static void only_what_was_asked_for_is_given(void **state) {
     close_all();
 }
 
-// Names forgotten: a box is there once, and no two overlap much, whatever they are called.
+// Class-agnostic: each box is reported once, and no two overlap much, whatever their names.
 static void each_box_once(void **state) {
     (void)state;
     lexmask_result *result;
@@ -146,7 +147,7 @@ static void each_box_once(void **state) {
     assert_true(count > 1 && count <= 20); // the model proposes 20
     for (size_t i = 0; i < count; i++) {
         const lexmask_detection *a = lexmask_result_at(result, i);
-        // There is no background, so that a box is some name's for sure, but for its objectness.
+        // There is no background, so only the objectness is left in the score.
         ASSERT_WITHIN(fabs((double)a->score - sqrt((double)a->objectness)), 1e-5);
         for (size_t k = 0; k < i; k++)
             assert_true(overlap(a, lexmask_result_at(result, k)) <= 0.1001);
@@ -165,7 +166,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_name_does_not_name_everything),
         cmocka_unit_test(all_names_are_the_same_with_and_without),
-        cmocka_unit_test(strange_names_are_told),
+        cmocka_unit_test(unknown_names_are_reported),
         cmocka_unit_test(only_what_was_asked_for_is_given),
         cmocka_unit_test(each_box_once),
     };

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A model that is found without being named, says when it is asked for names that it does not know,
-// and can be packed.
+// The default model is found without a path, unknown names are reported, and models can be packed.
 #include "io/image/image.h"
 #include "tensor/alloc.h"
 #include "tests/support/contrast_model.h"
@@ -25,7 +24,7 @@ static void detect_needs_no_model(void **state) {
     ASSERT_CODE(run, 0);
     ASSERT_SAYS(run.err, "'red hearts' is not among the 6 names that this model was trained on: "
                          "did you mean 'red heart'?");
-    ASSERT_SAYS(run.out, "  novel\n"); // base_names has the red heart alone
+    ASSERT_SAYS(run.out, "  novel\n"); // base_names has only the red heart
     char *lines = contrast_text_of(temporary_path("lines"));
     ASSERT_SAYS(lines, "\"novel\":true");
     tn_free(lines);
@@ -106,7 +105,7 @@ static void a_model_that_is_not_there(void **state) {
     setenv("LEXMASK_MODEL", "/no/such/model", 1);
     test_run run = test_lexmask("detect " CONTRAST_PICTURE " --names pizza");
     ASSERT_CODE(run, 1);
-    ASSERT_SAYS(run.err, "LEXMASK_MODEL: /no/such/model is no folder of an F-VLM");
+    ASSERT_SAYS(run.err, "LEXMASK_MODEL: /no/such/model is not the folder of an F-VLM");
     test_run_free(&run);
     setenv("LEXMASK_MODEL", temporary_folder(), 1);
 }
@@ -164,7 +163,7 @@ static void packed(void **state) {
     tn_free(config);
     assert_int_equal(access(temporary_path("packed/clip/vocab.json"), R_OK), 0);
     assert_int_equal(access(temporary_path("packed/clip/merges.txt"), R_OK), 0);
-    // The demo's CLIP is float16 already: its file is the same again, and names are what they were.
+    // The demo's CLIP is float16 already: its file is unchanged, and so are the names.
     const char *words =
         "detect " CONTRAST_PICTURE " --model %s --names pizza,guitar --no-cache --score2 "
         "crop --alpha 1 --beta 1 --score 0.001 --jsonl -";
@@ -187,7 +186,7 @@ static void packed(void **state) {
     tn_free(two);
 }
 
-// A CLIP's folder by itself: what is float32 on the way is the same again in half precision.
+// A CLIP's folder alone: float32 tensors become half precision.
 static void a_clip_by_itself(void **state) {
     (void)state;
     static const char *const files[] = {"config.json", "vocab.json", "merges.txt"};
@@ -214,7 +213,7 @@ static void a_clip_by_itself(void **state) {
                                "demo/model/clip/model.safetensors"));
 }
 
-// A folder whose vocabulary is somewhere else, as those of OpenAI's weights often are.
+// A folder whose vocabulary is elsewhere, as for OpenAI's weights.
 static void a_vocabulary_from_elsewhere(void **state) {
     (void)state;
     test_run run = test_lexmask("convert demo/model/clip %s", temporary_path("mute"));
@@ -233,7 +232,7 @@ static void a_vocabulary_from_elsewhere(void **state) {
     assert_true(test_same_file(temporary_path("speaks/merges.txt"), "demo/model/clip/merges.txt"));
 }
 
-// What config.json says of the model packed with these options.
+// config.json of the model packed with these options.
 static char *packed_with(const char *name, const char *options) {
     char path[512];
     test_run run =
@@ -244,7 +243,7 @@ static char *packed_with(const char *name, const char *options) {
     return contrast_text_of(path);
 }
 
-// A size that is asked for is the same as one that the model was packed with.
+// A requested size gives the same result as a model packed with that size.
 static void pictures_of_another_size(void **state) {
     (void)state;
     const char *words = "detect " CONTRAST_PICTURE " --model %s --names pizza,guitar --no-cache "

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The crop way: what is cut out (golden tables of tools/reference/dump_detector.py), and names,
-// boxes and scores against the same steps in PyTorch (tools/reference/parity_crop.py).
+// Crop mode: crop edges (golden tables of tools/reference/dump_detector.py), and names, boxes and
+// scores against the same steps in PyTorch (tools/reference/parity_crop.py).
 #include "tests/support/crop_dump.h"
 
 #include <dirent.h>
@@ -77,7 +77,7 @@ static void close_pair(pair *p) {
     kn_close(p->kn);
 }
 
-// Counted over all pictures of a folder.
+// Counts over all pictures of a folder.
 typedef struct tally {
     int64_t pictures, proposals, other_name; // the same boxes given to both
     int64_t boxes, lost, more;               // end to end
@@ -88,7 +88,7 @@ static double larger(double a, double b) {
     return isnan(b) || b > a ? b : a;
 }
 
-// The dump's proposals are named; their scores are compared where the name is the same.
+// Names the dump's proposals; scores are compared where the names are equal.
 static void compare_names(const crop_dump *dump, const md_crop_named *got, tally *t) {
     tn_tensor names = crop_dump_tensor(dump, "names", TN_I32);
     tn_tensor scores = crop_dump_tensor(dump, "probability", TN_F32);
@@ -108,7 +108,7 @@ static double box_distance(const float *a, const float *b) {
     return worst;
 }
 
-// IoU of detection i's mask with bits of the dump's; 1 where neither has a pixel.
+// IoU of detection i's mask with the dump's; 1 if both are empty.
 static double mask_overlap(const crop_dump *dump, pair *p, const md_found *got, int64_t i,
                            int64_t theirs) {
     size_t mark = tn_arena_mark(&p->step);
@@ -125,8 +125,8 @@ static double mask_overlap(const crop_dump *dump, pair *p, const md_found *got, 
     return any ? (double)both / (double)any : 1;
 }
 
-// A detection of the dump is found again when one of ours has its name and, within 1 pixel and
-// 1e-3, its box and score. How near the found ones are is kept too.
+// A detection of the dump is matched if one of ours has its name and, within 1 pixel and 1e-3, its
+// box and score. The largest deviations of matches are recorded.
 static void compare_detections(const crop_dump *dump, pair *p, const md_found *got, tally *t) {
     tn_tensor boxes = crop_dump_tensor(dump, "boxes", TN_F32);
     tn_tensor names = crop_dump_tensor(dump, "box_names", TN_I32);
@@ -212,7 +212,7 @@ static void compare_folder(const char *folder, int64_t at_least) {
     ASSERT_WITHIN(t.mask, 0.01);
 }
 
-// At the level that users get; the operations themselves are tested at every level.
+// At the default level; the operations are tested at every level elsewhere.
 static void test_demo_pictures(void **state) {
     (void)state;
     compare_folder("tests/golden/crop", 2);
@@ -227,7 +227,7 @@ static void test_more_pictures(void **state) {
 // ---- properties
 // -----------------------------------------------------------------------------------
 
-// Batches and threads change no bit; the best five begin with the name that was given.
+// Batches and threads change no bit; the best five begin with the assigned name.
 static void test_batches_and_threads(void **state) {
     (void)state;
     static const struct {
@@ -256,7 +256,7 @@ static void test_batches_and_threads(void **state) {
         assert_int_equal(got.proposals.dim[0], 40);
         for (int64_t k = 0; k < got.count; k++)
             assert_int_equal(tn_i32(&got.best)[k * MD_BEST], tn_i32(&got.labels)[k]);
-        // The result is all that is left in the arena, in one piece.
+        // Only the result is left in the arena, in one block.
         size_t now = tn_arena_mark(&p.step) - mark;
         if (!first) {
             first = tn_alloc(now), bytes = now;
@@ -294,7 +294,7 @@ static void test_ends(void **state) {
     crop_dump_vocabulary(&dump, &p.cx, p.clip, p.bpe, &vocabulary);
     md_crop_options options = dump.options;
     options.proposals = 20, options.crops.batch = 5;
-    options.crops.go_on = stop_after;
+    options.crops.progress = stop_after;
     for (int batches = 0; batches <= 4; batches++) {
         int left = batches;
         options.crops.user = &left;
@@ -303,7 +303,7 @@ static void test_ends(void **state) {
         assert_int_equal(status, batches < 4 ? TN_ECANCELLED : TN_OK);
         tn_arena_reset(&p.step, 0);
     }
-    options.crops.go_on = NULL;
+    options.crops.progress = NULL;
     tn_tensor none = tn_view(NULL, TN_F32, TN_DIMS(0, 4));
     options.boxes = &none;
     ASSERT_OK(

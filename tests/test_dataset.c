@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What can be learned from in COCO annotations, and what is left out for which reason.
+// Which objects of COCO annotations are used for training, and which are dropped for which reason.
 #include "train/dataset.h"
 
 #include "tests/support/broken.h"
@@ -183,7 +183,7 @@ static void masks_are_not_needed_for_boxes(void **state) {
     tr_dataset_close(d);
 }
 
-static void what_teaches_nothing_is_refused(void **state) {
+static void dataset_without_usable_objects_is_refused(void **state) {
     (void)state;
     static const struct {
         const char *name, *text, *part;
@@ -233,7 +233,7 @@ static void what_teaches_nothing_is_refused(void **state) {
 
 static void memory_may_run_out_anywhere(void **state) {
     (void)state;
-    char base[512]; // outlives the eight paths that are remembered
+    char base[512]; // outlives the eight cached paths
     snprintf(base, sizeof base, "%s", temporary_file("base.txt", "dog\n", 4));
     tn_status status = TN_ENOMEM;
     for (int64_t n = 1; status != TN_OK; n++) {
@@ -278,7 +278,7 @@ int main(void) {
         cmocka_unit_test(names_that_differ_in_case_are_one),
         cmocka_unit_test(only_base_names_are_learned),
         cmocka_unit_test(masks_are_not_needed_for_boxes),
-        cmocka_unit_test(what_teaches_nothing_is_refused),
+        cmocka_unit_test(dataset_without_usable_objects_is_refused),
         cmocka_unit_test(memory_may_run_out_anywhere),
         cmocka_unit_test(coco_mini_is_counted),
     };

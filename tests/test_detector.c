@@ -10,7 +10,7 @@
 
 #define GOLDEN "tests/golden/detector/"
 #define STEP ((size_t)1 << 30)
-#define BAR 1e-5 // of the largest value
+#define BAR 1e-5 // relative to the largest value
 
 // A model, the picture's intermediates from torchvision, and a context to run in.
 typedef struct fixture {
@@ -47,7 +47,7 @@ static const io_tensor *golden(const fixture *f, const char *name) {
     return t;
 }
 
-// A tensor of the dump in its own order, float32.
+// A tensor of the dump as float32.
 static tn_tensor as_float(fixture *f, const char *name) {
     const io_tensor *t = golden(f, name);
     tn_tensor out;
@@ -100,7 +100,7 @@ static void same_rows(fixture *f, const char *name, const tn_tensor *got) {
 
 // ---- intermediates ----------------------------------------------------------------------------
 
-// Each module is given torchvision's own input, so that an error shows where it arises.
+// Each module gets torchvision's own input, so that an error is found where it arises.
 static void check_body(fixture *f) {
     char name[32];
     md_features features;
@@ -157,7 +157,7 @@ static void check_rpn(fixture *f) {
     same("the best seven", &boxes, &first);
 }
 
-// The box head itself, without the decoding that md_mask_rcnn_boxes adds.
+// The box head without the decoding of md_mask_rcnn_boxes.
 static void check_box_head(fixture *f) {
     md_features features;
     tn_tensor proposals = as_float(f, "proposals"), pooled, logits, deltas, boxes;
@@ -200,8 +200,8 @@ static void check_detections(fixture *f) {
     assert_memory_equal(found.labels.data, labels->data, (size_t)found.count * 4);
     same_rows(f, "boxes", &found.boxes);
     same_rows(f, "scores", &found.scores);
-    // Here the mask head reads regions that differ in their last bits, and a random map changes
-    // much within a pixel; the head itself is held to BAR above.
+    // Here the mask head's regions differ in their last bits, and a random map changes much within
+    // a pixel; the head itself is tested with BAR above.
     tn_tensor masks = as_float(f, "masks");
     ASSERT_WITHIN(
         test_max_difference(tn_f32(&found.masks), tn_f32(&masks), (size_t)tn_count(&masks)), 1e-4);
@@ -222,7 +222,7 @@ static void at_every_level(const char *name, void (*check)(fixture *f)) {
     for (size_t i = 0; i < sizeof levels / sizeof *levels; i++) {
         kn_ctx *kn;
         tn_error err;
-        if (kn_open("cpu", levels[i], 2, &kn, &err)) continue; // this processor lacks it
+        if (kn_open("cpu", levels[i], 2, &kn, &err)) continue; // not supported by this processor
         kn_close(kn);
         fixture f;
         open_fixture(&f, name, levels[i], 2);
@@ -245,7 +245,7 @@ BOTH(detections)
 
 // ---- properties -------------------------------------------------------------------------------
 
-// All that a detection consists of, in one block.
+// All tensors of a detection, in one block.
 typedef struct bits {
     size_t count;
     unsigned char *bytes;
@@ -288,8 +288,8 @@ static void test_threads_and_runs(void **state) {
     }
 }
 
-// The step arena's use must not grow from picture to picture, and what a call leaves there is its
-// result and nothing else.
+// The step arena's use must not grow from picture to picture, and a call leaves only its result
+// there.
 static void test_memory_is_flat(void **state) {
     (void)state;
     fixture f;
@@ -329,7 +329,7 @@ static void test_no_detections(void **state) {
     close_fixture(&f);
 }
 
-// From one pixel to a strip: every size gives an answer.
+// From one pixel to a strip: every size works.
 static void test_odd_pictures(void **state) {
     (void)state;
     static const int sizes[][2] = {{1, 1}, {1, 300}, {300, 1}, {2, 3}, {33, 31}, {400, 7}};
@@ -353,7 +353,7 @@ static void test_odd_pictures(void **state) {
     close_fixture(&f);
 }
 
-// Too small an arena, at every place where it can run out: an error and no crash.
+// An arena that is too small at every point where it can run out: an error and no crash.
 static void test_out_of_memory(void **state) {
     (void)state;
     fixture f;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Files of a Mask R-CNN: older parameter names, settings in the metadata, batch norm's epsilon, and
-// files that are broken: each must be refused with the tensor's or the key's name.
+// Mask R-CNN files: older parameter names, settings in the metadata, batch norm's epsilon, and
+// broken files, each of which must be refused with the name of the tensor or key.
 #include "models/detector/mask_rcnn_parts.h"
 #include "tests/support/broken.h"
 #include "tests/support/temporary.h"
@@ -13,8 +13,7 @@
 #define BOTTLENECK "tests/golden/detector/bottleneck.safetensors"
 #define BASIC "tests/golden/detector/basic.safetensors"
 
-// What is changed on the way from a good file to another. A change applies to one tensor, or to
-// the metadata when key is NULL.
+// A change applied when copying a valid file: to one tensor, or to the metadata if tensor is NULL.
 typedef struct change {
     const char *what;   // for messages
     const char *tensor; // a name, or its beginning when it ends in '*'
@@ -151,7 +150,7 @@ static void assert_same_weights(const md_mask_rcnn *a, const md_mask_rcnn *b) {
         assert_memory_equal(biases[i][0]->data, biases[i][1]->data, tn_bytes(biases[i][0]));
 }
 
-// Names as torchvision wrote them before 0.13, as a whole and in one place only.
+// Names written by torchvision before 0.13, in all parts and in only one.
 static void test_older_names(void **state) {
     (void)state;
     static const change old[] = {
@@ -193,7 +192,7 @@ static void assert_same(const tn_tensor *a, const tn_tensor *b) {
     assert_memory_equal(a->data, b->data, tn_bytes(a));
 }
 
-// A file without a mask head gives the boxes that it gives with one, and no masks.
+// A file without a mask head gives the same boxes as with one, and no masks.
 static void test_faster_rcnn(void **state) {
     (void)state;
     static const change boxes_alone = {.tensor = "roi_heads.mask_*"};
@@ -488,7 +487,7 @@ static void test_broken(void **state) {
     kn_close(kn);
 }
 
-// Every allocation of a load fails once: no crash, no leak, and a sentence.
+// Each allocation of a load fails once: no crash, no leak, and an error text.
 static void test_out_of_memory(void **state) {
     (void)state;
     kn_ctx *kn;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every layer kind against what PyTorch, torchvision and PIL made of the same input: the cases of
-// tests/golden/ops and tests/golden/bwd, and those of the folder that LEXMASK_DUMPS names (make
-// test DUMPS=DIR). A file is a test, run at every level.
+// Every kind of layer against PyTorch, torchvision and PIL on the same input: the cases of
+// tests/golden/ops and tests/golden/bwd, and those of the folder in LEXMASK_DUMPS (make test
+// DUMPS=DIR). Each file is a test, run at every level.
 #include "tests/support/dump_kinds.h"
 #include "tests/support/levels.h"
 #include "tests/support/test.h"
@@ -10,9 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MOST 4096 // files
+#define MAX_FILES 4096 // files
 
-static struct CMUnitTest tests[MOST];
+static struct CMUnitTest tests[MAX_FILES];
 static size_t test_count;
 
 static void the_dump_is_reproduced(void **state) {
@@ -44,7 +44,7 @@ static int add_folder(const char *folder) {
     int count = scandir(folder, &entries, is_dump, alphasort);
     for (int i = 0; i < count; i++) {
         char *path;
-        if (test_count < MOST && asprintf(&path, "%s/%s", folder, entries[i]->d_name) >= 0)
+        if (test_count < MAX_FILES && asprintf(&path, "%s/%s", folder, entries[i]->d_name) >= 0)
             tests[test_count++] = (struct CMUnitTest){.name = strdup(entries[i]->d_name),
                                                       .test_func = the_dump_is_reproduced,
                                                       .initial_state = path};

@@ -12,10 +12,10 @@
 
 #define GOLDEN "tests/golden/fvlm/"
 #define STEP ((size_t)1 << 28)
-#define BAR 1e-5 // of the largest value, for a stage that is fed what the reference's got
+#define BAR 1e-5 // relative to the largest value, for a stage that gets the reference's input
 #define WHOLE                                                                                      \
-    1e-3 // for what comes out of all stages one after the other: the last bits of a
-         // proposal move the regions of random maps by that much
+    1e-3 // for the result of all stages in sequence: the last bits of a
+         // proposal change the regions of random maps by that much
 
 static const char *const cases[] = {"vit4", "simple",  "single", "stem",
                                     "deep", "windows", "resnet"};
@@ -140,7 +140,7 @@ static void test_stages(void **state) {
         }
 }
 
-// Two pictures as one batch give what each gives alone, to the last bit.
+// Two pictures in one batch give the same bits as each alone.
 static void test_batches(void **state) {
     (void)state;
     for (size_t i = 0; i < CASES; i++) {
@@ -204,7 +204,7 @@ static void test_score2(void **state) {
         }
 }
 
-// Of `count` boxes, the step's memory at its peak.
+// Peak of the step arena for `count` boxes.
 static size_t peak_of(fixture *f, md_score2 mode, int64_t count) {
     size_t mark = tn_arena_mark(&f->step);
     tn_tensor picture, x, y, boxes, given = golden(f, "given");
@@ -217,13 +217,13 @@ static size_t peak_of(fixture *f, md_score2 mode, int64_t count) {
     md_fvlm_boxes b = {.boxes = &boxes, .image = &picture, .frame = &frame};
     int64_t d = md_clip_settings(md_fvlm_clip(f->model))->embed_dim;
     ASSERT_OK(tn_new(&f->step, &y, TN_F32, TN_DIMS(count, d), &f->err), f->err);
-    size_t before = f->step.peak = f->step.used; // boxes and embeddings are the caller's
+    size_t before = f->step.peak = f->step.used; // boxes and embeddings are allocated before
     ASSERT_OK(md_fvlm_score2_embed(&f->cx, f->model, &features, mode, &b, &y), f->err);
     tn_arena_reset(&f->step, mark);
     return f->step.peak - before;
 }
 
-// What a box needs by itself is a row of the tower's width, not the tokens of a region: 2 KB at
+// A box needs memory for a row of the tower's width, not for the tokens of its region: 2 KB at
 // least in these models.
 static void test_score2_memory(void **state) {
     (void)state;
@@ -273,8 +273,8 @@ static void test_order_of_projection(void **state) {
 
 // ---- masks -------------------------------------------------------------------------------------
 
-// With the reference's own boxes: a box that differs by a thousandth of a pixel already moves a
-// mask of random weights by more than the bar.
+// With the reference's boxes: a thousandth of a pixel already changes a mask of random weights by
+// more than the bar.
 static void masks(fixture *f) {
     const md_fvlm_config *c = md_fvlm_settings(f->model);
     tn_tensor picture, x, level[MD_FVLM_LEVELS], pooled, logits, boxes = golden(f, "boxes");
@@ -303,9 +303,9 @@ static void test_masks(void **state) {
 
 // ---- boxes -------------------------------------------------------------------------------------
 
-// One look of the box head: regions move, and logits get 1/rounds of its own more.
-static void look_again(fixture *f, const md_frame *frame, const tn_tensor *level,
-                       const tn_tensor *text, tn_tensor *regions, tn_tensor *logits) {
+// One refinement round: boxes are updated, and logits are averaged over rounds.
+static void refine_once(fixture *f, const md_frame *frame, const tn_tensor *level,
+                        const tn_tensor *text, tn_tensor *regions, tn_tensor *logits) {
     tn_tensor pooled, deltas, embedding, own, moved;
     ASSERT_OK(md_fvlm_box_regions(&f->cx, f->model, level, regions, NULL, &pooled), f->err);
     ASSERT_OK(md_fvlm_box_fwd(&f->cx, f->model, &pooled, &deltas, &embedding), f->err);
@@ -318,7 +318,7 @@ static void look_again(fixture *f, const md_frame *frame, const tn_tensor *level
     *regions = moved;
 }
 
-// Likewise from the reference's own proposals.
+// From the reference's proposals.
 static void boxes(fixture *f) {
     tn_tensor picture, x, level[MD_FVLM_LEVELS], regions = golden(f, "proposals"), p1;
     tn_tensor text = golden(f, "text"), wanted = golden(f, "p1");
@@ -329,7 +329,7 @@ static void boxes(fixture *f) {
     ASSERT_OK(tn_new(&f->step, &p1, TN_F32, 2, wanted.dim, &f->err), f->err);
     memset(p1.data, 0, tn_bytes(&p1));
     for (int64_t round = 0; round < md_fvlm_settings(f->model)->box_rounds; round++)
-        look_again(f, &frame, level, &text, &regions, &p1);
+        refine_once(f, &frame, level, &text, &regions, &p1);
     same(f, "refined", &regions, BAR);
     kn_softmax_fwd(f->kn, md_fvlm_scale1(f->model), &p1, &p1);
     same(f, "p1", &p1, BAR);
@@ -346,7 +346,7 @@ static void test_boxes(void **state) {
         }
 }
 
-// ---- the whole ---------------------------------------------------------------------------------
+// ---- detection ---------------------------------------------------------------------------------
 
 static void swap_rows(tn_tensor *t, int64_t a, int64_t b) {
     size_t row = tn_bytes(t) / (size_t)t->dim[0];
@@ -357,8 +357,8 @@ static void swap_rows(tn_tensor *t, int64_t a, int64_t b) {
     }
 }
 
-// Detections whose scores differ by less than rounding may have changed places: brings them into
-// the reference's order, by name and box.
+// Detections whose scores differ by less than rounding may be swapped: sorts them into the
+// reference's order, by name and box.
 static void in_their_order(fixture *f, md_found *found) {
     tn_tensor boxes = golden(f, "boxes"), names = golden(f, "names");
     assert_int_equal(found->count, boxes.dim[0]);
@@ -450,7 +450,7 @@ static bool has_row(const tn_tensor *boxes, const float *row) {
     return false;
 }
 
-// Of more proposals than score 2 is asked of all are there, before and after the box head.
+// With more proposals than score2_top, all are returned, before and after the box head.
 static void test_all_proposals(void **state) {
     (void)state;
     enum { ASKED = 200 };
@@ -472,14 +472,14 @@ static void test_all_proposals(void **state) {
     assert_int_equal(scored.objectness.dim[0], kept);
     for (int64_t i = 0; i < kept; i++)
         assert_true(has_row(&scored.refined, tn_f32(&scored.boxes) + 4 * i));
-    // What costs nothing is not rationed.
+    // Without a score 2 no boxes are dropped for it.
     options.mode = MD_SCORE2_NONE;
     ASSERT_OK(md_fvlm_detect(&f.cx, f.model, &vocabulary, &picture, &options, &more, &all), f.err);
     assert_null(all.score2.data);
     assert_null(more.score2.data);
     assert_int_equal(all.boxes.dim[0], more.proposals.dim[0]);
     options.mode = md_fvlm_settings(f.model)->score2_mode;
-    // Given boxes stay where they are.
+    // Given boxes are not changed.
     tn_tensor given = tn_slice(&found.proposals, 0, 3);
     options.boxes = &given, options.proposals = 0;
     ASSERT_OK(md_fvlm_detect(&f.cx, f.model, &vocabulary, &picture, &options, &more, &all), f.err);
@@ -487,7 +487,7 @@ static void test_all_proposals(void **state) {
     close_fixture(&f);
 }
 
-// Of all boxes the one that detection i is; several may lie at the same place.
+// Index of detection i among all boxes; several may be equal.
 static int64_t row_of(const md_found *found, const md_fvlm_scored *scored, int64_t i) {
     const float *box = tn_f32(&found->boxes) + 4 * i, *all = tn_f32(&scored->boxes);
     const float *objectness = tn_f32(&scored->objectness);
@@ -499,7 +499,7 @@ static int64_t row_of(const md_found *found, const md_fvlm_scored *scored, int64
     return row;
 }
 
-// Names forgotten: a box is there once, by how little it is background and how sure its name is.
+// Class-agnostic: each box occurs once, scored by objectness and the confidence in its name.
 static void test_agnostic(void **state) {
     (void)state;
     fixture f;
@@ -548,7 +548,7 @@ static void assert_found(const md_found *a, const md_found *b) {
     }
 }
 
-// One run gives what runs with one score each give: to the last bit, and whatever names count.
+// One run gives the same bits as runs with one score each, also if class-agnostic.
 static void test_each_score(void **state) {
     (void)state;
     fixture f;
@@ -561,7 +561,7 @@ static void test_each_score(void **state) {
         md_found both, by_first, by_second, again;
         md_fvlm_scored scored;
         options.rules.score = 0.01, options.agnostic = i % 2, options.each_score = true;
-        options.proposals = 200; // more than score 2 is asked of
+        options.proposals = 200; // more than score2_top
         options.mode = i / 2 ? MD_SCORE2_NONE : MD_SCORE2_DENSE;
         first = second = options;
         first.mode = MD_SCORE2_NONE, second.alpha = second.beta = 1;

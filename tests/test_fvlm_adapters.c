@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The adapters as trainable parameters: the same results as frozen ones, gradients of all of them
+// The adapters as trainable parameters: the same results as when frozen, gradients of all of them
 // at once against differences in double, and new models that can be saved and opened.
 #include "io/weights/safetensors.h"
 #include "models/fvlm/fvlm_parts.h"
@@ -126,7 +126,7 @@ static double loss_of(fixture *f, const tn_tensor *x, uint64_t stream) {
     return sum;
 }
 
-// One training forward through every stage; all that is trained takes part.
+// One training forward pass through every stage and every trainable part.
 static double forward(fixture *f) {
     tn_arena_reset(&f->step, 0);
     nn_tape_reset(f->tape);
@@ -171,7 +171,7 @@ static void test_gradients(void **state) {
         double expected = 0;
         for (int64_t k = 0; k < tn_count(&grad); k++)
             expected += tn_rng_normal(&rng) * ((double *)grad.data)[k];
-        for (int k = 0; k < f.params.count; k++) { // nothing is left out
+        for (int k = 0; k < f.params.count; k++) { // every parameter is covered
             const nn_param *p = f.params.param[k];
             double most = 0;
             for (int64_t e = 0; e < tn_count(&p->grad); e++)

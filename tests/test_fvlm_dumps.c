@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// F-VLM model folders with dumps of what PyTorch made of a picture: the committed small ones, and
-// any in LEXMASK_FVLM_DUMPS (tools/reference/parity_fvlm.py writes full-size ones). Prints what it
-// measured:
-//
-//   FOLDER unit.dense 200 boxes 1.2e-05       largest difference by largest value, after the mean
+// F-VLM model folders with dumps of PyTorch's results for a picture: the committed small ones, and
+// any in LEXMASK_FVLM_DUMPS (tools/reference/parity_fvlm.py writes full-size ones). Prints its
+// measurements:
+//   FOLDER unit.dense 200 boxes 1.2e-05       largest difference / largest value, after the mean
 //                                             over the boxes is subtracted from both
 //   FOLDER detections 93 of 93, scores 2e-06, boxes 3e-04
 #include "models/clip/clip_scene.h"
@@ -16,9 +15,9 @@
 #include <string.h>
 
 #define UNIT_BAR 1e-3
-#define MISSING 0.005   // share of detections that a hair decides
-#define SAME_BOX 0.02   // pixels
-#define SAME_SCORE 1e-3 // of the largest
+#define MISSING 0.005 // share of detections that may differ because a score is close to a threshold
+#define SAME_BOX 0.02 // pixels
+#define SAME_SCORE 1e-3 // relative to the largest
 
 static kn_ctx *kn;
 static tn_arena step;
@@ -50,7 +49,7 @@ static void subtract_mean(tn_tensor *x) {
 }
 
 static int units; // compared
-static int apart; // dumps whose detections are not met
+static int apart; // dumps with unmatched detections
 
 static void unit(const dump *d, const char *name, md_score2 mode, int positions) {
     char full[64];
@@ -80,9 +79,9 @@ static double worst(const float *a, const float *b, int count) {
     return test_max_difference(a, b, (size_t)count);
 }
 
-// What is nearest to a detection of the reference that was not met, for people to judge.
-static void tell_missed(const dump *d, const md_found *found, const float *box, float score,
-                        int32_t name) {
+// Prints the detection nearest to an unmatched one of the reference.
+static void print_missed(const dump *d, const md_found *found, const float *box, float score,
+                         int32_t name) {
     double nearest = INFINITY, of_score = 0;
     for (int64_t k = 0; k < found->count; k++) {
         double away = worst(tn_f32(&found->boxes) + 4 * k, box, 4);
@@ -93,7 +92,7 @@ static void tell_missed(const dump *d, const md_found *found, const float *box, 
            d->name, (int)name, (double)score, nearest, of_score);
 }
 
-// How many of the reference's detections are there, each found once.
+// Counts the reference's detections that are matched, each once.
 static void detections(const dump *d) {
     int32_t class_of[256];
     uint8_t base[256] = {0};
@@ -123,12 +122,12 @@ static void detections(const dump *d) {
             double score = worst(tn_f32(&found.scores) + k, tn_f32(&scores) + i, 1);
             if (tn_i32(&found.labels)[k] != tn_i32(&names)[i] || !(box <= SAME_BOX)) continue;
             if (!(score <= SAME_SCORE * (double)tn_f32(&scores)[0])) continue;
-            tn_i32(&found.labels)[k] = -1; // met
+            tn_i32(&found.labels)[k] = -1; // matched
             of_score = fmax(of_score, score), of_box = fmax(of_box, box);
             met++;
         }
         if (met == before)
-            tell_missed(d, &found, tn_f32(&boxes) + 4 * i, tn_f32(&scores)[i], tn_i32(&names)[i]);
+            print_missed(d, &found, tn_f32(&boxes) + 4 * i, tn_f32(&scores)[i], tn_i32(&names)[i]);
     }
     printf("%s detections %d of %d (found %d), scores %.2g, boxes %.2g\n", d->name, (int)met,
            (int)boxes.dim[0], (int)found.count, of_score, of_box);
@@ -167,7 +166,7 @@ static void check_all(const char *folder) {
         free(list[i]);
     }
     free(list);
-    assert_int_equal(apart, 0); // when all have been told
+    assert_int_equal(apart, 0); // after all have been reported
 }
 
 static void test_golden(void **state) {

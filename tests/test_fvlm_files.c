@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// F-VLM model folders: what a configuration says is kept to the last bit, and whatever is wrong
-// with one is refused with file and key.
+// F-VLM model folders: a configuration is preserved exactly, and every error in one is refused with
+// file and key.
 #include "io/file.h"
 #include "io/weights/safetensors.h"
 #include "models/fvlm/fvlm.h"
@@ -16,7 +16,7 @@
 
 // ---- configurations ----------------------------------------------------------------------------
 
-// Every preset is sound, and what is written reads back to the same text.
+// Every preset is valid, and reading back what is written gives the same text.
 static void test_presets(void **state) {
     (void)state;
     for (int i = 0; md_fvlm_presets[i]; i++) {
@@ -66,7 +66,7 @@ static char *replaced(const char *name, const char *text, const char *from, cons
     return out;
 }
 
-// The text of a preset-like configuration that is sound.
+// The text of a valid configuration based on a preset.
 static char *sound_text(const char *preset) {
     md_fvlm_config config;
     tn_error err = {0};
@@ -92,9 +92,8 @@ static const struct {
     {"fvit-b16", "\"size\": 640", "\"size\": 640.5", "picture.size"},
     {"fvit-b16", "\"size\": 640", "\"size\": 8", "picture.size"},
     {"fvit-b16", "\"size\": 640", "\"size\": 99999999999", "picture.size"},
-    {"fvit-b16", "\"size\": 640", "\"size\": 640, \"sise\": 1", "picture.sise: there is no such"},
-    {"fvit-b16", "\"version\": 6", "\"version\": 6, \"pyramids\": {}",
-     "pyramids: there is no such"},
+    {"fvit-b16", "\"size\": 640", "\"size\": 640, \"sise\": 1", "picture.sise: unknown setting"},
+    {"fvit-b16", "\"version\": 6", "\"version\": 6, \"pyramids\": {}", "pyramids: unknown setting"},
     {"fvit-b16", "\"kind\": \"vit4\"", "\"kind\": \"vit5\"", "pyramid.kind: expected one of vit4"},
     {"fvit-b16", "\"kind\": \"vit4\"", "\"kind\": null", "pyramid.kind"},
     {"fvit-b16", "\"taps\": [3, 5, 7, 11]", "\"taps\": [3, 5, 7]", "pyramid.taps: expected four"},
@@ -123,10 +122,10 @@ static const struct {
     {"fvit-b16", "\"nms\": 1,", "\"nms\": 1.1,", "score2.nms: expected a number from 0 to 1"},
     {"small", "\"inside\": 0.8", "\"inside\": -1", "limits.inside"},
     {"small", "\"soft\": 0.3", "\"soft\": 3", "limits.soft"},
-    {"fvit-b16", "\"version\": 6", "\"version\": 2", "pyramid.blocks: there is no such"},
-    {"fvit-b16", "\"version\": 6", "\"version\": 3", "box_head.rounds: there is no such"},
-    {"fvit-b16", "\"version\": 6", "\"version\": 4", "box_head.context: there is no such"},
-    {"fvit-b16", "\"version\": 6", "\"version\": 5", "limits.soft: there is no such"},
+    {"fvit-b16", "\"version\": 6", "\"version\": 2", "pyramid.blocks: unknown setting"},
+    {"fvit-b16", "\"version\": 6", "\"version\": 3", "box_head.rounds: unknown setting"},
+    {"fvit-b16", "\"version\": 6", "\"version\": 4", "box_head.context: unknown setting"},
+    {"fvit-b16", "\"version\": 6", "\"version\": 5", "limits.soft: unknown setting"},
     {"small", "\"context\": 1.5}", "\"context\": 0.5}", "box_head.context"},
     {"small", "\"rounds\": 2", "\"rounds\": 0", "box_head.rounds"},
     {"fvit-b16", "\"nms\": 0.7", "\"nms\": 7", "rpn.nms: expected a number from 0 to 1"},
@@ -168,15 +167,15 @@ static void test_broken_configs(void **state) {
     }
 }
 
-// Every key of every preset in turn: left out, of other types, far out of range, with a neighbour
-// that nobody knows. The refusal names the key.
+// Every key of every preset in turn: missing, of another type, out of range, with an unknown
+// neighbour. The error names the key.
 
 typedef struct key {
     const char *preset, *group, *name; // group NULL: a key of the top level
-    json_t *config, *object;           // the whole, and what holds the key
+    json_t *config, *object;           // the root, and the object that holds the key
 } key;
 
-static int refused; // how many broken configurations were
+static int refused; // number of broken configurations
 
 static void refuse_config(const key *k, const char *what, const char *part) {
     md_fvlm_config config;
@@ -207,7 +206,7 @@ static void refuse_values(const key *k, const json_t *good, const char *path) {
                   {"far", json_integer(1LL << 60), true}};
     for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
         bool broken = values[i].number ? json_is_number(good) : !same_kind(values[i].value, good);
-        // A whole number will do for a real one.
+        // An integer is accepted for a real number.
         if (!values[i].number && json_is_number(values[i].value) && json_is_number(good))
             broken = false;
         if (broken) {
@@ -233,7 +232,7 @@ static void refuse_key(const char *preset, const char *text, const char *group, 
     json_object_set(k.object, name, good);
     char stranger[64], unknown[160];
     snprintf(stranger, sizeof stranger, "%.60sx", name);
-    snprintf(unknown, sizeof unknown, "%sx: there is no such setting", path);
+    snprintf(unknown, sizeof unknown, "%sx: unknown setting", path);
     json_object_set_new(k.object, stranger, json_incref(good));
     refuse_config(&k, "with a stranger", unknown);
     json_decref(good);
@@ -268,7 +267,7 @@ static void test_every_key(void **state) {
 
 static kn_ctx *kn;
 
-// A copy of a golden folder's configuration that finds its CLIP, with one text replaced.
+// A copy of a golden folder's configuration with the path of its CLIP and one text replaced.
 static void write_config(const char *model, const char *from, const char *to) {
     char path[256], where[512];
     snprintf(path, sizeof path, GOLDEN "%s/config.json", model);
@@ -297,7 +296,7 @@ static tn_status open_folder(tn_error *err) {
     return status;
 }
 
-// The adapters with one tensor changed: left out, given another shape, or cut.
+// The adapters with one tensor changed: missing, of another shape, or cut.
 static void write_adapters(const char *model, const char *name, int64_t first, const char *extra) {
     char path[256];
     io_weights *file;
@@ -330,7 +329,7 @@ static void write_adapters(const char *model, const char *name, int64_t first, c
 
 static const struct {
     const char *model, *tensor;
-    int64_t first; // rows that it gets; -1: it is left out
+    int64_t first; // rows that it gets; -1: missing
     const char *part;
 } adapters[] = {
     {"vit4", "pyramid.fpn1.0.weight", -1, "pyramid.fpn1.0.weight"},
@@ -377,7 +376,7 @@ static void test_broken_adapters(void **state) {
                       "box_head.fc.7.weight");
 }
 
-// A configuration that is sound by itself but not with its CLIP or its adapters.
+// Configurations that are valid but do not match their CLIP or adapters.
 static const struct {
     const char *model, *from, *to, *file, *part;
 } folders[] = {
@@ -385,7 +384,7 @@ static const struct {
     {"vit4", "3\n  ]", "4\n  ]", "config.json", "pyramid.taps"},
     {"vit4", "\"window\": 0", "\"window\": 3", "config.json", "tower.window"},
     {"simple", "\"simple\"", "\"resnet\"", "config.json", "pyramid."},
-    {"vit4", "\"vit4\"", "\"stem\"", "config.json", "pyramid.strides: expected a half"},
+    {"vit4", "\"vit4\"", "\"stem\"", "config.json", "pyramid.strides: expected 0.5, 1, 2"},
     {"resnet", "resnet.safetensors", "vit.safetensors", "vit.safetensors", "SHA-256"},
     {"vit4", "vit.safetensors", "no.safetensors", "no.safetensors", NULL},
     {"vit4", "\"norm\": \"batch\"", "\"norm\": \"none\"", "adapters.safetensors", "norm"},

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every preset as it stands goes with the CLIP it is for (patch, depth, family; the width is less)
-// and finds things with random weights in each of its second scores; with another CLIP it is
-// refused, and the key is named. Heads are smaller, and where something is computed pictures are.
+// Every preset works with a CLIP of the kind it is for (patch, depth, family; with smaller widths),
+// and detects with random weights in each mode of score 2; with another CLIP it is refused, and the
+// error names the key. Heads are smaller, and so are pictures where something is computed.
 #include "models/fvlm/fvlm.h"
 #include "models/fvlm/fvlm_text.h"
 #include "nn/params.h"
@@ -55,7 +55,7 @@ static tn_status open_preset(size_t i, const char *clip, int64_t size, nn_params
     return md_fvlm_open(&options, kn, model, &err);
 }
 
-static void each_goes_with_its_clip_at_its_own_size(void **state) {
+static void presets_match_their_clip(void **state) {
     (void)state;
     for (size_t i = 0; i < CASES; i++) {
         md_fvlm *model;
@@ -65,19 +65,19 @@ static void each_goes_with_its_clip_at_its_own_size(void **state) {
         md_fvlm_close(model);
         nn_params_deinit(&params);
     }
-    assert_null(md_fvlm_presets[CASES]); // none is left out
+    assert_null(md_fvlm_presets[CASES]); // all presets are covered
 }
 
-static void another_clip_is_refused_and_the_key_is_named(void **state) {
+static void presets_refuse_another_clip(void **state) {
     (void)state;
     static const struct {
         size_t preset, clip;
         const char *says;
     } wrong[] = {
-        {0, 1, "pyramid.kind: is for a ViT"},      {1, 0, "pyramid.kind: resnet"},
-        {2, 0, "pyramid.strides: expected a qua"}, {2, 1, "pyramid.kind: is for a ViT"},
-        {3, 2, "pyramid.taps: a block that"},      {3, 0, "pyramid.taps: a block that"},
-        {4, 2, "pyramid.strides: expected a hal"}, {2, 4, "pyramid.taps: a block that"},
+        {0, 1, "pyramid.kind: is for a ViT"},     {1, 0, "pyramid.kind: resnet"},
+        {2, 0, "pyramid.strides: expected 0.25"}, {2, 1, "pyramid.kind: is for a ViT"},
+        {3, 2, "pyramid.taps: the CLIP has"},     {3, 0, "pyramid.taps: the CLIP has"},
+        {4, 2, "pyramid.strides: expected 0.5"},  {2, 4, "pyramid.taps: the CLIP has"},
     };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         md_fvlm *model;
@@ -100,7 +100,7 @@ static tn_tensor picture_of(int64_t height, int64_t width) {
     return image;
 }
 
-// Levels are as large as the strides of the configuration say.
+// Sizes of levels follow from the configuration's strides.
 static void check_levels(const md_fvlm *model) {
     const md_fvlm_config *c = md_fvlm_settings(model);
     tn_tensor x, level[MD_FVLM_LEVELS];
@@ -132,7 +132,7 @@ static void check_found(const md_found *r, const char *preset, md_score2 mode) {
         assert_true(tn_f32(&r->masks)[k] >= 0 && tn_f32(&r->masks)[k] <= 1);
 }
 
-static void each_finds_things_in_all_its_modes(void **state) {
+static void presets_detect_in_all_modes(void **state) {
     (void)state;
     for (size_t i = 0; i < CASES; i++) {
         md_fvlm *model;
@@ -151,7 +151,7 @@ static void each_finds_things_in_all_its_modes(void **state) {
             md_found result;
             md_fvlm_options how = md_fvlm_default_options(model);
             if (md_fvlm_mode_check(model, (md_score2)mode, &err) != TN_OK) {
-                assert_true(mode != (int)how.mode); // the preset's own goes with it
+                assert_true(mode != (int)how.mode); // the preset's own mode is supported
                 continue;
             }
             how.mode = (md_score2)mode, how.rules.score = 0, how.proposals = PROPOSALS;
@@ -160,7 +160,7 @@ static void each_finds_things_in_all_its_modes(void **state) {
             check_found(&result, cases[i].preset, (md_score2)mode);
             modes++;
         }
-        // maskcls does not go with windows
+        // maskcls does not work with windows
         int vit = md_fvlm_settings(model)->tower_window ? 4 : 5;
         assert_int_equal(modes, cases[i].clip.patch ? vit : 3);
         md_vocabulary_deinit(&vocabulary);
@@ -188,9 +188,9 @@ static int close_all(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(each_goes_with_its_clip_at_its_own_size),
-        cmocka_unit_test(another_clip_is_refused_and_the_key_is_named),
-        cmocka_unit_test(each_finds_things_in_all_its_modes),
+        cmocka_unit_test(presets_match_their_clip),
+        cmocka_unit_test(presets_refuse_another_clip),
+        cmocka_unit_test(presets_detect_in_all_modes),
     };
     return cmocka_run_group_tests(tests, open_all, close_all);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The trainable parts of an F-VLM under a tape: small models of every pyramid, all losses' inputs
 // at once. In double against differences, and every level in float32 against double; every adapter
-// is reached, and CLIP is not changed.
+// gets a gradient, and CLIP is not changed.
 #include "io/weights/safetensors.h"
 #include "models/fvlm/fvlm_parts.h"
 #include "nn/real.h"
@@ -19,7 +19,7 @@
 
 #define GOLDEN "tests/golden/fvlm/"
 #define BOXES 6
-#define STEP 3e-6 // a smaller one loses digits in the difference, a larger one turns ReLUs
+#define STEP 3e-6 // a smaller one loses digits in the difference, a larger one flips ReLUs
 #define OUTPUTS (2 * MD_FVLM_LEVELS + 3)
 
 static const char *const cases[] = {"vit4", "simple",  "single", "stem",
@@ -44,8 +44,8 @@ static double random_number(uint64_t stream, int64_t i) {
     return (double)(float)((double)block[0] / 4294967296.0 - 0.5);
 }
 
-// Channels before a ReLU are far on one side or the other: in maps this many some would lie so near
-// to zero that a step, or float32, turns them.
+// Shifts channels before a ReLU away from zero: with this many values some would be so close to
+// zero that a step, or float32, flips them.
 static void settle_relus(bench *b) {
     static const char *const before[] = {
         "rpn.head.conv",   "box_head",     "mask_head",    "mask_predictor.conv5_mask",
@@ -88,8 +88,8 @@ static void new_data(bench *b, tn_tensor *t, int rank, const int64_t *dim) {
     ASSERT_OK(tn_new(&b->data, t, b->params.dtype, rank, dim, &b->err), b->err);
 }
 
-// Random maps of the shapes that CLIP gives (those of a random ResNet are nearly constant, and
-// batch norm would magnify their last bits), names as unit vectors, boxes of many sizes.
+// Random maps of the shapes of CLIP's (those of a random ResNet are nearly constant, and batch norm
+// would amplify their last bits), names as unit vectors, boxes of many sizes.
 static void make_inputs(bench *b, const bench *like) {
     const md_fvlm_config *c = md_fvlm_settings(b->model);
     int64_t side = c->picture_size, d = b->model->head.embedding.w.out;
@@ -170,7 +170,7 @@ static void move_all(bench *b, const double *kept, double amount, uint64_t strea
     nn_params_changed(&b->params, b->cx.kn);
 }
 
-// Of the loss along a random direction, per unit.
+// Derivative of the loss along a random direction.
 static double rise(bench *b, const double *kept, double step, uint64_t stream) {
     move_all(b, kept, step, stream);
     double above = loss_of(b);
@@ -189,7 +189,7 @@ static void check_differences(bench *b) {
         double told = 0;
         for (int64_t i = 0; i < tn_count(&value); i++)
             told += nn_real(&grad, i) * random_number(stream, i);
-        // Two steps (Richardson): what is left of the curve is of the fourth order.
+        // Two steps (Richardson): the remaining error is of fourth order.
         double found = (4 * rise(b, kept, STEP, stream) - rise(b, kept, 2 * STEP, stream)) / 3;
         move_all(b, kept, 0, stream);
         double error = fabs(told - found) / fmax(1, fabs(found));
@@ -223,7 +223,7 @@ static void compare(const bench *got, const bench *want) {
             double error = fabs(nn_real(a, k) - nn_real(b, k));
             if (!(error <= most)) most = error;
         }
-        // Batch norm takes away what a bias before it adds: only rounding is left of that.
+        // Batch norm cancels a bias before it: its gradient is only rounding.
         double size = fmax(largest(b), 1e-2 * most_of_all);
         if (!(most <= 1e-4 * size))
             fail_msg("%s at level %s: the gradient of '%s' is off by %g of %g", want->name,
@@ -260,8 +260,8 @@ static void gradients_of_all_adapters(void **state) {
     }
 }
 
-// A new model of a configuration: random adapters, which a folder then holds under the names that
-// the frozen model reads.
+// A new model of a configuration: random adapters, written to a folder under the names that the
+// frozen model reads.
 static void a_new_model_is_written_and_read(void **state) {
     (void)state;
     static bench b;
@@ -301,11 +301,11 @@ static void a_new_model_is_written_and_read(void **state) {
     }
 }
 
-// How a child ends that writes to a place of memory.
+// Whether a child that writes to this address crashes.
 static bool write_crashes(void *place) {
     pid_t child = fork();
     if (child == 0) {
-        signal(SIGSEGV, SIG_DFL); // cmocka would go on with the tests in the child
+        signal(SIGSEGV, SIG_DFL); // otherwise cmocka would continue with the tests in the child
         volatile char *byte = place;
         *byte = (char)~*byte;
         _exit(0);

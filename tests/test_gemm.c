@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The packed product at the edges of its register tiles, panels, blocks of K and tasks, with every
-// epilogue; and equal bits whatever is computed beside a row.
+// epilogue; a row's bits do not depend on the other rows.
 #include "tests/support/ops.h"
 
 #include <string.h>
@@ -79,7 +79,7 @@ static void every_epilogue(void **state) {
 
 enum { LINEAR, CONV, STRIDED, TRANSPOSED, MATMUL, ATTENTION, KINDS };
 
-// One operation of a kind on in[0] [N,...]; in[1] is what all pictures share.
+// One operation of a kind on in[0] [N,...]; in[1] is shared by all pictures.
 static void run_kind(kn_ctx *cx, int kind, const tn_tensor *x, const tn_tensor *w, tn_tensor *y) {
     kn_weight weight;
     tn_error err;
@@ -119,7 +119,7 @@ static void run_kind(kn_ctx *cx, int kind, const tn_tensor *x, const tn_tensor *
     tn_arena_reset(weight_arena(), mark);
 }
 
-// Larger than one task, so that a picture's rows fall into tiles and tasks with others.
+// Larger than one task, so that a picture's rows share tiles and tasks with others.
 static void a_batch_of_nine_equals_nine_of_one(void **state) {
     (void)state;
     static const int64_t x_dim[KINDS][4] = {{9, 1, 50, 300}, {9, 13, 11, 40}, {9, 13, 11, 40},

@@ -62,7 +62,7 @@ static void compare(const bench *b, const char *what, const tn_tensor *got, cons
         if (!(error <= most)) most = error;
         largest = fmax(largest, fabs(expected));
     }
-    // A bias before batch norm has no gradient: what is there is rounding.
+    // A bias before batch norm has no gradient: its values are rounding.
     if (!(most <= b->tolerance * fmax(largest, 1e-3)))
         fail_msg("%s at level %s (%s): '%s' is off by %g of the largest", b->c->name,
                  kn_level(b->cx.kn), tn_dtype_name(b->params.dtype), what, most / largest);

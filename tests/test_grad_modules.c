@@ -240,7 +240,7 @@ static tn_status run_fpn(nn_ctx *cx, const void *module, const tn_tensor *in, tn
     return nn_fpn_fwd(cx, module, in, out);
 }
 
-// One convolution over all levels: recorded as often as it is run.
+// One convolution over all levels: recorded once per use.
 static tn_status run_shared(nn_ctx *cx, const void *module, const tn_tensor *in, tn_tensor *out) {
     for (int i = 0; i < 4; i++) TN_TRY(nn_conv_fwd(cx, module, &in[i], NULL, &out[i]));
     return nn_conv_fwd(cx, module, &in[0], NULL, &out[4]);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// `lexmask train` as a user types it learns two pictures by heart and leaves the CLIP as it was.
+// `lexmask train` from the command line overfits two pictures and does not change the CLIP.
 #include "tests/support/program.h"
 #include "tests/support/run_log.h"
 #include "tests/support/test.h"
@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static void learns_two_pictures_by_heart(void **state) {
+static void train_overfits_two_pictures(void **state) {
     (void)state;
     uint8_t before[IO_SHA256], after[IO_SHA256];
     run_digest(SCENE_CLIP, "model.safetensors", before);
@@ -35,7 +35,7 @@ static void learns_two_pictures_by_heart(void **state) {
         snprintf(path, sizeof path, "%s/%s", temporary_path("heart"), files[i]);
         if (access(path, F_OK) != 0) fail_msg("no %s", path);
     }
-    // And what it has learned is a model like any other.
+    // The trained model is usable like any other.
     run =
         test_lexmask("detect %s --model %s --names red\tcircle,blue\tsquare --score2 none --score "
                      "0.5 --jsonl -",
@@ -51,6 +51,6 @@ static int clean(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(learns_two_pictures_by_heart)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(train_overfits_two_pictures)};
     return cmocka_run_group_tests(tests, scene_write, clean);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Batches: the same for any number of workers and from any position on; files that cannot be used
-// are left out, counted and named once; whatever happens ends in a status.
+// Batches: the same for any number of workers and from any position; unusable files are skipped,
+// counted and reported once; every failure is a status.
 #include "train/loader.h"
 
 #include "io/image/image.h"
@@ -31,7 +31,7 @@ static tr_loader_options usual(const tr_dataset *data) {
                                .masks = true};
 }
 
-// All bytes of a batch that mean something, as one number.
+// A hash of the meaningful bytes of a batch.
 static uint64_t digest(const tr_batch *b) {
     uint64_t h = 14695981039346656037u;
 #define ADD(data, bytes)                                                                           \
@@ -120,7 +120,7 @@ static void replace(const scenes *s, int i, const void *bytes, size_t count) {
     assert_int_equal(fclose(f), 0);
 }
 
-// Picture 2 of five becomes something else.
+// Replaces picture 2 of five with something else.
 static const struct {
     const char *name, *bytes;
     int count; // of bytes; under 0: so much of a good picture
@@ -170,7 +170,7 @@ static void bad_files_are_left_out_and_named(void **state) {
                 digests[workers / 2][k] = digest(&b);
                 for (int64_t n = 0; n < 3; n++) assert_true(b.samples[n].picture->source->id != 21);
             }
-            assert_true(b.position > 18); // 18 samples, and the places of the bad one
+            assert_true(b.position > 18); // 18 samples, and the skipped ones
             tr_loader_counts t = tr_loader_tally(l);
             if (h.count != 1 || !strstr(h.last, "2.png") || !strstr(h.text, "2.png"))
                 fail_msg("%s: %d reports, the last of %s: %s", bad_files[i].name, h.count, h.last,
@@ -211,7 +211,7 @@ static void no_file_at_all_ends_it(void **state) {
     tr_dataset_close(data);
 }
 
-// Its failures of two epochs may follow each other.
+// Failures of two epochs may be adjacent.
 static void one_good_file_is_enough(void **state) {
     (void)state;
     for (int count = 2; count <= 4; count++) {
@@ -258,7 +258,7 @@ static void cancelling_ends_it(void **state) {
         assert_int_equal(status, TN_ECANCELLED);
         tr_loader_close(l);
     }
-    o.cancelled = NULL, o.workers = 4; // closed while the workers are at it
+    o.cancelled = NULL, o.workers = 4; // closed while the workers are busy
     for (int i = 0; i < 5; i++) {
         tr_loader *l;
         ASSERT_OK(tr_loader_open(&o, &l, &err), err);
@@ -285,7 +285,7 @@ static void impossible_settings_are_refused(void **state) {
     tr_dataset_close(data);
 }
 
-// Opening alone: a kernel that gets no scratch aborts, and workers begin at once.
+// Opening only: a kernel without scratch aborts, and workers start at once.
 static void memory_may_run_out_anywhere(void **state) {
     (void)state;
     scenes s;
@@ -342,7 +342,7 @@ static void pixels_are_normalised_and_padding_is_zero(void **state) {
     tr_dataset_close(data);
 }
 
-// Every value of a byte, as inference sees it.
+// Every value of a byte, as in inference.
 static void values_are_those_of_inference(void **state) {
     (void)state;
     uint8_t pixels[16 * 16 * 3];
@@ -403,7 +403,7 @@ static void pictures_without_objects_and_of_unknown_size(void **state) {
     tr_loader *l;
     tr_batch b;
     ASSERT_OK(tr_loader_open(&o, &l, &err), err);
-    for (int i = 0; i < 6; i++) { // only the first object is seen to be good
+    for (int i = 0; i < 6; i++) { // only the first object is usable
         ASSERT_OK(tr_loader_next(l, &b, &err), err);
         bool first = b.samples->picture->source->id == 1;
         assert_int_equal(b.samples->truth.boxes.dim[0], first);
@@ -417,7 +417,7 @@ static void pictures_without_objects_and_of_unknown_size(void **state) {
     tr_dataset_close(data);
 }
 
-// On photographs: a mask lies in its box and reaches its sides, up to what drawing rounds.
+// On photographs: a mask lies in its box and touches its sides, up to rounding.
 static void real_masks_fill_their_boxes(void **state) {
     (void)state;
     tr_dataset_options how = {.annotations =

@@ -156,7 +156,7 @@ static void cross_entropy_agrees(void **state) {
     }
 }
 
-// What cannot be is far away, not impossible: a column of -inf (a name that is not trained on).
+// A column of -inf (a name that is not trained) has probability 0.
 static void cross_entropy_of_columns_left_out(void **state) {
     (void)state;
     for (int l = 0; l < levels_count(); l++) {
@@ -202,8 +202,8 @@ static void bce_agrees(void **state) {
     }
 }
 
-// Well classified: the loss is a sum of small numbers, and stays one.
-static void bce_of_sure_logits(void **state) {
+// Confident logits: the loss is a small sum and keeps its precision.
+static void bce_of_confident_logits(void **state) {
     (void)state;
     for (int l = 0; l < levels_count(); l++) {
         guarded_free();
@@ -232,7 +232,7 @@ static void smooth_l1_agrees(void **state) {
                        .bends = weighted == 2};
         c.in[0] = guarded_random(++seed, -1, 1, TN_DIMS(*count));
         c.in[1] = guarded_random(seed + 9, -1, 1, TN_DIMS(*count));
-        for (int64_t i = 0; i < *count; i++) { // away from the bends
+        for (int64_t i = 0; i < *count; i++) { // away from the kinks
             float *x = tn_f32(&c.in[0]) + i, d = fabsf(*x - tn_f32(&c.in[1])[i]);
             if (fabs((double)d - *delta) < 2e-3) *x += 0.01f;
         }
@@ -338,7 +338,7 @@ int main(void) {
         cmocka_unit_test(cross_entropy_agrees),
         cmocka_unit_test(cross_entropy_of_columns_left_out),
         cmocka_unit_test(bce_agrees),
-        cmocka_unit_test(bce_of_sure_logits),
+        cmocka_unit_test(bce_of_confident_logits),
         cmocka_unit_test(smooth_l1_agrees),
         cmocka_unit_test(cosine_loss_agrees),
         cmocka_unit_test(adamw_agrees),

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Checkpoints as training programs leave them: more than tensors in them, wrappers' prefixes, whole
-// modules. tests/golden/odd_weights holds one state in each (tools/reference/dump_odd_weights.py).
+// Checkpoints as written by training programs: with more than tensors, wrappers' prefixes, whole
+// modules. tests/golden/odd_weights holds one state in each form
+// (tools/reference/dump_odd_weights.py).
 #include "io/weights/safetensors.h"
 #include "io/weights/weights.h"
 #include "tests/support/broken.h"

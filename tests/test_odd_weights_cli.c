@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the program says and does with weights as training programs leave them, and with a detector
-// that has no mask head.
+// Messages and results of the program for weights as written by training programs, and for a
+// detector without a mask head.
 #include "io/file.h"
 #include "io/weights/safetensors.h"
 #include "io/weights/weights.h"
@@ -68,7 +68,7 @@ static const char *copy_of(const char *from, const char *prefix, const char *lef
 #define PAIR "demo/pair"
 #define PICTURE "demo/pictures/party.png"
 
-// A detector inside a training module's attribute finds what it finds without.
+// A detector inside a training module's attribute gives the same results.
 static void a_detector_with_a_prefix(void **state) {
     (void)state;
     const char *path =
@@ -105,7 +105,7 @@ static void a_clip_with_a_prefix(void **state) {
 
 // ---- a Faster R-CNN
 
-#define NO_MASKS "boxes alone, no masks"
+#define NO_MASKS "boxes only, no masks"
 
 // Compares standard output of detect with that of the same detector with masks.
 static void assert_boxes_of(const char *faster, const char *options) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The ONNX project's node cases (../shared/data/onnx_node) at every level. What the kernels do not
-// offer is listed with counts.
+// The ONNX project's node cases (../shared/data/onnx_node) at every level. Cases that the kernels
+// do not support are listed with counts.
 #include "tests/support/levels.h"
 #include "tests/support/onnx_node.h"
 #include "tests/support/test.h"
@@ -11,9 +11,9 @@
 #include <unistd.h>
 
 #define FOLDER SHARED_DATA "/onnx_node/"
-#define CHECKED_AT_LEAST 94 // cases that the kernels offer, of 167
+#define MIN_CHECKED 94 // cases that the kernels support, of 167
 
-// Why cases were not run, and how often.
+// Reasons for skipped cases, with counts.
 static struct {
     char why[96];
     int count;
@@ -41,7 +41,7 @@ static bool load(const char *name, const char *side, int64_t index, tn_tensor *o
     return true;
 }
 
-// False when a file's type or rank is none of ours.
+// False if a file's type or rank is not supported.
 static bool read_node(const io_json *entry, onnx_node *n) {
     tn_error err;
     io_json names;
@@ -103,7 +103,7 @@ static void node_cases_agree(void **state) {
            left_out);
     for (int i = 0; i < 64 && reasons[i].count; i++)
         printf("not offered: %3d %s\n", reasons[i].count, reasons[i].why);
-    assert_true(checked >= CHECKED_AT_LEAST);
+    assert_true(checked >= MIN_CHECKED);
 }
 
 int main(void) {

@@ -7,7 +7,7 @@
 #include <math.h>
 #include <string.h>
 
-// Boxes in a picture, some reaching beyond it, the last ones thin or without area.
+// Boxes in a picture, some reaching outside, the last ones thin or without area.
 static tn_tensor random_boxes(uint64_t seed, int64_t count, double height, double width) {
     tn_tensor t = guarded_new(TN_F32, TN_DIMS(count, 4));
     tn_rng rng = tn_rng_new(seed, 7);
@@ -154,7 +154,7 @@ static void run_nms(kn_ctx *cx, const tn_tensor *in, tn_tensor *out, const void 
     for (int64_t i = kept; i < out->dim[0]; i++) tn_i32(out)[i] = -1;
 }
 
-// Written out from the definition, in double, in no way like any backend's.
+// Written from the definition, in double, independently of the backends.
 static double iou(const float *a, const float *b) {
     double w = fmin(a[2], b[2]) - fmax(a[0], b[0]), h = fmin(a[3], b[3]) - fmax(a[1], b[1]);
     double both = w > 0 && h > 0 ? w * h : 0;
@@ -163,7 +163,8 @@ static double iou(const float *a, const float *b) {
     return all > 0 ? both / all : 0;
 }
 
-// Kept are: in order; far enough from each other; and near each box that is not kept, a better one.
+// The kept boxes are in order, overlap each other little enough, and each suppressed box overlaps a
+// better kept one.
 static void expect_greedy(const tn_tensor *in, const suppression *s, const tn_tensor *keep) {
     const float *box = tn_f32(&in[0]), *score = tn_f32(&in[1]);
     const int32_t *group = s->groups ? tn_i32(&in[2]) : NULL, *kept = tn_i32(keep);
@@ -217,8 +218,8 @@ static void suppression_agrees(void **state) {
     }
 }
 
-// Whole coordinates times a power of two, so that overlaps are at the threshold too; areas are
-// normal, nearly all below the smallest normal float, and partly infinite.
+// Integer coordinates times a power of two, so that some overlaps equal the threshold; areas are
+// normal, subnormal, or partly infinite.
 static void suppression_agrees_at_any_scale(void **state) {
     (void)state;
     enum { COUNT = 300 };
@@ -252,7 +253,7 @@ static void suppression_does_not_depend_on_the_order(void **state) {
                               guarded_random(seed, 0, 1, TN_DIMS(COUNT)),
                               random_index(seed, COUNT, 3)};
             tn_tensor other[] = {guarded_copy(&in[0]), guarded_copy(&in[1]), guarded_copy(&in[2])};
-            int to[COUNT]; // where each box went
+            int to[COUNT]; // new index of each box
             for (int i = 0; i < COUNT; i++) to[i] = i;
             for (int i = COUNT - 1; i > 0; i--) {
                 int j = (int)op_pick(seed, (uint64_t)i, i + 1), kept = to[i];
@@ -398,7 +399,7 @@ static void selection_agrees(void **state) {
 
 // ---- masks -------------------------------------------------------------------------------------
 
-// Half of the values lie at the threshold itself: every level must round as `ref` does.
+// Half of the values equal the threshold: every level must round as `ref` does.
 static void check_paste(uint64_t seed, int64_t regions, int64_t m, int64_t height, int64_t width) {
     guarded_free();
     tn_tensor masks = guarded_random(seed, 0, 1, TN_DIMS(regions, m, m));
@@ -432,7 +433,7 @@ static void pasting_agrees(void **state) {
     }
 }
 
-// A mask of ones covers the middle of its box: the border of zeros pulls the edge inwards.
+// A mask of ones covers the middle of its box: the border of zeros moves the edge inwards.
 static void a_full_mask_fills_its_box(void **state) {
     (void)state;
     for (int l = 0; l < levels_count(); l++) {

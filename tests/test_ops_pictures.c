@@ -58,7 +58,7 @@ static void pooling_agrees(void **state) {
     check_pool(4, &(pooling){{7, 9, 1, 1, 0, 0, 0, 0, false}, true}, (int64_t[]){2, 7, 9, 33});
 }
 
-static void max_pool_keeps_what_is_negative(void **state) {
+static void max_pool_of_negative_values(void **state) {
     (void)state;
     for (int l = 0; l < levels_count(); l++) {
         guarded_free();
@@ -66,7 +66,7 @@ static void max_pool_keeps_what_is_negative(void **state) {
         tn_tensor y = guarded_new(TN_F32, TN_DIMS(1, 3, 3, 17));
         kn_max_pool2d_fwd(levels_at(l)->cx[ONE_THREAD], &(kn_pool2d){3, 3, 1, 1, 1, 1, 1, 1, false},
                           &x, &y);
-        for (int i = 0; i < 9 * 17; i++) assert_true(tn_f32(&y)[i] < -7); // padding is no zero
+        for (int i = 0; i < 9 * 17; i++) assert_true(tn_f32(&y)[i] < -7); // padding is not zero
     }
 }
 
@@ -205,7 +205,7 @@ static void run_resize_u8(kn_ctx *cx, const tn_tensor *in, tn_tensor *out, const
     kn_resize_u8_fwd(cx, r->filter, r->box, &in[0], out);
 }
 
-// Noise, or only black and white: there the bicubic filter overshoots and must be cut.
+// Noise, or only black and white, where the bicubic filter overshoots and must be clipped.
 static tn_tensor bytes(uint64_t seed, int64_t h, int64_t w, int64_t c) {
     tn_tensor x = guarded_new(TN_U8, TN_DIMS(h, w, c));
     for (int64_t i = 0; i < tn_count(&x); i++) {
@@ -224,7 +224,7 @@ static void byte_resizing_is_equal(void **state) {
         int64_t h = size[op_pick(seed, 1, 10)], w = size[op_pick(seed, 2, 10)];
         int64_t ho = size[op_pick(seed, 3, 10)], wo = size[op_pick(seed, 4, 10)];
         int64_t c = channels[op_pick(seed, 5, 6)], boxed = op_pick(seed, 6, 3);
-        if (op_pick(seed, 7, 8) == 0) ho = h; // a pass that changes nothing is left out
+        if (op_pick(seed, 7, 8) == 0) ho = h; // a pass that changes nothing is skipped
         if (op_pick(seed, 8, 8) == 0) wo = w;
         double box[4] = {0.2 * (double)w, 0.15 * (double)h, 0.9 * (double)w, 0.8 * (double)h};
         if (boxed == 2) // whole pixels, same size: only cut
@@ -245,7 +245,7 @@ static void byte_resizing_is_equal(void **state) {
     }
 }
 
-// Any window has the bytes that the whole result has there.
+// Any window equals the same part of the whole result.
 static void a_window_is_a_part_of_the_result(void **state) {
     (void)state;
     for (uint64_t seed = 1; seed <= 120; seed++) {
@@ -307,7 +307,7 @@ static void something_was_compared(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pooling_agrees),
-        cmocka_unit_test(max_pool_keeps_what_is_negative),
+        cmocka_unit_test(max_pool_of_negative_values),
         cmocka_unit_test(resizing_agrees),
         cmocka_unit_test(nearest_takes_the_same_samples),
         cmocka_unit_test(resizing_keeps_a_constant_and_a_slope),

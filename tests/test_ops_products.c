@@ -32,7 +32,7 @@ static void run_product(kn_ctx *cx, const tn_tensor *in, tn_tensor *out, const v
         kn_linear_fwd(cx, &in[0], &w, given, out);
 }
 
-// Fills in what follows from x, weight and out: the epilogue by number, data and tolerance.
+// Fills in what follows from x, weight and out: epilogue, data and tolerance.
 static void check_product(op_case *c, product *p, uint64_t seed, int64_t terms) {
     int64_t outputs = tn_last(&c->out), variant = op_pick(seed, 1, 12);
     p->scaled = op_pick(seed, 2, 3) == 0;
@@ -210,7 +210,7 @@ static void run_attention(kn_ctx *cx, const tn_tensor *in, tn_tensor *out, const
     kn_attention_fwd(cx, &given, &q, &k, &v, out);
 }
 
-// Mask number `kind`: 1 for every picture its own with rows that see nothing, 2 one for all.
+// Mask number `kind`: 1: one per picture, with rows that see nothing; 2: one for all.
 static tn_tensor mask_for(uint64_t seed, int kind, int64_t n, int64_t lq, int64_t lk) {
     tn_tensor mask = guarded_new(TN_U8, TN_DIMS(kind == 2 ? 1 : n, lq, lk));
     for (int64_t i = 0; i < tn_count(&mask); i++)
@@ -281,7 +281,7 @@ static void no_keys_give_zeros(void **state) {
     }
 }
 
-// One picture's result does not depend on what is computed beside it.
+// A picture's result does not depend on the other pictures of the batch.
 static void a_batch_of_nine_equals_nine_of_one(void **state) {
     (void)state;
     product conv = {.is_conv = true, .conv = kn_conv_same(1, 1), .bias = true, .act = KN_RELU};
@@ -343,7 +343,7 @@ static void folded_batch_norm_equals_its_oracle(void **state) {
     }
 }
 
-static void a_nan_is_not_lost(void **state) {
+static void nan_is_propagated(void **state) {
     (void)state;
     for (int l = 0; l < levels_count(); l++)
         for (kn_act act = KN_LINEAR; act <= KN_GELU_TANH; act++) {
@@ -380,7 +380,7 @@ int main(void) {
         cmocka_unit_test(no_keys_give_zeros),
         cmocka_unit_test(a_batch_of_nine_equals_nine_of_one),
         cmocka_unit_test(folded_batch_norm_equals_its_oracle),
-        cmocka_unit_test(a_nan_is_not_lost),
+        cmocka_unit_test(nan_is_propagated),
         cmocka_unit_test(something_was_compared),
     };
     return cmocka_run_group_tests(tests, levels_setup, levels_teardown);

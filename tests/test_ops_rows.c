@@ -174,7 +174,7 @@ static void l2_normalize_agrees(void **state) {
                      .out = op_shape(TN_F32, TN_DIMS(*rows, *channels)),
                      .alias = 1};
         c.in[0] = guarded_random(++seed, -3, 3, TN_DIMS(*rows, *channels));
-        if (*rows > 1) // a row of zeros stays one
+        if (*rows > 1) // a row of zeros stays zero
             memset((float *)c.in[0].data + *channels, 0, (size_t)*channels * sizeof(float));
         c.relative = 4 * EPS + op_sum_tolerance(*channels, 1, 1) / (double)*channels;
         op_check(&c);
@@ -196,7 +196,7 @@ static void activations_agree(void **state) {
                      .out = op_shape(TN_F32, TN_DIMS(*count)),
                      .relative = 4 * EPS,
                      .alias = 1};
-        // GELU and its like go to zero on the left as a difference of ones times x.
+        // GELU and similar functions approach zero on the left as a difference of ones times x.
         c.absolute = act >= KN_GELU ? EPS * (*range < 1 ? *range : 1) * 2 : 0;
         c.in[0] = guarded_random(++seed, -*range, *range, TN_DIMS(*count));
         if (*count > 8) memcpy(c.in[0].data, (float[]){0, -0.0f, 1e-38f, -1e-42f, 88, -88}, 24);
@@ -226,7 +226,7 @@ static void add_agrees(void **state) {
         c.in[1] = guarded_random(seed + 500, -2, 2, b_rank, dim + 3 - b_rank);
         op_check(&c);
     }
-    guarded_free(); // leading ones are no dimensions
+    guarded_free(); // leading ones are ignored
     op_case c = {.what = "add [1,4,6] to [2,3,4,6]",
                  .run = run_add,
                  .cfg = &(row_op){0},
@@ -255,7 +255,7 @@ static void rows_are_gathered(void **state) {
     }
 }
 
-static void a_nan_is_not_lost(void **state) {
+static void nan_is_propagated(void **state) {
     (void)state;
     for (int l = 0; l < levels_count(); l++) {
         kn_ctx *cx = levels_at(l)->cx[ONE_THREAD];
@@ -300,7 +300,7 @@ int main(void) {
         cmocka_unit_test(activations_agree),
         cmocka_unit_test(add_agrees),
         cmocka_unit_test(rows_are_gathered),
-        cmocka_unit_test(a_nan_is_not_lost),
+        cmocka_unit_test(nan_is_propagated),
         cmocka_unit_test(something_was_compared),
     };
     return cmocka_run_group_tests(tests, levels_setup, levels_teardown);

@@ -83,7 +83,7 @@ static void equals_pytorch_in_float32(void **state) {
     follow(TN_F32, NULL, 2, 1e-6);
 }
 
-// Six steps of a wide, a tall and a square matrix, as spans of their own beside AdamW's.
+// Six steps of a wide, a tall and a square matrix, as separate spans beside AdamW's.
 static void follow_muon(tn_dtype dtype, const char *level, int threads, double tolerance) {
     io_weights *file;
     kn_ctx *cx;
@@ -130,7 +130,7 @@ static void muon_equals_pytorchs(void **state) {
     follow_muon(TN_F32, NULL, 2, 2e-6);
 }
 
-static void refuses_what_cannot_be(void **state) {
+static void optimizer_refuses_invalid_values(void **state) {
     (void)state;
     static const struct {
         double beta1, beta2, eps, decay, clip, average;
@@ -160,7 +160,7 @@ int main(void) {
         cmocka_unit_test(equals_pytorch_in_double),
         cmocka_unit_test(equals_pytorch_in_float32),
         cmocka_unit_test(muon_equals_pytorchs),
-        cmocka_unit_test(refuses_what_cannot_be),
+        cmocka_unit_test(optimizer_refuses_invalid_values),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Run-length masks against pycocotools (tools/reference/dump_rle.py), and what is refused.
+// Run-length masks against pycocotools (tools/reference/dump_rle.py), and refused input.
 #include "io/coco/rle.h"
 #include "tests/support/golden.h"
 #include "tests/support/test.h"
@@ -240,7 +240,7 @@ static void bad_counts_sizes_and_points_are_refused(void **state) {
         assert_int_equal(io_rle_from_polygon(xy, 3, 9, 9, &arena, &rle, &err), TN_EFORMAT);
         assert_non_null(strstr(err.text, "coordinate 3"));
     }
-    double far[] = {-1e8, -1e8, 1e8, -1e8, 1e8, 1e8, -1e8, 1e8}; // fast, however far
+    double far[] = {-1e8, -1e8, 1e8, -1e8, 1e8, 1e8, -1e8, 1e8}; // fast at any distance
     ASSERT_OK(io_rle_from_polygon(far, 4, 50, 70, &arena, &rle, &err), err);
     assert_int_equal(io_rle_area(&rle), 50 * 70);
     ASSERT_OK(io_rle_from_polygon(far, 0, 50, 70, &arena, &rle, &err), err);

@@ -8,7 +8,7 @@
 #include <string.h>
 
 // Printed by PyTorch 2: SGD with lr, SequentialLR([LinearLR(start_factor, total_iters=warmup),
-// CosineAnnealingLR(steps - warmup, eta_min=least)], [warmup]), get_last_lr before each step.
+// CosineAnnealingLR(steps - warmup, eta_min=final)], [warmup]), get_last_lr before each step.
 static const struct {
     tr_schedule s;
     int64_t step;
@@ -27,7 +27,7 @@ static void equals_pytorch(void **state) {
     }
 }
 
-static void ends_at_the_least(void **state) {
+static void schedule_ends_at_the_final_rate(void **state) {
     (void)state;
     const tr_schedule s = {.lr = 1, .final = 0.25, .start = 0.5, .warmup = 3, .steps = 10};
     assert_true(tr_schedule_rate(&s, 0) == 0.5);
@@ -40,7 +40,7 @@ static void ends_at_the_least(void **state) {
     assert_true(tr_schedule_rate(&all, 4) < 1 && tr_schedule_rate(&all, 5) == 0);
 }
 
-static void refuses_what_cannot_be(void **state) {
+static void schedule_refuses_invalid_values(void **state) {
     (void)state;
     static const struct {
         tr_schedule s;
@@ -72,8 +72,8 @@ static void refuses_what_cannot_be(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(equals_pytorch),
-        cmocka_unit_test(ends_at_the_least),
-        cmocka_unit_test(refuses_what_cannot_be),
+        cmocka_unit_test(schedule_ends_at_the_final_rate),
+        cmocka_unit_test(schedule_refuses_invalid_values),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Selection beside a plain one that looks at all pairs, over every mix of its rules; fusion of two
-// scores in both of its forms; rows and best of a list.
+// Selection against a plain implementation that compares all pairs, for all combinations of rules;
+// fusion of two scores in both forms; rows and best of a list.
 #include "kernels/rules.h"
 #include "nn/fuse.h"
 #include "nn/pick.h"
@@ -20,7 +20,7 @@ static double uniform(void) {
     return (double)(state_of_random >> 33) / (double)(1u << 31);
 }
 
-// Few different scores and places, so that many are equal.
+// Few different scores and positions, so that many are equal.
 static int64_t random_candidates(float least, float *boxes, nn_candidate *list) {
     int64_t n = 0;
     for (int i = 0; i < BOXES; i++) {
@@ -49,7 +49,7 @@ static bool meet(const nn_select_rules *rules, const nn_candidate *a, const nn_c
     return rules->agnostic || a->label == b->label;
 }
 
-// All that greedy suppression leaves, in order of score.
+// Plain greedy suppression, in order of score.
 static int64_t plain_suppression(const nn_select_rules *rules, const float *boxes,
                                  nn_candidate *list, int64_t n) {
     int64_t left = 0;
@@ -139,7 +139,7 @@ static void select_of_nothing_and_of_too_much(void **state) {
     assert_false(nn_select_bytes((int64_t)INT32_MAX + 1, 1, &bytes));
 }
 
-// Best first, with the rows of the boxes; what memory fails is said.
+// Best first, with the rows of the boxes; running out of memory is reported.
 static void select_rows_gives_tensors(void **state) {
     (void)state;
     float boxes[] = {0, 0, 10, 10, 1, 0, 11, 10, 50, 50, 60, 60};

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Eight photographs learned by heart with each pyramid, on frozen CLIPs with random weights, by
-// `lexmask train` as a user types it. Not part of `make test`: `make test-slow`.
+// Overfits eight photographs with each pyramid, on frozen CLIPs with random weights, by `lexmask
+// train` from the command line. Not part of `make test`: `make test-slow`.
 #include "io/coco/coco.h"
 #include "models/fvlm/fvlm.h"
 #include "tests/support/program.h"
@@ -14,7 +14,7 @@
 #define COCO SHARED_DATA "/coco_mini/"
 #define ANNOTATIONS COCO "annotations/instances_train2017.json"
 #define PHOTOS 8
-#define LEAST 64 // pixels a side of every object
+#define MIN_SIDE 64 // minimum side of every object in pixels
 
 // ---- the photographs ---------------------------------------------------------------------------
 
@@ -24,8 +24,8 @@ static bool is_wanted(const io_coco *coco, const io_coco_image *image) {
     for (size_t i = 0; i < coco->object_count; i++) {
         const io_coco_object *o = &coco->objects[i];
         if (o->image_id != image->id) continue;
-        if (o->crowd || o->shape.kind != IO_COCO_POLYGONS || o->box[2] <= LEAST ||
-            o->box[3] <= LEAST)
+        if (o->crowd || o->shape.kind != IO_COCO_POLYGONS || o->box[2] <= MIN_SIDE ||
+            o->box[3] <= MIN_SIDE)
             return false;
         count++;
     }
@@ -89,7 +89,7 @@ static bool have_photographs(void) {
 
 // ---- models ------------------------------------------------------------------------------------
 
-// `small`, narrow and with this pyramid; its CLIP sees all of a picture at once.
+// `small`, narrow and with this pyramid; its CLIP uses global attention.
 static md_fvlm_config small_on(const char *clip, md_pyramid pyramid) {
     md_fvlm_config c;
     tn_error err;
@@ -110,7 +110,7 @@ static md_fvlm_config small_on(const char *clip, md_pyramid pyramid) {
     return c;
 }
 
-// The folder of a model that has not been trained: its configuration alone.
+// The folder of an untrained model: only its configuration.
 static const char *write_model(const char *name, const md_fvlm_config *config) {
     char path[640];
     tn_error err;
@@ -165,7 +165,7 @@ static void vit4(void **state) {
           whole);
 }
 
-// In windows, as `small` itself.
+// With windows, as in `small`.
 static void stem(void **state) {
     (void)state;
     if (!have_photographs()) SKIP("no " COCO);
@@ -197,7 +197,7 @@ static void resnet(void **state) {
           whole);
 }
 
-// The design that this project began with: one map of 7x7 places, cut after the embeddings.
+// The project's first design: one map of 7x7, tapped at the embeddings.
 static void single_at_224(void **state) {
     (void)state;
     if (!have_photographs()) SKIP("no " COCO);

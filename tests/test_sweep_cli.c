@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// `lexmask eval --sweep` as a user types it.
+// `lexmask eval --sweep` from the command line.
 #include "io/coco/coco.h"
 #include "io/coco/scores.h"
 #include "io/image/image.h"
@@ -9,8 +9,8 @@
 #include <math.h>
 #include <string.h>
 
-// Two pictures with a cat (base) and a dog (novel) each. Score 1 knows cats alone, score 2 dogs
-// alone: cats want alpha 0, dogs beta 1.
+// Two pictures with a cat (base) and a dog (novel) each. Score 1 knows only cats, score 2 only
+// dogs: alpha 0 is best for cats, beta 1 for dogs.
 #define OBJECT(id, image, category, x)                                                             \
     "{\"id\":" #id ",\"image_id\":" #image ",\"category_id\":" #category ",\"bbox\":[" #x          \
     ",10,20,20],\"area\":400}"
@@ -63,7 +63,7 @@ static const char *scores_of(int64_t picture) {
     return folder;
 }
 
-static void weights_are_tried(void **state) {
+static void sweep_tries_weights(void **state) {
     (void)state;
     const char *gt = temporary_text("gt.json", TRUTH), *base = temporary_text("base.txt", "cat");
     test_run run = test_lexmask("eval --gt %s --sweep --scores %s --base %s --alphas 0,1 --betas "
@@ -90,7 +90,7 @@ static void weights_are_tried(void **state) {
     }
 }
 
-static void other_things_are_tried_too(void **state) {
+static void sweep_tries_other_settings(void **state) {
     (void)state;
     test_run run = test_lexmask("eval --gt %s --sweep --scores %s --alphas 0 --betas 1 --scales1 "
                                 "0.5,1 --scales2 1,2 --powers 0,1 --thresholds 0.05,0.95 --json",
@@ -122,7 +122,7 @@ static void other_things_are_tried_too(void **state) {
     test_run_free(&run);
 }
 
-static void what_does_not_fit_is_refused(void **state) {
+static void sweep_refuses_mismatched_files(void **state) {
     (void)state;
     const char *gt = temporary_text("gt.json", TRUTH);
     test_run run = test_lexmask("eval --gt %s --sweep --scores %s", gt, scores_of(3));
@@ -156,7 +156,7 @@ static void what_does_not_fit_is_refused(void **state) {
     }
 }
 
-// True boxes are every third of the boxes that were found, moved a little.
+// Ground truth from every third detection, slightly shifted.
 static const char *truth_of(const char *results) {
     static char text[1 << 16];
     io_coco *found;
@@ -191,8 +191,8 @@ static double number(const test_run *run, const char *list, const char *key) {
     return value;
 }
 
-// Tried with the weights that it was run with, kept scores give what the model found: returns the
-// annotations by which that is seen.
+// Stored scores with the weights of the run give the model's detections; returns the annotations
+// used for the comparison.
 static const char *keep_and_try(const char *gt, const char *results, const char *model,
                                 const char *weights) {
     test_run run = test_lexmask("eval --data %s%s --results-out %s --scores %s/kept --sweep %s", gt,
@@ -219,7 +219,7 @@ static void a_models_scores_are_kept(void **state) {
     char results[512];
     snprintf(results, sizeof results, "%s/out.json", temporary_folder());
     const char *gt = temporary_text("gt.json", PARTY "[]}");
-    // The model that ships: its scores fade, and parts of things go.
+    // The shipped model: it decays scores and drops contained parts.
     keep_and_try(gt, results, SHIPPED, "--alphas 0.8 --betas 0.9");
     const char *truth = keep_and_try(gt, results, FVLM, "--alphas 0.3 --betas 0.7");
     test_run run =
@@ -263,9 +263,9 @@ static void misuse_is_explained(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(weights_are_tried),
-        cmocka_unit_test(other_things_are_tried_too),
-        cmocka_unit_test(what_does_not_fit_is_refused),
+        cmocka_unit_test(sweep_tries_weights),
+        cmocka_unit_test(sweep_tries_other_settings),
+        cmocka_unit_test(sweep_refuses_mismatched_files),
         cmocka_unit_test(a_models_scores_are_kept),
         cmocka_unit_test(misuse_is_explained),
     };

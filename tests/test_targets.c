@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Matching, sampling and targets against what torchvision makes of the same boxes and choices
-// (tools/reference/dump_targets.py), and what the sampler promises.
+// Matching, sampling and targets against torchvision with the same boxes and choices
+// (tools/reference/dump_targets.py), and the sampler's guarantees.
 #include "models/detector/targets.h"
 
 #include "io/weights/weights.h"
@@ -57,7 +57,7 @@ static tn_tensor zero_labels(int64_t n) {
     return t;
 }
 
-// Rows of x [N,4] that an index names, and all others are 0.
+// Keeps the rows of x [N,4] in index; the others become 0.
 static void only_rows(const tn_tensor *x, const tn_tensor *index, tn_tensor *rows) {
     int64_t n = index->dim[0], at = 0;
     size_t row = 4 * tn_dtype_size(x->dtype);
@@ -200,7 +200,7 @@ static void boxes_come_back(void **state) {
     }
 }
 
-static void a_choice_is_balanced_and_fair(void **state) {
+static void sampler_is_balanced_and_fair(void **state) {
     (void)state;
     enum { N = 60 };
     tn_tensor label;
@@ -227,7 +227,7 @@ static void a_choice_is_balanced_and_fair(void **state) {
     }
 }
 
-static void a_choice_takes_what_there_is(void **state) {
+static void sampler_takes_all_of_too_few_boxes(void **state) {
     (void)state;
     static const struct {
         int positive, negative, count;
@@ -278,7 +278,7 @@ static void any_number_of_threads_gives_the_same(void **state) {
         tn_pool_close(p);
     }
     same_ints(&match[0], &match[1]);
-    // No overlap reaches 2, so what matches is what overlaps a true box most, of all blocks.
+    // No IoU reaches 2, so a match is the box with the highest IoU of all blocks.
     bool most[N] = {false};
     for (int g = 0; g < G; g++) {
         float best = -1;
@@ -346,8 +346,8 @@ int main(void) {
         cmocka_unit_test_setup(overlaps_equal_torchvision, fresh),
         cmocka_unit_test_setup(masks_equal_torchvision, fresh),
         cmocka_unit_test_setup(boxes_come_back, fresh),
-        cmocka_unit_test_setup(a_choice_is_balanced_and_fair, fresh),
-        cmocka_unit_test_setup(a_choice_takes_what_there_is, fresh),
+        cmocka_unit_test_setup(sampler_is_balanced_and_fair, fresh),
+        cmocka_unit_test_setup(sampler_takes_all_of_too_few_boxes, fresh),
         cmocka_unit_test_setup(any_number_of_threads_gives_the_same, fresh),
         cmocka_unit_test_setup(memory_may_run_out_anywhere, fresh),
     };

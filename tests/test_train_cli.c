@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// `lexmask train` as a user types it: it ends in the same bits however often it is stopped.
+// `lexmask train` from the command line: interrupting and resuming gives the same bits.
 #include "io/file.h"
 #include "io/image/image.h"
 #include "io/weights/safetensors.h"
@@ -48,7 +48,7 @@ static void stopped_and_resumed_it_ends_in_the_same_bits(void **state) {
     }
 }
 
-// The command is the library's job and nothing else.
+// The command only runs the library's job.
 static void the_job_alone_ends_in_the_same_bits(void **state) {
     (void)state;
     tn_error err = {0};
@@ -111,7 +111,7 @@ static void a_batch_in_parts_has_the_same_gradients(void **state) {
     io_weights_close(parts);
 }
 
-// How far the gradients of two dumps are apart: |a - b| / |a| over all of them.
+// Relative distance of the gradients of two dumps: |a - b| / |a| over all of them.
 static double gradients_apart(const io_weights *one, const io_weights *other) {
     double apart = 0, all = 0;
     for (size_t i = 0; i < io_weights_count(one); i++) {
@@ -145,7 +145,7 @@ static void products_in_bfloat16_are_near_and_kept(void **state) {
     io_weights_close(half);
     io_weights_close(one);
 
-    // A run goes on as it began, and says so where it is told otherwise.
+    // A resumed run keeps its options, and reports different ones.
     test_run run =
         test_lexmask("%s --steps 4 --matmul bf16 --stop-after 2", scene_words("half-run"));
     ASSERT_CODE(run, 0);
@@ -190,7 +190,7 @@ static void open_adapters(const char *run, io_weights **out) {
     ASSERT_OK(io_weights_open(path, out, &err), err);
 }
 
-// One update of the same gradients by either optimizer: what is AdamW's in both ends the same.
+// One update of the same gradients by each optimizer: parameters of AdamW in both are equal.
 static void muon_has_all_matrices_but_those_of_the_rpn(void **state) {
     (void)state;
     io_weights *adamw, *muon;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The job of `lexmask train` as a C program runs it, without the command: watched, validated,
-// stopped and resumed; it prints nothing. test_train_cli compares it with the command.
+// The job of `lexmask train` run from a C program: watched, validated, stopped and resumed; it
+// prints nothing. test_train_cli compares it with the command.
 #include "io/file.h"
 #include "tests/support/run_log.h"
 #include "tests/support/temporary.h"
@@ -16,9 +16,9 @@
 
 #define STEPS 4
 
-// What a watcher was told.
+// Records of a watcher.
 typedef struct seen {
-    int64_t stop_at; // asks to stop after so many updates; -1: never
+    int64_t stop_at; // requests a stop after this many updates; -1: never
     int64_t updates, last_step, measured_at, measured;
     double loss, recall;
     int charts, asked, pictures;
@@ -111,7 +111,7 @@ static tr_train_options options_for(const char *run) {
     return o;
 }
 
-// Bytes that the call wrote to standard output and standard error.
+// Bytes written to standard output and standard error by the call.
 static off_t output_of(const tr_train_options *o, const tr_job_watcher *watcher, tn_status *status,
                        tn_error *err) {
     int kept[2] = {dup(1), dup(2)};
@@ -214,13 +214,12 @@ static void stopped_and_resumed_it_ends_in_the_same_bits(void **state) {
     checkpoint_of("whole", want);
     checkpoint_of("parts", is);
     assert_memory_equal(want, is, sizeof want);
-    // A run is not overwritten, and says where it stands.
+    // A run is not overwritten, and the error says so.
     assert_int_equal(tr_train_run(&o, &watcher, &err), TN_EINVAL);
     assert_non_null(strstr(err.text, "already holds a run"));
 }
 
-// Names of files that are absolute are found whatever the folder is; annotations without areas are
-// noted.
+// Absolute file_names are found whatever the folder is; annotations without areas are noted.
 static void absolute_names_of_pictures_are_found(void **state) {
     (void)state;
     tn_error err = {0};
@@ -249,7 +248,8 @@ static void absolute_names_of_pictures_are_found(void **state) {
     "\"categories\":[{\"id\":1,\"name\":\"red circle\"}],\"annotations\":["                        \
     "{\"id\":7,\"image_id\":1,\"category_id\":1" box "}]}"
 
-// Without masks boxes are compared; what cannot be validated on is said before the first update.
+// Without masks boxes are compared; unusable validation annotations are reported before the first
+// update.
 static void annotations_to_validate_on_are_checked_first(void **state) {
     (void)state;
     tn_error err = {0};
@@ -277,7 +277,7 @@ static void annotations_to_validate_on_are_checked_first(void **state) {
     assert_false(is_there("no-boxes", ""));
 }
 
-// Ctrl-C while a validation runs loses no update, wherever the last checkpoint is.
+// Ctrl-C during a validation loses no update, wherever the last checkpoint is.
 static bool stop_when_measuring(void *user) {
     seen *s = user;
     return s->updates == 3 && s->asked++ > 0; // first after the update, then for each picture
@@ -296,14 +296,14 @@ static void a_stop_in_a_validation_saves(void **state) {
     assert_int_equal(s.measured, 0);
     assert_non_null(strstr(err.text, "stopped after step 3 of 4; saved"));
     assert_true(is_there("validating", "checkpoint.safetensors"));
-    // It is made up for.
+    // The interrupted validation is repeated.
     tr_job_watcher next = watcher_of(&s);
     o.job.resume = true;
     ASSERT_OK(tr_train_run(&o, &next, &err), err);
     assert_int_equal(s.measured, 2); // after 3 and 4 updates
 }
 
-// Features that one job has kept serve the next one, which computes one for their shapes.
+// Features cached by one job are used by the next, which computes only one for their shapes.
 static void a_cache_serves_the_next_job(void **state) {
     (void)state;
     tn_error err = {0};
@@ -321,7 +321,7 @@ static void a_cache_serves_the_next_job(void **state) {
     }
 }
 
-static void what_is_wrong_is_said(void **state) {
+static void invalid_options_are_reported(void **state) {
     (void)state;
     for (int i = 0; i < 12; i++) {
         tr_train_options o = options_for("wrong");
@@ -383,7 +383,7 @@ int main(void) {
         cmocka_unit_test(annotations_to_validate_on_are_checked_first),
         cmocka_unit_test(a_stop_in_a_validation_saves),
         cmocka_unit_test(a_cache_serves_the_next_job),
-        cmocka_unit_test(what_is_wrong_is_said),
+        cmocka_unit_test(invalid_options_are_reported),
     };
     return cmocka_run_group_tests(tests, scene_write, temporary_teardown);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A run's log: every line is JSON, a run that goes on drops the lines of steps it makes again, and
-// curves come from what has been logged before and after.
+// A run's log: every line is JSON, a resumed run drops the lines of steps that it repeats, and
+// curves include values from before.
 #include "train/log.h"
 
 #include "io/file.h"
@@ -77,7 +77,7 @@ static void a_line_that_was_cut_off_is_dropped(void **state) {
     tn_free(text);
 }
 
-static void what_is_no_log_is_refused(void **state) {
+static void invalid_log_is_refused(void **state) {
     (void)state;
     static const char *const texts[] = {"nonsense\n",
                                         "{}\n",
@@ -92,7 +92,7 @@ static void what_is_no_log_is_refused(void **state) {
         assert_int_equal(tr_log_open(path, 9, &log, &err), TN_EFORMAT);
         assert_non_null(strstr(err.text, "e.jsonl"));
         assert_non_null(strstr(err.text, i == 5 ? "line 2" : "line 1"));
-        char *is = text_of(path); // and it was left alone
+        char *is = text_of(path); // and is unchanged
         assert_string_equal(is, texts[i]);
         tn_free(is);
     }
@@ -101,7 +101,7 @@ static void what_is_no_log_is_refused(void **state) {
     assert_int_equal(tr_log_open("/no/such/folder/log", 0, &log, &err), TN_EIO);
 }
 
-static void curves_go_on(void **state) {
+static void curves_continue_after_resuming(void **state) {
     (void)state;
     const char *path = write_steps("f.jsonl", 1, 700, 0);
     tr_log *log;
@@ -110,7 +110,7 @@ static void curves_go_on(void **state) {
     assert_true(fabs(tr_log_last(log, "loss") - 1.0 / 500) < 1e-9);
     double x[TR_POINTS], y[TR_POINTS];
     assert_int_equal(tr_log_curve(log, "nothing", x, y), 0);
-    assert_int_equal(tr_log_curve(log, "loss", x, y), TR_POINTS); // of 500: two or three a point
+    assert_int_equal(tr_log_curve(log, "loss", x, y), TR_POINTS); // of 500: two or three per point
     assert_true(fabs(x[0] - 1.5) < 1e-9 && fabs(y[0] - (1.0 + 0.5) / 2) < 1e-9);
     assert_true(fabs(x[TR_POINTS - 1] - 499) < 1e-9);
     tr_log_close(log);
@@ -121,8 +121,8 @@ int main(void) {
         cmocka_unit_test(every_line_is_json),
         cmocka_unit_test(later_lines_are_dropped),
         cmocka_unit_test(a_line_that_was_cut_off_is_dropped),
-        cmocka_unit_test(what_is_no_log_is_refused),
-        cmocka_unit_test(curves_go_on),
+        cmocka_unit_test(invalid_log_is_refused),
+        cmocka_unit_test(curves_continue_after_resuming),
     };
     return cmocka_run_group_tests(tests, NULL, temporary_teardown);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// `lexmask train` says plainly what is wrong: with what it was told, with the run that it is to go
-// on with, with pictures, and with numbers that are none.
+// Error messages of `lexmask train`: wrong options, a run that cannot be resumed, unusable
+// pictures, numbers that are not finite.
 #include "io/file.h"
 #include "io/weights/safetensors.h"
 #include "tests/support/program.h"
@@ -10,9 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-// ---- saying no ---------------------------------------------------------------------------------
+// ---- refused options ---------------------------------------------------------------------------
 
-static void what_is_missing_is_said(void **state) {
+static void missing_options_are_reported(void **state) {
     (void)state;
     static const struct {
         const char *words, *says;
@@ -93,7 +93,7 @@ static void a_run_is_not_overwritten(void **state) {
     test_run_free(&run);
 }
 
-static void a_cache_of_what_is_never_seen_twice_is_refused(void **state) {
+static void cache_with_random_augmentation_is_refused(void **state) {
     (void)state;
     static const char *const cases[] = {"0.5,1", "1.5,1.5"};
     for (int i = 0; i < 2; i++) {
@@ -107,7 +107,7 @@ static void a_cache_of_what_is_never_seen_twice_is_refused(void **state) {
     }
 }
 
-// One message at the start, not one a picture.
+// One message at the start, not one per picture.
 static void a_folder_without_the_pictures_is_named(void **state) {
     (void)state;
     static const struct {
@@ -135,8 +135,8 @@ static void a_folder_without_the_pictures_is_named(void **state) {
     }
 }
 
-// A run knows what it was told; what is given again has to agree.
-static void what_contradicts_a_run_is_named(void **state) {
+// A run stores its options; options given again must agree.
+static void options_that_contradict_a_run_are_named(void **state) {
     (void)state;
     static const char *const cases[][2] = {
         {"--lr 0.5", "--lr"},
@@ -164,7 +164,7 @@ static void what_contradicts_a_run_is_named(void **state) {
         test_run_free(&run);
     }
     run = test_lexmask("train --resume --out %s", temporary_path("told"));
-    ASSERT_CODE(run, 0); // and is as it was
+    ASSERT_CODE(run, 0); // and is unchanged
     test_run_free(&run);
 }
 
@@ -213,7 +213,7 @@ static void broken_settings_of_a_run_are_named(void **state) {
     test_run_free(&run);
 }
 
-// Two more pictures in the annotations: one is broken, one is not there.
+// Two more pictures in the annotations: one is broken, one is missing.
 static void a_broken_picture_is_left_out_and_named(void **state) {
     (void)state;
     char *text, more[512], command[1024];
@@ -238,7 +238,7 @@ static void a_broken_picture_is_left_out_and_named(void **state) {
     assert_int_equal(fclose(file), 0);
     tn_free(text);
     snprintf(command, sizeof command, "%s", scene_words("broken"));
-    char *data = strstr(command, "data.json"); // the other file instead, of as many letters
+    char *data = strstr(command, "data.json"); // the other file, with a name of the same length
     memcpy(data, "more.json", 9);
     test_run run = test_lexmask("%s --steps 6 --batch 1", command);
     ASSERT_CODE(run, 0);
@@ -257,7 +257,7 @@ static void a_broken_picture_is_left_out_and_named(void **state) {
     tn_free(text);
 }
 
-static void the_module_that_is_not_a_number_is_named(void **state) {
+static void non_finite_module_is_named(void **state) {
     (void)state;
     static const char *const cases[][2] = {
         {"fpn.layer_blocks.0.0.weight",
@@ -308,8 +308,8 @@ static void the_module_that_is_not_a_number_is_named(void **state) {
     io_weights_close(sound);
 }
 
-// Decay that turns and multiplies every weight ends any training.
-static void what_is_not_a_number_ends_it_with_the_last_good_checkpoint(void **state) {
+// A decay that flips and multiplies every weight ends any training.
+static void non_finite_loss_ends_training_and_names_the_last_checkpoint(void **state) {
     (void)state;
     test_run run = test_lexmask("%s --steps 99 --warmup 0 --lr 10 --decay 10 --save-every 1",
                                 scene_words("wild"));
@@ -322,7 +322,7 @@ static void what_is_not_a_number_ends_it_with_the_last_good_checkpoint(void **st
     assert_int_equal(sscanf(strstr(run.err, "lexmask: step "), "lexmask: step %lld:", &step), 1);
     assert_int_equal(step, saved + 1);
     test_run_free(&run);
-    // It is good indeed: it loads, and the same step fails again.
+    // The checkpoint is good: it loads, and the same step fails again.
     run = test_lexmask("train --resume --out %s", temporary_path("wild"));
     ASSERT_CODE(run, 1);
     ASSERT_SAYS(run.err, "is not a number");
@@ -335,15 +335,15 @@ static int clean(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_is_missing_is_said),
+        cmocka_unit_test(missing_options_are_reported),
         cmocka_unit_test(a_run_is_not_overwritten),
-        cmocka_unit_test(a_cache_of_what_is_never_seen_twice_is_refused),
+        cmocka_unit_test(cache_with_random_augmentation_is_refused),
         cmocka_unit_test(a_folder_without_the_pictures_is_named),
-        cmocka_unit_test(what_contradicts_a_run_is_named),
+        cmocka_unit_test(options_that_contradict_a_run_are_named),
         cmocka_unit_test(broken_settings_of_a_run_are_named),
         cmocka_unit_test(a_broken_picture_is_left_out_and_named),
-        cmocka_unit_test(the_module_that_is_not_a_number_is_named),
-        cmocka_unit_test(what_is_not_a_number_ends_it_with_the_last_good_checkpoint),
+        cmocka_unit_test(non_finite_module_is_named),
+        cmocka_unit_test(non_finite_loss_ends_training_and_names_the_last_checkpoint),
     };
     return cmocka_run_group_tests(tests, scene_write, clean);
 }

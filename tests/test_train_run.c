@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The loop of a run, around a model so small that its gradients fit a few lines: stopped anywhere
-// and gone on with, it ends in the same bits; what is not a number ends it with the reason.
+// The training loop with a model so small that its gradients fit in a few lines: stopped anywhere
+// and resumed, it ends in the same bits; a non-finite number ends it with the reason.
 #include "train/loop.h"
 
 #include "io/file.h"
@@ -25,9 +25,9 @@ typedef struct toy {
     nn_params params;
     nn_param *weight, *bias;
     nn_buffer *seen; // how many pictures, as a running statistic
-    int64_t nan_at;  // a step whose gradient is not a number; -1: none
-    int64_t stop_at; // the watcher stops when so many updates are done; -1: never
-    int64_t bad_at;  // a step at which a picture is left out; -1: none
+    int64_t nan_at;  // a step with a non-finite gradient; -1: none
+    int64_t stop_at; // the watcher stops after this many updates; -1: never
+    int64_t bad_at;  // a step at which a picture is skipped; -1: none
     int64_t updates, kept, validated;
     int charts; // 1: losses had a curve, 2: figures had one
     bool bad;
@@ -140,7 +140,7 @@ static tn_status toy_keep_best(void *user, int64_t step, tn_error *err) {
     return TN_OK;
 }
 
-// Curves that have points: losses and, once there was a validation, figures.
+// Records which curves have points: losses and, after a validation, figures.
 static tn_status toy_chart(void *user, const tr_log *log, const tr_chart *chart, tn_error *err) {
     (void)err;
     double x[TR_POINTS], y[TR_POINTS];
@@ -198,7 +198,7 @@ static const char *fresh_folder(void) {
     return path;
 }
 
-// The checkpoint that a run ends with: every bit of its state.
+// The last checkpoint of a run: every bit of its state.
 static io_map final_checkpoint(const char *folder) {
     char path[PATH_MAX];
     io_map map;
@@ -270,7 +270,7 @@ static void a_killed_run_goes_on_from_its_checkpoint(void **state) {
     tn_error err = {0};
     toy t;
     toy_start(&t, 1);
-    t.nan_at = 13; // ends it in the middle of what was saved at 10
+    t.nan_at = 13; // fails between checkpoints; the last is of step 10
     tr_loop run = a_run(folder, false);
     assert_int_equal(go(&t, &run, &err), TN_EFORMAT);
     assert_non_null(strstr(err.text, "step 14: the loss 'boxes' is not a number, first seen in "
@@ -307,7 +307,7 @@ static void a_run_is_not_overwritten(void **state) {
     run.settings = others;
     assert_int_equal(go(&t, &run, &err), TN_EINVAL);
     assert_non_null(strstr(err.text, "batch 3, but this run has 4"));
-    run.settings = settings; // and a run that is done is done
+    run.settings = settings; // and a finished run is finished
     t.updates = 0;
     ASSERT_OK(go(&t, &run, &err), err);
     assert_int_equal(t.updates, 0);
@@ -345,7 +345,7 @@ static int times(const char *text, const char *part) {
     return n;
 }
 
-static void what_was_left_out_is_in_the_log(void **state) {
+static void skipped_pictures_are_logged(void **state) {
     (void)state;
     tn_error err = {0};
     toy t;
@@ -374,7 +374,7 @@ static void what_was_left_out_is_in_the_log(void **state) {
     tn_free(text);
 }
 
-// It is made up for by --resume, also where the run is over.
+// --resume repeats it, also if the run is finished.
 static void a_validation_that_fails_is_a_warning(void **state) {
     (void)state;
     static const int64_t fails[] = {8, STEPS};
@@ -388,20 +388,20 @@ static void a_validation_that_fails_is_a_warning(void **state) {
         assert_int_equal(t.updates, STEPS);
         assert_int_equal(t.validations, 3);
         assert_non_null(strstr(t.note, "validation failed: step "));
-        assert_non_null(strstr(t.note, ": v.json: has gone; training goes on"));
+        assert_non_null(strstr(t.note, ": v.json: has gone; training continues"));
         char *text = log_of(run.folder);
         assert_int_equal(times(text, "\"event\":\"validation failed\""), 1);
         assert_int_equal(times(text, "\"AP50\""), 2);
         tn_free(text);
         t.fail_at = -1, t.validations = 0, run.resume = true;
         ASSERT_OK(go(&t, &run, &err), err);
-        assert_int_equal(t.validations, i); // of the last step alone, where it is missing
+        assert_int_equal(t.validations, i); // only of the last step, if it is missing
         toy_end(&t);
     }
 }
 
 // A stop between an update and its validation.
-static void a_validation_that_was_stopped_is_made_up_for(void **state) {
+static void stopped_validation_is_repeated_on_resume(void **state) {
     (void)state;
     tn_error err = {0};
     toy t;
@@ -475,8 +475,8 @@ static void a_folder_without_a_checkpoint_is_begun_again(void **state) {
     tn_free(text);
 }
 
-// A model of more modules than fit anywhere by chance: every one is in every line of the log, and
-// what is logged after them is charted all the same.
+// A model of many modules: each is in every line of the log, and values logged after them still
+// have curves.
 #define MODULES 120
 
 static char *log_of_many_modules(void) {
@@ -548,9 +548,9 @@ int main(void) {
         cmocka_unit_test(a_killed_run_goes_on_from_its_checkpoint),
         cmocka_unit_test(a_run_is_not_overwritten),
         cmocka_unit_test(nan_in_the_first_step),
-        cmocka_unit_test(what_was_left_out_is_in_the_log),
+        cmocka_unit_test(skipped_pictures_are_logged),
         cmocka_unit_test(a_validation_that_fails_is_a_warning),
-        cmocka_unit_test(a_validation_that_was_stopped_is_made_up_for),
+        cmocka_unit_test(stopped_validation_is_repeated_on_resume),
         cmocka_unit_test(the_best_validation_is_kept_and_patience_ends_a_run),
         cmocka_unit_test(a_folder_without_a_checkpoint_is_begun_again),
         cmocka_unit_test(no_module_is_dropped_from_the_log),

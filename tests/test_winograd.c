@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// 3x3 convolutions that are large enough for the form with fewer multiplications: within the same
-// tolerance as a direct sum of as many terms, on every border, with every epilogue.
+// 3x3 convolutions large enough for Winograd's form: within the tolerance of a direct sum of as
+// many terms, on every border, with every epilogue.
 #include "tests/support/ops.h"
 
 #include <math.h>
@@ -68,7 +68,7 @@ static void borders_and_channels(void **state) {
     check(9030, (int64_t[]){1, 128, 1, 32}, 40, pads[0]);
 }
 
-// A picture of zeros but for one pixel gives the kernel back, digit by digit.
+// A picture with a single pixel reproduces the kernel exactly.
 static void one_pixel_shows_the_kernel(void **state) {
     (void)state;
     for (int l = 0; l < levels_count(); l++) {
@@ -92,7 +92,7 @@ static void one_pixel_shows_the_kernel(void **state) {
     }
 }
 
-// At the size of the models: how far the result is from the double one, as a share of its largest.
+// At the models' sizes: distance from the double result, relative to its maximum.
 static void error_at_the_models_size(void **state) {
     (void)state;
     guarded_free();

@@ -31,7 +31,7 @@ static const tool_option table[] = {
      "compete with those that are asked for",
      &o.changes.contrast},
     {"size", TOOL_INT, "N", "for a model folder: it looks at pictures of N x N pixels",
-     &o.changes.size, MD_FVLM_SIZE_LEAST, MD_FVLM_SIZE_MOST},
+     &o.changes.size, MD_FVLM_MIN_SIZE, MD_FVLM_MAX_SIZE},
     {"alpha", TOOL_REAL, "W", "for a model folder: weight of score 2 for names it was trained on",
      &o.changes.alpha, 0, 1},
     {"beta", TOOL_REAL, "W", "the same for all other names", &o.changes.beta, 0, 1},

@@ -76,7 +76,7 @@ static const tool_option table[] = {
      "is scaled to its own longer side, at most N pixels, if the model's time grows with the "
      "number "
      "of pixels only (windows, or a ResNet). Default 1024",
-     &o.max_size, MD_FVLM_SIZE_LEAST, MD_FVLM_SIZE_MOST, .used_by = TOOL_FVLM},
+     &o.max_size, MD_FVLM_MIN_SIZE, MD_FVLM_MAX_SIZE, .used_by = TOOL_FVLM},
     {"novel", TOOL_TEXT, "FILE",
      "F-VLM: names, one per line, that --beta is for, --alpha for all others; default: --alpha for "
      "the names that the model says it was trained on",

@@ -68,8 +68,8 @@ static const tool_option table[] = {
      "through together), group (each picture's own, for small batches) or none; default the "
      "preset's",
      &o.norm, .choices = "batch|group|none"},
-    {"size", TOOL_INT, "N", "pictures are N x N pixels", &o.size, MD_FVLM_SIZE_LEAST,
-     MD_FVLM_SIZE_MOST},
+    {"size", TOOL_INT, "N", "pictures are N x N pixels", &o.size, MD_FVLM_MIN_SIZE,
+     MD_FVLM_MAX_SIZE},
     {"jitter", TOOL_TEXT, "A,B", "pictures are scaled by a random factor in between", &o.jitter},
     {"flip", TOOL_FLAG, NULL, "mirror pictures at random; default the model's own", &o.flip},
     {"no-flip", TOOL_FLAG, NULL, "do not mirror pictures", &o.no_flip},

@@ -3,6 +3,7 @@
 // the SHA-256 of the network's input after augmentation and of everything that computes the
 // features. So a mirrored picture has two entries, and inputs with random augmentation are never
 // found again. Results are bit-identical to those without a cache.
+//
 // FOLDER/<64 hex>.safetensors: map.0, … [1,h,w,C] with a SHA-256 over them. Files are renamed into
 // place; a damaged one is computed and written again. Several runs may share a folder.
 #pragma once

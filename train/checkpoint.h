@@ -2,6 +2,7 @@
 // Checkpoints of a run: everything needed to resume it bit for bit. A checkpoint is one safetensors
 // file. Its metadata holds the state, the settings of the run, and a SHA-256 over everything, which
 // detects damage.
+//
 // A run's folder holds two: checkpoint.safetensors and checkpoint.previous.safetensors, the one
 // before it. Files are renamed into place, so that one of them is complete at any moment.
 #pragma once

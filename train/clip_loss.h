@@ -2,6 +2,7 @@
 // CLIP's training loss (Radford et al. 2021): each picture of a batch must find its text among the
 // batch's texts and each text its picture, by cross-entropy over scaled cosines with a learned
 // scale. A name may occur several times: all equal ones are correct.
+//
 // A small batch gives few wrong names per picture. The bank adds more: cross-entropy of each
 // picture over the texts of all names, encoded some steps ago and without gradient.
 #pragma once

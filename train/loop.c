@@ -148,7 +148,7 @@ static tn_status tell_left_out(runner *r) {
 
 // Accumulates the gradients of all parts of the update; *whole is false if it was stopped in
 // between.
-static tn_status gather(runner *r, int64_t *position, tr_measure *m, bool *whole) {
+static tn_status accumulate(runner *r, int64_t *position, tr_measure *m, bool *whole) {
     const tr_loop *loop = r->loop;
     double share = 1.0 / (double)(loop->batch * loop->accumulate);
     nn_params_zero_grad(r->task->params);
@@ -209,7 +209,7 @@ static tn_status update(runner *r, bool *whole) {
     tr_update u = {0};
     double began = now();
     int64_t position = r->state.position;
-    TN_TRY(gather(r, &position, &u.measure, whole));
+    TN_TRY(accumulate(r, &position, &u.measure, whole));
     if (!*whole) return TN_OK;
     for (int i = 0; i < r->task->losses; i++) u.loss += u.measure.loss[i];
     u.norm = tr_gradient_norm(r->task->kn, &r->trained.flat);
@@ -229,7 +229,7 @@ static tn_status update(runner *r, bool *whole) {
     return report(r, &u, began);
 }
 
-// ---- between updates ---------------------------------------------------------------------------
+// ---- after an update ---------------------------------------------------------------------------
 
 static bool best(const runner *r, const char **name, tr_best *out) {
     const char *const *each = r->loop->best_of;
@@ -262,7 +262,7 @@ static tn_status measure(runner *r) {
     if (status == TN_ECANCELLED) return status;
     if (status != TN_OK) {
         char text[sizeof why.text + 64];
-        snprintf(text, sizeof text, "step %lld: %s; training goes on", (long long)r->state.step,
+        snprintf(text, sizeof text, "step %lld: %s; training continues", (long long)r->state.step,
                  why.text);
         return note(r, "validation failed", text);
     }
@@ -310,7 +310,7 @@ static bool validated(const runner *r) {
 }
 
 // Saves the checkpoint first: what follows may take long, or fail.
-static tn_status between(runner *r) {
+static tn_status after_update(runner *r) {
     const tr_loop *loop = r->loop;
     bool last = r->state.step >= loop->schedule.steps, validate = validation_due(r);
     if (due(r->state.step, loop->save_every, last)) TN_TRY(save(r));
@@ -363,14 +363,14 @@ static tn_status loop_from_here(runner *r) {
         bool whole;
         TN_TRY(update(r, &whole));
         if (!whole || stopped(r)) return stop(r);
-        status = between(r);
+        status = after_update(r);
     }
     if (status == TN_ECANCELLED) return stop(r); // a validation was interrupted
     if (status == TN_OK) status = save(r);       // patience may be over between two checkpoints
     return status == TN_OK ? sum_up(r) : status;
 }
 
-static tn_status go(runner *r) {
+static tn_status resume_and_run(runner *r) {
     TN_TRY(tr_trained_init(&r->trained, r->task->params, r->loop->optimizer.average > 0,
                            r->loop->settings, r->loop->setting_count, r->err));
     if (r->loop->optimizer.muon)
@@ -398,7 +398,7 @@ tn_status tr_loop_run(const tr_loop *loop, const tr_task *task, const tr_watcher
              "%d losses, %d tallies", task->losses, task->tallies);
     TN_TRY(tr_schedule_check(&loop->schedule, err));
     TN_TRY(tr_optimizer_check(&loop->optimizer, err));
-    tn_status status = go(&r);
+    tn_status status = resume_and_run(&r);
     tr_log_close(r.log);
     tn_free(r.values);
     tr_trained_deinit(&r.trained);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The training loop: updates, checkpoints, log and charts. It does not know what is trained: a
 // tr_task does. A tr_watcher observes it.
+//
 // The run's folder holds the two checkpoints, log.jsonl, results.csv (a line per validation), and
 // the files written by the watcher's `keep` and `chart`.
 #pragma once

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Random numbers of a run. Everything drawn is a function of the run's seed and a position in the
 // data, so a resumed run needs only its position.
+//
 // Position p is sample p % count of epoch p / count; each epoch has its own permutation.
 #pragma once
 

@@ -2,6 +2,7 @@
 // CLIPSelf (Wu et al., "CLIPSelf: Vision Transformer Distills Itself for Open-Vocabulary Dense
 // Prediction", ICLR 2024): a CLIP image tower learns to embed a region of its dense map as the
 // original tower embeds the region's crop. Needs no labels.
+//
 // The cosine loss alone soon stalls: the rows of a small CLIP have a large common component, and
 // their mean is close to each of them. So a second term tells regions apart: the softmax of the
 // student's row against the batch's teacher rows should match that of the teacher's own row. The

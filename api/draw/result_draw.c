@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Draws a result, by its public functions alone: this is another library than the one that made it.
+// Draws a result using public functions only: this library is separate from the one that made it.
 #include "lexmask_draw.h"
 
 #include "api/api_status.h"
@@ -8,7 +8,8 @@
 
 #include <string.h>
 
-// Whole masks are held only while they are drawn, and of a large picture only those of the best.
+// Full-size masks are held only while they are drawn; for a large picture only those of the best
+// detections.
 #define MAX_MASK_BYTES ((int64_t)1 << 29)
 
 static tn_status whole_mask(const lexmask_result *result, size_t i, int64_t height, int64_t width,
@@ -45,7 +46,7 @@ static tn_status draw_items(const lexmask_result *result, size_t count, io_draw_
         items[i].mask = &masks[i];
     }
     tn_tensor overlay, picture = tn_view((void *)lexmask_result_pixels(result), TN_U8,
-                                         TN_DIMS(height, width, 3)); // only read
+                                         TN_DIMS(height, width, 3)); // not modified
     TN_TRY(tn_new_heap(&overlay, TN_U8, 3, picture.dim, err));
     tn_status status = io_draw_detections(&picture, items, count, &overlay, err);
     if (status == TN_OK) status = io_png_write(path, &overlay, err);

@@ -16,16 +16,16 @@ md_crop_options md_crop_default_options(void) {
 
 // ---- proposals ----------------------------------------------------------------------------------
 
-// What the detector makes of the picture, before anything has a name.
+// The detector's results before naming.
 typedef struct regions {
     md_features features;
-    tn_tensor picture;    // [P,4] proposals in picture coordinates: what is cut out
+    tn_tensor picture;    // [P,4] proposals in picture coordinates, to be cropped
     tn_tensor objectness; // [P]
     tn_tensor refined;    // [P,4] network coordinates, by the best class's deltas
     tn_tensor labels;     // int32 [P] that class
 } regions;
 
-// The detector's proposals, or the caller's; in network coordinates.
+// The proposals of the detector or the caller, in network coordinates.
 static tn_status find_proposals(nn_ctx *cx, const md_mask_rcnn *detector,
                                 const md_crop_options *options, regions *r, tn_tensor *network) {
     if (!options->boxes) {
@@ -41,14 +41,14 @@ static tn_status find_proposals(nn_ctx *cx, const md_mask_rcnn *detector,
 
 // 1 - the softmax of the background, row by row.
 static float foreground(const float *logit, int64_t classes) {
-    double most = logit[0], sum = 0;
+    double max = logit[0], sum = 0;
     for (int64_t t = 1; t < classes; t++)
-        if (logit[t] > most) most = logit[t];
-    for (int64_t t = 0; t < classes; t++) sum += exp(logit[t] - most);
-    return (float)(1 - exp(logit[0] - most) / sum);
+        if (logit[t] > max) max = logit[t];
+    for (int64_t t = 0; t < classes; t++) sum += exp(logit[t] - max);
+    return (float)(1 - exp(logit[0] - max) / sum);
 }
 
-// Of each region the class that the detector itself prefers, the first of equals, and its box.
+// Per region: the detector's best class, the first if equal, and its box.
 static tn_status refine(nn_ctx *cx, const md_mask_rcnn *detector, const tn_tensor *network,
                         md_objectness source, regions *r) {
     int64_t count = network->dim[0], classes = md_mask_rcnn_settings(detector)->classes;
@@ -82,10 +82,10 @@ static tn_status find_regions(nn_ctx *cx, const md_mask_rcnn *detector, const tn
 
 // ---- naming -------------------------------------------------------------------------------------
 
-// What CLIP says of each proposal.
+// CLIP's result for each proposal.
 typedef struct naming {
     tn_tensor names, scores;     // int32 [P], [P]; -1: background
-    tn_tensor fused;             // [P]: with the objectness
+    tn_tensor fused;             // [P]: combined with the objectness
     tn_tensor best, best_scores; // int32 [P,5], [P,5]
 } naming;
 
@@ -157,7 +157,7 @@ tn_status md_crop_name(nn_ctx *cx, const md_clip *clip, const md_vocabulary *voc
     return status;
 }
 
-// CLIP's score and the detector's.
+// Combines CLIP's score and the detector's.
 static tn_status fuse(nn_ctx *cx, const tn_tensor *objectness, double weight, naming *out) {
     const float *o = tn_f32(objectness), *p = tn_f32(&out->scores);
     int64_t count = out->scores.dim[0];
@@ -168,16 +168,16 @@ static tn_status fuse(nn_ctx *cx, const tn_tensor *objectness, double weight, na
     return TN_OK;
 }
 
-// ---- choosing -----------------------------------------------------------------------------------
+// ---- selection ----------------------------------------------------------------------------------
 
-// The proposals that have a name, in network coordinates.
-static int64_t list_candidates(const regions *r, const naming *named, float least,
+// The named proposals, in network coordinates.
+static int64_t list_candidates(const regions *r, const naming *named, float threshold,
                                nn_candidate *list) {
     int64_t n = 0;
     for (int64_t i = 0; i < r->refined.dim[0]; i++) {
         int32_t label = tn_i32(&named->names)[i];
         float score = tn_f32(&named->fused)[i];
-        if (label >= 0 && score > least &&
+        if (label >= 0 && score > threshold &&
             md_box_has_sides(tn_f32(&r->refined) + 4 * i, MD_BOX_SIDE))
             list[n++] = (nn_candidate){score, (int32_t)i, label};
     }

@@ -51,7 +51,7 @@ tn_status md_crops_encode(nn_ctx *cx, const md_clip *clip, const md_crops *how,
         size_t mark = tn_arena_mark(cx->step);
         tn_tensor features,
             some = tn_slice(boxes, from, count - from < batch ? count - from : batch);
-        if (how->go_on && !how->go_on(how->user, (double)from / (double)count))
+        if (how->progress && !how->progress(how->user, (double)from / (double)count))
             return tn_fail(cx->err, TN_ECANCELLED, "cancelled");
         TN_TRY(encode_some(cx, clip, how, image, &some, &features));
         TN_TRY(take(context, from, &features));

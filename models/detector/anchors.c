@@ -16,8 +16,8 @@ md_anchors md_anchors_default(void) {
     return anchors;
 }
 
-// The anchors of the cell at the origin. Single precision throughout, as in the definition: a side
-// that lies near a half would round to another pixel otherwise.
+// The anchors of the cell at the origin. float32 throughout, as in the definition: otherwise a side
+// close to a half would round to another pixel.
 static int cell(const md_anchors *anchors, int level, float box[][4]) {
     int n = 0;
     for (int r = 0; r < anchors->level[level].ratios; r++) {
@@ -42,8 +42,8 @@ void md_anchors_fill(const md_anchors *anchors, int level, int64_t height, int64
              "%lld anchors for %lld x %lld cells of %d", (long long)y->dim[0], (long long)map_h,
              (long long)map_w, count);
     float *at = tn_f32(y);
-    // The whole-number stride is the definition's: on the coarsest level the map has ceil(n/2)
-    // cells, so that a stride may be 61 where one expects 64.
+    // The integer stride is the definition's: on the coarsest level the map has ceil(n/2) cells, so
+    // the stride may be 61 where 64 is expected.
     double step_y = (double)(map_h ? height / map_h : 0),
            step_x = (double)(map_w ? width / map_w : 0);
     double given = anchors->level[level].stride, middle = 0;

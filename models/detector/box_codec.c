@@ -6,7 +6,7 @@
 const double md_rpn_weights[4] = {1, 1, 1, 1};
 const double md_roi_weights[4] = {10, 10, 5, 5};
 
-// One text for both types: the order of operations is what makes the result equal to torchvision's.
+// One text for both types: the order of operations must be torchvision's for equal results.
 #define ENCODE(T, LOG)                                                                             \
     do {                                                                                           \
         T from_w = (T)from[2] - (T)from[0], from_h = (T)from[3] - (T)from[1];                      \

@@ -5,7 +5,7 @@
 
 // ---- loading ----------------------------------------------------------------------------------
 
-// All of torchvision's have a bias; a file that lost one must not pass for one without.
+// All of torchvision's have a bias; a file that lost one must be refused.
 static tn_status load_fc(const nn_loader *load, const char *prefix, int64_t out, int64_t in,
                          kn_act act, nn_linear *fc) {
     char name[NN_NAME];
@@ -14,7 +14,7 @@ static tn_status load_fc(const nn_loader *load, const char *prefix, int64_t out,
     return nn_find(load, nn_join(name, prefix, ".bias"), &bias);
 }
 
-// The first linear layer tells the size of a region: its columns are channels * size * size.
+// The first linear layer gives the size of a region: its columns are channels * size * size.
 static tn_status load_first_fc(const nn_loader *load, const char *prefix, int64_t channels,
                                int64_t *size, nn_linear *fc) {
     char name[NN_NAME];
@@ -49,8 +49,8 @@ static tn_status load_convs(const nn_loader *load, const char *prefix, int64_t *
     return TN_OK;
 }
 
-// The i-th linear layer's name: fc6, fc7, … in TwoMLPHead; in FastRCNNConvFCHead every second
-// place after the convolutions and what flattens them.
+// Name of the i-th linear layer: fc6, fc7, … in TwoMLPHead; in FastRCNNConvFCHead every second
+// index after the convolutions and the flatten layer.
 static const char *fc_name(const char *prefix, bool named, int convs, int i, char out[NN_NAME]) {
     if (named)
         snprintf(out, NN_NAME, "%s.fc%d", prefix, 6 + i);

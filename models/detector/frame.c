@@ -16,7 +16,8 @@ md_frame md_frame_of(int64_t height, int64_t width, int64_t min_size, int64_t ma
     double by_min = (double)min_size / shorter, by_max = (double)max_size / longer;
     double scale = by_min < by_max ? by_min : by_max;
     md_frame frame = {.height = height, .width = width};
-    // Truncated, as there; so 427 * (800/427) gives 799. A very long picture keeps one pixel.
+    // Truncated, as in torchvision; so 427 * (800/427) gives 799. A very long picture keeps at
+    // least one pixel.
     frame.net_height = (int64_t)((double)height * scale);
     frame.net_width = (int64_t)((double)width * scale);
     if (frame.net_height < 1) frame.net_height = 1;
@@ -53,18 +54,18 @@ tn_status md_frame_given(nn_ctx *cx, const md_frame *frame, const tn_tensor *giv
     return TN_OK;
 }
 
-// Where an output lies between two inputs. At 1,000 pixels the last bit of a coordinate is already
-// 6e-5 of a pixel, so it is rounded where PyTorch rounds it.
-typedef struct place {
+// Interpolation of one output from two inputs. At 1,000 pixels the last bit of a coordinate is
+// already 6e-5 of a pixel, so it is rounded where PyTorch rounds it.
+typedef struct tap {
     int64_t at, next;
     float here, there; // weights
-} place;
+} tap;
 
-static place place_of(const md_frame *frame, int64_t i, int64_t in, int64_t out) {
+static tap tap_of(const md_frame *frame, int64_t i, int64_t in, int64_t out) {
     bool fused = kn_resize_fused(false, frame->net_height, frame->net_width);
     float source = kn_resize_centre((float)in / (float)out, i, fused);
     if (source < 0) source = 0;
-    place p = {.at = (int64_t)source};
+    tap p = {.at = (int64_t)source};
     if (p.at > in - 1) p.at = in - 1;
     p.next = p.at + (p.at < in - 1);
     p.there = source - (float)p.at;
@@ -77,7 +78,7 @@ typedef struct input_job {
     const md_frame *frame;
     const uint8_t *image;
     const float (*value)[3]; // [256] normalised
-    const place *column;     // [net_width]
+    const tap *column;       // [net_width]
     float *y;
 } input_job;
 
@@ -88,11 +89,11 @@ static void input_row(void *context, int64_t row, int worker) {
     float *y = job->y + row * frame->pad_width * 3;
     int64_t filled = row < frame->net_height ? frame->net_width : 0;
     if (filled) {
-        place v = place_of(frame, row, frame->height, frame->net_height);
+        tap v = tap_of(frame, row, frame->height, frame->net_height);
         const uint8_t *top = job->image + v.at * frame->width * 3;
         const uint8_t *bottom = job->image + v.next * frame->width * 3;
         for (int64_t x = 0; x < filled; x++) {
-            const place h = job->column[x];
+            const tap h = job->column[x];
             for (int c = 0; c < 3; c++) {
                 float above = job->value[top[h.at * 3 + c]][c] * h.here +
                               job->value[top[h.next * 3 + c]][c] * h.there;
@@ -105,8 +106,8 @@ static void input_row(void *context, int64_t row, int worker) {
     for (int64_t i = filled * 3; i < frame->pad_width * 3; i++) y[i] = 0;
 }
 
-// A byte has 256 normalised values, so the four neighbours are looked up and a picture of 100
-// megapixels never exists in floating point.
+// A byte has 256 normalised values, so the four neighbours are looked up, and a picture of 100
+// megapixels never needs a floating-point copy.
 tn_status md_frame_input(nn_ctx *cx, const md_frame *frame, const float mean[3], const float std[3],
                          const tn_tensor *image, tn_tensor *y) {
     TN_CHECK(image->rank == 3 && image->dim[0] == frame->height && image->dim[1] == frame->width &&
@@ -116,7 +117,7 @@ tn_status md_frame_input(nn_ctx *cx, const md_frame *frame, const float mean[3],
         tn_new(cx->step, y, TN_F32, TN_DIMS(1, frame->pad_height, frame->pad_width, 3), cx->err));
     size_t mark = tn_arena_mark(cx->step);
     tn_tensor bytes, values;
-    place *column = tn_arena_alloc(cx->step, (size_t)frame->net_width * sizeof *column);
+    tap *column = tn_arena_alloc(cx->step, (size_t)frame->net_width * sizeof *column);
     if (!column)
         return tn_fail(cx->err, TN_ENOMEM, "out of memory for a picture %lld pixels wide",
                        (long long)frame->net_width);
@@ -125,7 +126,7 @@ tn_status md_frame_input(nn_ctx *cx, const md_frame *frame, const float mean[3],
     for (int i = 0; i < 256 * 3; i++) tn_u8(&bytes)[i] = (uint8_t)(i / 3);
     kn_normalize_u8_fwd(cx->kn, mean, std, &bytes, &values);
     for (int64_t x = 0; x < frame->net_width; x++)
-        column[x] = place_of(frame, x, frame->width, frame->net_width);
+        column[x] = tap_of(frame, x, frame->width, frame->net_width);
     input_job job = {frame, tn_u8(image), (const float(*)[3])tn_f32(&values), column, tn_f32(y)};
     tn_pool_run(kn_pool(cx->kn), frame->pad_height, input_row, &job);
     tn_arena_reset(cx->step, mark);

@@ -10,7 +10,7 @@ tn_status md_mask_head_load(const nn_loader *head_load, const char *prefix,
     *out = (md_mask_head){0};
     for (; out->convs < MD_MASK_CONVS; out->convs++) {
         snprintf(name, sizeof name, "%s.%d", prefix, out->convs);
-        // The first is asked for in any case, so that a file without any is refused by name.
+        // The first is always requested, so that a file without any is refused by name.
         if (out->convs && !nn_has(head_load, nn_join(weight, name, ".0.weight"))) break;
         const int64_t dim[4] = {-1, channels, 3, 3};
         TN_TRY(nn_conv_norm_load(head_load, name, bn_eps, dim, kn_conv_same(1, 1), KN_RELU,

@@ -12,7 +12,7 @@ md_mask_rcnn_options md_mask_rcnn_default_options(void) {
 
 #define FIRST "backbone.body.conv1.weight"
 #define BOX "roi_heads.box_predictor.cls_score.weight"
-#define MASKS "roi_heads.mask_" // what the names of all tensors that make masks begin with
+#define MASKS "roi_heads.mask_" // common prefix of all tensors of the mask branch
 
 tn_status md_mask_rcnn_unwrap(io_weights *file, tn_error *err) {
     static const char *const names[] = {FIRST, BOX, NULL};
@@ -23,18 +23,18 @@ bool md_mask_rcnn_is(const io_weights *file) {
     return io_weights_find(file, FIRST) && io_weights_find(file, BOX);
 }
 
-// Address space for the packed weights: panels may be padded to whole registers, and a layer of a
-// few channels grows the most. Pages that are not touched cost nothing.
-static size_t room_for(const io_weights *file) {
-    size_t room = (size_t)64 << 20;
+// Address space for the packed weights: panels may be padded to whole registers, and a layer with
+// few channels grows most. Untouched pages cost nothing.
+static size_t weights_capacity(const io_weights *file) {
+    size_t capacity = (size_t)64 << 20;
     for (size_t i = 0; i < io_weights_count(file); i++) {
         const io_tensor *tensor = io_weights_at(file, i);
         size_t count, bytes;
         if (!tn_count_checked(tensor->rank, tensor->dim, &count) ||
-            !tn_mul_size(count, 8, &bytes) || !tn_add_size(room, bytes + 65536, &room))
+            !tn_mul_size(count, 8, &bytes) || !tn_add_size(capacity, bytes + 65536, &capacity))
             return 0;
     }
-    return room;
+    return capacity;
 }
 
 static tn_status check_levels(const io_weights *file, const md_mask_rcnn *model, tn_error *err) {
@@ -45,8 +45,8 @@ static tn_status check_levels(const io_weights *file, const md_mask_rcnn *model,
                    model->fpn.levels);
 }
 
-// A pyramid over other stages than all four has fewer blocks; their widths tell which, but its
-// strides are then not what the heads expect.
+// A pyramid over fewer stages has fewer blocks. Their widths tell which stages, but the strides do
+// not match the heads.
 static tn_status check_stages(const nn_loader *load) {
     char name[NN_NAME];
     nn_join(name, "backbone.fpn.inner_blocks.", "3.0.weight");
@@ -57,7 +57,7 @@ static tn_status check_stages(const nn_loader *load) {
                    io_weights_path(load->file));
 }
 
-// A Faster R-CNN has none. A Mask R-CNN that lacks some of them is refused when they are loaded.
+// A Faster R-CNN has none. A Mask R-CNN that lacks some of them fails when they are loaded.
 static bool has_mask_tensors(const io_weights *file) {
     for (size_t i = 0; i < io_weights_count(file); i++)
         if (strncmp(io_weights_at(file, i)->name, MASKS, strlen(MASKS)) == 0) return true;
@@ -102,12 +102,12 @@ static tn_status load_parts(const nn_loader *load, md_mask_rcnn *model) {
 
 static tn_status load_from(const io_weights *file, const md_mask_rcnn_options *options, kn_ctx *kn,
                            md_mask_rcnn *model, tn_error *err) {
-    size_t room = room_for(file);
-    if (!room)
+    size_t capacity = weights_capacity(file);
+    if (!capacity)
         return tn_fail(err, TN_EFORMAT, "%s: its tensors are too large", io_weights_path(file));
     TN_TRY(md_mask_rcnn_read_settings(file, &model->config, err));
     if (options && options->bn_eps >= 0) model->config.bn_eps = options->bn_eps;
-    TN_TRY(tn_arena_init(&model->weights, room, err));
+    TN_TRY(tn_arena_init(&model->weights, capacity, err));
     nn_loader load = {.file = file, .kn = kn, .arena = &model->weights, .err = err};
     TN_TRY(load_parts(&load, model));
     model->config.weight_bytes = (int64_t)model->weights.used;
@@ -129,8 +129,8 @@ tn_status md_mask_rcnn_open(const char *path, const md_mask_rcnn_options *option
     if (!io_weights_find(file, FIRST) && !io_weights_find(file, BOX)) {
         io_weights_close(file);
         return tn_fail(err, TN_EFORMAT,
-                       "%s: no Mask R-CNN or Faster R-CNN: there is no tensor '%s', nor '%s'", path,
-                       FIRST, BOX);
+                       "%s: not a Mask R-CNN or Faster R-CNN: there is no tensor '%s', nor '%s'",
+                       path, FIRST, BOX);
     }
     md_mask_rcnn *model = tn_alloc_zero(1, sizeof *model);
     tn_status status = model ? load_from(file, options, kn, model, err)

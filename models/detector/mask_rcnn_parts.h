@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a Mask R-CNN consists of: for the files that make it and for tests of its intermediates.
+// The parts of a Mask R-CNN, for its own files and for tests of intermediate results.
 #pragma once
 
 #include "models/detector/box_head.h"
@@ -21,9 +21,9 @@ struct md_mask_rcnn {
     nn_roi_pool pool;
 };
 
-// torchvision's postprocess_detections: logits [R,T], boxes [R,T,4] network -> the detections that
-// are left after threshold and suppression, best first, from cx->step: boxes [D,4] network,
-// scores [D], labels int32 [D].
+// torchvision's postprocess_detections: logits [R,T], boxes [R,T,4] network -> the detections left
+// after threshold and suppression, best first, from cx->step: boxes [D,4] network, scores [D],
+// labels int32 [D].
 tn_status md_select_detections(nn_ctx *cx, const nn_select_rules *rules, const tn_tensor *logits,
                                const tn_tensor *boxes, tn_tensor *out_boxes, tn_tensor *out_scores,
                                tn_tensor *out_labels);

@@ -3,13 +3,13 @@
 #include "models/detector/box_codec.h"
 #include "models/detector/mask_rcnn_parts.h"
 
-// Every class of every region is a candidate; class 0, the background, is none.
-static int64_t list_candidates(const tn_tensor *probability, const tn_tensor *boxes, float least,
-                               nn_candidate *list) {
+// Every class of every region is a candidate, except class 0, the background.
+static int64_t list_candidates(const tn_tensor *probability, const tn_tensor *boxes,
+                               float threshold, nn_candidate *list) {
     int64_t classes = probability->dim[1], n = 0;
     const float *p = tn_f32(probability), *box = tn_f32(boxes);
     for (int64_t i = 0; i < tn_count(probability); i++)
-        if (i % classes && p[i] > least && md_box_has_sides(box + 4 * i, MD_BOX_SIDE))
+        if (i % classes && p[i] > threshold && md_box_has_sides(box + 4 * i, MD_BOX_SIDE))
             list[n++] = (nn_candidate){p[i], (int32_t)i, (int32_t)(i % classes)};
     return n;
 }

@@ -6,9 +6,9 @@
 
 #include "io/json.h"
 
-#define MOST 1000000 // pixels a side, boxes: more is a mistake
+#define MAX_VALUE 1000000 // pixels per side, boxes: larger values are mistakes
 
-// The labels of torchvision's COCO models: COCO's category ids, with the ids that COCO dropped.
+// The labels of torchvision's COCO models: COCO's category ids, including the unused ids.
 static const char *const coco[91] = {
     "__background__",
     "person",
@@ -146,12 +146,12 @@ static tn_status number(const io_json *root, const char *key, double low, double
 }
 
 // An array of low..high numbers.
-static tn_status numbers(const io_json *list, size_t least, size_t most, double low, double high,
+static tn_status numbers(const io_json *list, size_t min, size_t max, double low, double high,
                          float *out, int *count, tn_error *err) {
     TN_TRY(io_json_expect(list, IO_JSON_ARRAY, err));
     size_t n = io_json_count(list);
-    if (n < least || n > most)
-        return io_json_fail(list, err, "expected %zu to %zu numbers, found %zu", least, most, n);
+    if (n < min || n > max)
+        return io_json_fail(list, err, "expected %zu to %zu numbers, found %zu", min, max, n);
     for (size_t i = 0; i < n; i++) {
         io_json element;
         TN_TRY(io_json_at(list, i, IO_JSON_NUMBER, &element, err));
@@ -170,7 +170,7 @@ static tn_status three(const io_json *root, const char *key, double low, float o
     return numbers(&list, 3, 3, low, 1000, out, &count, err);
 }
 
-// anchor_sizes and aspect_ratios: one list for each level of the pyramid.
+// anchor_sizes and aspect_ratios: one list per level of the pyramid.
 static tn_status read_anchors(const io_json *root, md_anchors *anchors, tn_error *err) {
     const char *const keys[2] = {"anchor_sizes", "aspect_ratios"};
     size_t levels[2] = {(size_t)anchors->levels, (size_t)anchors->levels};
@@ -185,7 +185,7 @@ static tn_status read_anchors(const io_json *root, md_anchors *anchors, tn_error
         for (size_t l = 0; l < levels[k]; l++) {
             io_json list;
             TN_TRY(io_json_at(&lists, l, IO_JSON_ARRAY, &list, err));
-            TN_TRY(numbers(&list, 1, MD_ANCHORS, 1e-3, MOST,
+            TN_TRY(numbers(&list, 1, MD_ANCHORS, 1e-3, MAX_VALUE,
                            k == 0 ? anchors->level[l].size : anchors->level[l].ratio,
                            k == 0 ? &anchors->level[l].sizes : &anchors->level[l].ratios, err));
         }
@@ -200,31 +200,31 @@ static tn_status read_anchors(const io_json *root, md_anchors *anchors, tn_error
 static tn_status read_all(const io_json *root, md_mask_rcnn_config *config, tn_error *err) {
     int64_t ratio = config->roi_sampling_ratio, level = config->canonical_level;
     TN_TRY(io_json_expect(root, IO_JSON_OBJECT, err));
-    TN_TRY(io_json_maybe_int(root, "min_size", 1, MOST, &config->min_size, err));
-    TN_TRY(io_json_maybe_int(root, "max_size", 1, MOST, &config->max_size, err));
+    TN_TRY(io_json_maybe_int(root, "min_size", 1, MAX_VALUE, &config->min_size, err));
+    TN_TRY(io_json_maybe_int(root, "max_size", 1, MAX_VALUE, &config->max_size, err));
     TN_TRY(three(root, "image_mean", -1000, config->image_mean, err));
     TN_TRY(three(root, "image_std", 1e-6, config->image_std, err));
     TN_TRY(read_anchors(root, &config->anchors, err));
-    TN_TRY(io_json_maybe_int(root, "rpn_pre_nms_top_n_test", 1, MOST, &config->rpn_pre_nms_top_n,
-                             err));
-    TN_TRY(io_json_maybe_int(root, "rpn_post_nms_top_n_test", 1, MOST, &config->rpn_post_nms_top_n,
-                             err));
+    TN_TRY(io_json_maybe_int(root, "rpn_pre_nms_top_n_test", 1, MAX_VALUE,
+                             &config->rpn_pre_nms_top_n, err));
+    TN_TRY(io_json_maybe_int(root, "rpn_post_nms_top_n_test", 1, MAX_VALUE,
+                             &config->rpn_post_nms_top_n, err));
     TN_TRY(number(root, "rpn_nms_thresh", 0, 1, &config->rpn_nms_thresh, err));
     TN_TRY(number(root, "rpn_score_thresh", 0, 1, &config->rpn_score_thresh, err));
     TN_TRY(number(root, "box_score_thresh", 0, 1, &config->box_score_thresh, err));
     TN_TRY(number(root, "box_nms_thresh", 0, 1, &config->box_nms_thresh, err));
-    TN_TRY(io_json_maybe_int(root, "box_detections_per_img", 1, MOST,
+    TN_TRY(io_json_maybe_int(root, "box_detections_per_img", 1, MAX_VALUE,
                              &config->box_detections_per_img, err));
     TN_TRY(number(root, "bn_eps", 0, 1, &config->bn_eps, err));
     TN_TRY(io_json_maybe_int(root, "roi_sampling_ratio", 0, 64, &ratio, err));
-    TN_TRY(number(root, "canonical_scale", 1, MOST, &config->canonical_scale, err));
+    TN_TRY(number(root, "canonical_scale", 1, MAX_VALUE, &config->canonical_scale, err));
     TN_TRY(io_json_maybe_int(root, "canonical_level", 0, 16, &level, err));
     config->roi_sampling_ratio = (int)(ratio < 0 ? 0 : ratio);
     config->canonical_level = (int)level;
     return TN_OK;
 }
 
-// Opens the metadata's JSON; *there is false without one. name is what errors call it.
+// Opens the metadata's JSON; *there is false if there is none. name is used in errors.
 static tn_status open_metadata(const io_weights *file, char *name, size_t bytes, io_json *root,
                                bool *there, tn_error *err) {
     const char *text = io_weights_meta(file, MD_MASK_RCNN_METADATA);

@@ -32,7 +32,7 @@ static void older(const char *name, char *out, size_t bytes) {
 
 nn_loader md_mask_rcnn_names(const nn_loader *load, const char *prefix) {
     static const struct {
-        const char *prefix, *sign; // a name that only the older form has
+        const char *prefix, *marker; // a name that only the older form has
     } parts[] = {
         {"backbone.fpn", "backbone.fpn.inner_blocks.0.weight"},
         {"rpn.head", "rpn.head.conv.weight"},
@@ -40,7 +40,7 @@ nn_loader md_mask_rcnn_names(const nn_loader *load, const char *prefix) {
     };
     nn_loader part = *load;
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
-        if (strcmp(prefix, parts[i].prefix) == 0 && nn_has(load, parts[i].sign))
+        if (strcmp(prefix, parts[i].prefix) == 0 && nn_has(load, parts[i].marker))
             part.rename = older;
     return part;
 }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Masks of true boxes seen through regions.
+// Masks of true boxes sampled in regions.
 #include "models/detector/targets.h"
 
 #include <math.h>
 #include <string.h>
 
-// A mask column by column, as run lengths have it: decoding is a memset for each run.
+// A mask in column order, like run lengths: decoding is one memset per run.
 typedef struct columns {
     uint8_t *at; // [w][h]
     int64_t h, w;
@@ -19,14 +19,14 @@ static void decode(const io_rle *rle, columns *out) {
     }
 }
 
-// The two neighbours of a sample and their weights; torchvision's bilinear_interpolate. False
-// where the sample is more than a pixel outside: it counts as 0.
+// The two neighbours of a sample and their weights; torchvision's bilinear_interpolate. False if
+// the sample is more than a pixel outside: it counts as 0.
 typedef struct axis {
     int64_t low, high;
     double there;
 } axis;
 
-static bool place(double at, int64_t size, axis *out) {
+static bool set_axis(double at, int64_t size, axis *out) {
     if (at < -1 || at > (double)size) return false;
     if (at < 0) at = 0;
     out->low = (int64_t)at, out->high = out->low + 1;
@@ -35,12 +35,12 @@ static bool place(double at, int64_t size, axis *out) {
     return true;
 }
 
-typedef struct span { // an axis of a roi: where it starts, how wide a bin is, samples of a bin
+typedef struct span { // an axis of a roi: its start, the width of a bin, samples per bin
     double start, bin;
     int64_t grid;
 } span;
 
-// Coordinates are rounded as in single precision there; whoever wants double rounds nowhere.
+// Coordinates are rounded to float32 as in torchvision; not for double.
 static double rounded(double x, bool single) {
     return single ? (double)(float)x : x;
 }
@@ -64,9 +64,9 @@ static double bin_value(const columns *m, const span *sx, const span *sy, int64_
     double sum = 0;
     for (int64_t i = 0; i < sy->grid; i++) {
         axis y, x;
-        if (!place(sample_at(sy, by, i, single), m->h, &y)) continue;
+        if (!set_axis(sample_at(sy, by, i, single), m->h, &y)) continue;
         for (int64_t k = 0; k < sx->grid; k++) {
-            if (!place(sample_at(sx, bx, k, single), m->w, &x)) continue;
+            if (!set_axis(sample_at(sx, bx, k, single), m->w, &x)) continue;
             const uint8_t *left = m->at + x.low * m->h, *right = m->at + x.high * m->h;
             double top = left[y.low] * (1 - x.there) + right[y.low] * x.there;
             double bottom = left[y.high] * (1 - x.there) + right[y.high] * x.there;

@@ -19,7 +19,7 @@ static tn_status conv_bn(const nn_loader *load, const char *prefix, const char *
         kernel > 1)
         return tn_fail(load->err, TN_EUNSUPPORTED,
                        "%s: '%s' reads %lld of %lld channels: a grouped convolution (ResNeXt), "
-                       "which this program does not have",
+                       "which is not supported",
                        io_weights_path(load->file), found->name, (long long)found->dim[1],
                        (long long)in);
     const int64_t dim[4] = {out, in, kernel, kernel};
@@ -69,7 +69,7 @@ static tn_status load_stage(const nn_loader *load, const char *prefix, int stage
     while (has_block(load, prefix, stage, count, name)) count++;
     if (count == 0) {
         const io_tensor *none;
-        return nn_find(load, name, &none); // says that it is missing
+        return nn_find(load, name, &none); // reports that it is missing
     }
     net->blocks[stage] = count;
     net->block[stage] = tn_arena_alloc(load->arena, (size_t)count * sizeof *net->block[stage]);
@@ -97,7 +97,7 @@ tn_status md_resnet_load(const nn_loader *load, const char *prefix, double bn_ep
 
 // ---- running ----------------------------------------------------------------------------------
 
-// x -> y, whose memory is there. x may be y where the block keeps its size: the shortcut is then
+// x -> y, allocated by the caller. x may be y if the block keeps its size: the shortcut is then
 // read from where the sum is stored, element by element.
 static tn_status run_block(nn_ctx *cx, const md_resnet_block *block, const tn_tensor *x,
                            tn_tensor *y) {
@@ -126,7 +126,7 @@ tn_status md_resnet_fwd(nn_ctx *cx, const md_resnet *net, const tn_tensor *x,
     TN_CHECK(x->rank == 4 && x->dim[3] == 3, "a picture has 3 channels");
     int64_t n = x->dim[0], h = halved(halved(x->dim[1])), w = halved(halved(x->dim[2]));
     tn_tensor pooled, stem;
-    // What outlives this call comes first in the arena.
+    // Results are allocated first, below the scratch.
     for (int s = 0; s < MD_RESNET_STAGES; s++) {
         TN_TRY(tn_new(cx->step, &y[s], x->dtype, TN_DIMS(n, h, w, net->channels[s]), cx->err));
         h = halved(h), w = halved(w);

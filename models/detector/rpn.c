@@ -26,7 +26,7 @@ tn_status md_rpn_load(const nn_loader *load, const char *prefix, int64_t channel
     for (int l = 0; l < anchors->levels; l++)
         if (md_anchors_per_cell(anchors, l) != per_cell)
             return tn_fail(load->err, TN_EFORMAT,
-                           "%s: '%s' is for %lld anchors a place, the settings have %d on level %d",
+                           "%s: '%s' has %lld anchors per cell, expected %d for level %d",
                            io_weights_path(load->file), nn_join(weight, name, ".weight"),
                            (long long)per_cell, md_anchors_per_cell(anchors, l), l);
     const int64_t deltas[4] = {4 * per_cell, channels, 1, 1};
@@ -51,26 +51,26 @@ tn_status md_rpn_fwd(nn_ctx *cx, const md_rpn *rpn, const tn_tensor *x, tn_tenso
 
 // ---- proposals --------------------------------------------------------------------------------
 
-// Boxes that may become proposals: of all levels, one level after the other.
+// Candidate boxes of all levels, one level after the other.
 typedef struct candidates {
     int64_t count;
     tn_tensor boxes, scores, level;
 } candidates;
 
-static tn_status new_candidates(nn_ctx *cx, int64_t most, candidates *out) {
+static tn_status new_candidates(nn_ctx *cx, int64_t max, candidates *out) {
     out->count = 0;
-    TN_TRY(tn_new(cx->step, &out->boxes, TN_F32, TN_DIMS(most, 4), cx->err));
-    TN_TRY(tn_new(cx->step, &out->scores, TN_F32, TN_DIMS(most), cx->err));
-    return tn_new(cx->step, &out->level, TN_I32, TN_DIMS(most), cx->err);
+    TN_TRY(tn_new(cx->step, &out->boxes, TN_F32, TN_DIMS(max, 4), cx->err));
+    TN_TRY(tn_new(cx->step, &out->scores, TN_F32, TN_DIMS(max), cx->err));
+    return tn_new(cx->step, &out->level, TN_I32, TN_DIMS(max), cx->err);
 }
 
-// The best anchors of one level, decoded, at the end of all. scores hold logits as yet.
-static tn_status add_level(nn_ctx *cx, const md_anchors *anchors, int l, int64_t most,
+// Appends the best anchors of one level, decoded. scores hold logits at this point.
+static tn_status add_level(nn_ctx *cx, const md_anchors *anchors, int l, int64_t max,
                            const md_frame *frame, const tn_tensor *objectness,
                            const tn_tensor *moves, candidates *all) {
     size_t mark = tn_arena_mark(cx->step);
     tn_tensor anchor, best, best_anchor, best_delta;
-    int64_t n = tn_count(objectness), k = n < most ? n : most;
+    int64_t n = tn_count(objectness), k = n < max ? n : max;
     tn_tensor logits = tn_reshape(objectness, TN_DIMS(n)),
               deltas = tn_reshape(moves, TN_DIMS(n, 4));
     TN_TRY(tn_new(cx->step, &anchor, TN_F32, TN_DIMS(n, 4), cx->err));
@@ -97,13 +97,12 @@ static void move(candidates *all, int64_t to, int64_t from) {
     tn_i32(&all->level)[to] = tn_i32(&all->level)[from];
 }
 
-// Drops what is small or scores less than the limit, keeping the order; then cuts the tensors to
-// what is left.
-static void filter(candidates *all, double least) {
+// Drops small boxes and low scores, keeping the order; then shrinks the tensors.
+static void filter(candidates *all, double min_score) {
     int64_t kept = 0;
     for (int64_t i = 0; i < all->count; i++) {
         const float *box = tn_f32(&all->boxes) + 4 * i;
-        if (md_box_has_sides(box, MIN_SIDE) && tn_f32(&all->scores)[i] >= (float)least)
+        if (md_box_has_sides(box, MIN_SIDE) && tn_f32(&all->scores)[i] >= (float)min_score)
             move(all, kept++, i);
     }
     all->count = kept;
@@ -112,12 +111,12 @@ static void filter(candidates *all, double least) {
 static tn_status collect(nn_ctx *cx, const md_anchors *anchors, const md_rpn_limits *limits,
                          const md_frame *frame, const tn_tensor *logits, const tn_tensor *deltas,
                          candidates *all) {
-    int64_t most = 0;
+    int64_t max = 0;
     for (int l = 0; l < anchors->levels; l++) {
         int64_t n = tn_count(&logits[l]);
-        most += n < limits->before ? n : limits->before;
+        max += n < limits->before ? n : limits->before;
     }
-    TN_TRY(new_candidates(cx, most, all));
+    TN_TRY(new_candidates(cx, max, all));
     for (int l = 0; l < anchors->levels; l++)
         TN_TRY(add_level(cx, anchors, l, limits->before, frame, &logits[l], &deltas[l], all));
     kn_act_fwd(cx->kn, KN_SIGMOID, &all->scores, &all->scores);
@@ -135,14 +134,14 @@ tn_status md_rpn_filter(nn_ctx *cx, const md_anchors *anchors, const md_rpn_limi
     for (int l = 0; l < anchors->levels; l++)
         TN_CHECK(logits[l].rank == 4 && logits[l].dim[0] == 1 &&
                      logits[l].dim[3] == md_anchors_per_cell(anchors, l),
-                 "one picture at a time, all anchors of a place");
+                 "one picture at a time, all anchors of a cell");
     size_t mark = tn_arena_mark(cx->step);
     candidates all;
     tn_tensor keep;
     TN_TRY(collect(cx, anchors, limits, frame, logits, deltas, &all));
     TN_TRY(tn_new(cx->step, &keep, TN_I32, TN_DIMS(all.count), cx->err));
-    // Not nn_select, which looks at few candidates one by one: here thousands of boxes meet in few
-    // groups and hundreds of them stay, which the kernel does a vector at a time.
+    // Not nn_select, which compares few candidates one by one: here thousands of boxes in few
+    // groups are compared and hundreds kept; the kernel does this a vector at a time.
     int64_t kept = kn_nms(cx->kn, limits->nms, &all.boxes, &all.scores, &all.level, &keep);
     keep = tn_slice(&keep, 0, kept < limits->after ? kept : limits->after);
     TN_TRY(nn_pick_rows(cx, &all.boxes, &keep, boxes));

@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-// The first `take` of a random order of list[n] (Fisher and Yates, stopped early).
+// Puts `take` random elements of list[n] in front (Fisher and Yates, stopped early).
 static void shuffle_front(tn_rng *rng, int32_t *list, int64_t n, int64_t take) {
     for (int64_t i = 0; i < take && i < n - 1; i++) {
         int64_t other = i + tn_rng_below(rng, n - i);

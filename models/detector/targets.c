@@ -99,7 +99,7 @@ static tn_status new_roi_targets(tn_arena *arena, int64_t rois, int64_t positive
     return tn_new(arena, &out->mask_box, TN_I32, TN_DIMS(positives), err);
 }
 
-// all [R'+G,4], match [R'+G]: what is chosen of them goes into out.
+// all [R'+G,4], match [R'+G]: writes the chosen ones into out.
 static void fill_roi_targets(const md_assignment *how, const tn_tensor *all, const tn_tensor *match,
                              const md_truth *truth, int32_t background, md_roi_targets *out) {
     int64_t p = 0;
@@ -118,7 +118,7 @@ static void fill_roi_targets(const md_assignment *how, const tn_tensor *all, con
     }
 }
 
-// How many of a choice are positive: a fed one may not say.
+// Number of positives in a choice: a fed one may not give it.
 static int64_t count_positives(const md_choice *choice, const tn_tensor *match) {
     int64_t positives = 0;
     for (int64_t i = 0; i < choice->index.dim[0]; i++)

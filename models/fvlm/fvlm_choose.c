@@ -9,20 +9,20 @@
 
 // ---- candidates --------------------------------------------------------------------------------
 
-// Pairs of a box and one of the names that are asked for.
-static int64_t list_candidates(const md_fvlm_regions *f, int64_t names, float least,
+// Pairs of a box and a requested name.
+static int64_t list_candidates(const md_fvlm_regions *f, int64_t names, float threshold,
                                nn_candidate *list) {
     int64_t columns = f->fused.dim[1], n = 0;
     for (int64_t i = 0; i < f->boxes.dim[0]; i++) {
         if (!md_box_has_sides(tn_f32(&f->boxes) + 4 * i, MD_BOX_SIDE)) continue;
         const float *score = tn_f32(&f->fused) + i * columns;
         for (int64_t t = 0; t < names; t++)
-            if (score[t] > least) list[n++] = (nn_candidate){score[t], (int32_t)i, (int32_t)t};
+            if (score[t] > threshold) list[n++] = (nn_candidate){score[t], (int32_t)i, (int32_t)t};
     }
     return n;
 }
 
-// ---- names forgotten ---------------------------------------------------------------------------
+// ---- class-agnostic ----------------------------------------------------------------------------
 
 double md_fvlm_object_score(const md_fvlm_regions *f, int64_t i, bool background, double power) {
     double object = (double)tn_f32(&f->objectness)[i];
@@ -31,10 +31,10 @@ double md_fvlm_object_score(const md_fvlm_regions *f, int64_t i, bool background
     return (1 - (double)tn_f32(&f->score1)[(i + 1) * columns - 1]) * pow(object, power);
 }
 
-// Of each box only the likeliest name is left, with the score that it is any at all: how little it
-// is background, and where there is a second score, the mean of that and of how sure the name is
-// (geometric): of a part of a thing nothing is as sure as of the whole.
-static void forget_names(const md_fvlm_regions *f, const md_vocabulary *vocabulary, double power) {
+// Each box keeps only its most likely name. Its score is md_fvlm_object_score; if there is a second
+// score, the geometric mean of that and the name's fused score, which is lower on a part of an
+// object than on the whole; without a background, the sum of all names' scores.
+static void make_agnostic(const md_fvlm_regions *f, const md_vocabulary *vocabulary, double power) {
     int64_t columns = f->fused.dim[1], classes = vocabulary->classes - vocabulary->others;
     bool background = columns == classes + 1 && !vocabulary->others;
     for (int64_t i = 0; i < f->boxes.dim[0]; i++) {
@@ -54,9 +54,9 @@ static void forget_names(const md_fvlm_regions *f, const md_vocabulary *vocabula
     }
 }
 
-// ---- the answer --------------------------------------------------------------------------------
+// ---- result ------------------------------------------------------------------------------------
 
-// Of each chosen pair: its scores and the best names of its box.
+// Scores of each chosen pair, and the best names of its box.
 static tn_status describe(nn_ctx *cx, const md_fvlm_regions *f, int64_t classes,
                           const tn_tensor *box, md_found *out) {
     int64_t n = box->dim[0], columns = f->fused.dim[1];
@@ -82,9 +82,10 @@ tn_status md_fvlm_choose(nn_ctx *cx, const md_fvlm_config *config, const md_fvlm
     nn_candidate *list;
     nn_selected best;
     if (options->agnostic) {
-        forget_names(f, vocabulary, config->fusion_objectness);
+        make_agnostic(f, vocabulary, config->fusion_objectness);
         rules.agnostic = true;
-        // A part often has another name than the whole, and what has another name is often no part.
+        // A part often gets another name than the whole, and a box with another name is often not a
+        // part.
         rules.inside = 1;
     }
     TN_TRY(nn_candidates_new(cx, f->boxes.dim[0], asked, &list));

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reading and checking a configuration.
+// Reads and checks a configuration.
 #include "io/json.h"
 #include "models/fvlm/fvlm_schema.h"
 
 #include <math.h>
 #include <stdio.h>
 
-#define MOST_BYTES ((size_t)4 << 20) // of config.json
+#define MAX_BYTES ((size_t)4 << 20) // maximum size of config.json
 
 static void *place_of(const md_field *field, md_fvlm_config *config) {
     return (char *)config + field->at;
@@ -18,13 +18,13 @@ static int *count_of(const md_field *field, md_fvlm_config *config) {
 
 // ---- one value ---------------------------------------------------------------------------------
 
-static tn_status read_text(const io_json *value, char *out, size_t room, tn_error *err) {
+static tn_status read_text(const io_json *value, char *out, size_t capacity, tn_error *err) {
     const char *text;
     TN_TRY(io_json_as_string(value, &text, err));
-    if (strlen(text) >= room)
-        return io_json_fail(value, err, "expected at most %zu bytes, found %zu", room - 1,
+    if (strlen(text) >= capacity)
+        return io_json_fail(value, err, "expected at most %zu bytes, found %zu", capacity - 1,
                             strlen(text));
-    snprintf(out, room, "%s", text);
+    snprintf(out, capacity, "%s", text);
     return TN_OK;
 }
 
@@ -50,12 +50,12 @@ static tn_status read_choice(const io_json *value, const md_field *field, int *o
 
 static tn_status read_list(const io_json *value, const md_field *field, md_fvlm_config *config,
                            tn_error *err) {
-    size_t n = io_json_count(value), least = field->count_at ? 1 : field->room;
-    if (n < least || n > field->room)
-        return least == field->room
-                   ? io_json_fail(value, err, "expected %zu numbers, found %zu", least, n)
-                   : io_json_fail(value, err, "expected %zu to %zu numbers, found %zu", least,
-                                  field->room, n);
+    size_t n = io_json_count(value), min = field->count_at ? 1 : field->capacity;
+    if (n < min || n > field->capacity)
+        return min == field->capacity
+                   ? io_json_fail(value, err, "expected %zu numbers, found %zu", min, n)
+                   : io_json_fail(value, err, "expected %zu to %zu numbers, found %zu", min,
+                                  field->capacity, n);
     for (size_t i = 0; i < n; i++) {
         io_json item;
         TN_TRY(io_json_at(value, i, IO_JSON_NUMBER, &item, err));
@@ -82,7 +82,7 @@ static tn_status read_field(const io_json *group, const md_field *field, md_fvlm
     TN_TRY(io_json_get(group, field->key, types[field->kind], &value, err));
     switch (field->kind) {
     case MD_FIELD_TEXT:
-        return read_text(&value, out, field->room, err);
+        return read_text(&value, out, field->capacity, err);
     case MD_FIELD_INT:
         return io_json_as_int(&value, (int64_t)field->low, (int64_t)field->high, out, err);
     case MD_FIELD_REAL:
@@ -96,9 +96,9 @@ static tn_status read_field(const io_json *group, const md_field *field, md_fvlm
     }
 }
 
-// ---- the whole ---------------------------------------------------------------------------------
+// ---- the configuration -------------------------------------------------------------------------
 
-// A member that the schema of this version does not have. group: NULL for the top.
+// Rejects members that this version's schema does not have. group: NULL for the top level.
 static tn_status refuse_unknown(const io_json *object, const char *group, int64_t version,
                                 tn_error *err) {
     static const char *const top[] = {"format", "version", "prompts", "base_names", "contrast"};
@@ -113,7 +113,7 @@ static tn_status refuse_unknown(const io_json *object, const char *group, int64_
         }
         for (size_t i = 0; !group && i < sizeof top / sizeof *top; i++)
             known = known || !strcmp(top[i], member.key);
-        if (!known) return io_json_fail(&member, err, "there is no such setting");
+        if (!known) return io_json_fail(&member, err, "unknown setting");
     }
     return TN_OK;
 }
@@ -177,7 +177,7 @@ static tn_status read_base(const io_json *root, md_fvlm_config *config, tn_error
     return status;
 }
 
-// What the first version had no word for is off.
+// Off in version 1, which did not have it.
 static tn_status read_contrast(const io_json *root, int64_t version, md_fvlm_config *config,
                                tn_error *err) {
     io_json value;
@@ -215,14 +215,14 @@ static tn_status read_all(const io_json *root, md_fvlm_config *config, tn_error 
 tn_status md_fvlm_config_read(const char *path, md_fvlm_config *out, tn_error *err) {
     io_json root;
     *out = (md_fvlm_config){0};
-    TN_TRY(io_json_read(path, MOST_BYTES, &root, err));
+    TN_TRY(io_json_read(path, MAX_BYTES, &root, err));
     tn_status status = read_all(&root, out, err);
     io_json_close(&root);
     if (status != TN_OK) md_fvlm_config_deinit(out);
     return status;
 }
 
-// ---- settings against each other ---------------------------------------------------------------
+// ---- consistency -------------------------------------------------------------------------------
 
 static bool is_resnet(const md_fvlm_config *c) {
     return c->pyramid_kind == MD_PYRAMID_RESNET;
@@ -240,7 +240,7 @@ static const char *check_pyramid(const md_fvlm_config *c, const char **key) {
     *key = "pyramid.strides";
     for (int i = 0; i < MD_FVLM_MAPS; i++) {
         if (i && c->pyramid_stride[i] != 2 * c->pyramid_stride[i - 1])
-            return "expected each to be twice the one before";
+            return "expected each to be twice the previous one";
         double places = (double)c->picture_size / c->pyramid_stride[i];
         if (c->pyramid_kind == MD_PYRAMID_SINGLE && places != floor(places))
             return "expected strides that divide picture.size";
@@ -269,7 +269,7 @@ static const char *check_tower(const md_fvlm_config *c, const char **key) {
     if (is_resnet(c) && of_vit)
         return "expected none, crop or attnpool with the pyramid of a ResNet";
     if (!is_resnet(c) && c->score2_mode == MD_SCORE2_ATTNPOOL)
-        return "attnpool goes with the pyramid of a ResNet";
+        return "attnpool needs the pyramid of a ResNet";
     if (c->score2_mode == MD_SCORE2_MASKCLS && c->tower_window)
         return "maskcls needs a tower without windows";
     return NULL;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A configuration as JSON text.
+// Writes a configuration as JSON.
 #include "io/file.h"
 #include "models/fvlm/fvlm_schema.h"
 
@@ -9,20 +9,20 @@
 
 typedef struct text {
     char *bytes;
-    size_t used, room;
+    size_t used, capacity;
     bool failed;
 } text;
 
 static void add_bytes(text *t, const char *bytes, size_t count) {
     if (t->failed) return;
-    if (t->used + count + 1 > t->room) {
-        size_t room = 2 * (t->used + count) + 4096;
-        char *more = tn_realloc(t->bytes, t->room, room);
+    if (t->used + count + 1 > t->capacity) {
+        size_t capacity = 2 * (t->used + count) + 4096;
+        char *more = tn_realloc(t->bytes, t->capacity, capacity);
         if (!more) {
             t->failed = true;
             return;
         }
-        t->bytes = more, t->room = room;
+        t->bytes = more, t->capacity = capacity;
     }
     memcpy(t->bytes + t->used, bytes, count);
     t->bytes[t->used += count] = 0;
@@ -53,7 +53,7 @@ static void add_int(text *t, int64_t value) {
     add(t, number);
 }
 
-// The fewest digits that read back to the same number; a point whatever the locale.
+// The fewest digits that read back to the same number; always with a point, whatever the locale.
 static void add_real(text *t, double value) {
     char number[40];
     for (int digits = 1; digits <= 17; digits++) {
@@ -69,7 +69,7 @@ static void add_field(text *t, const md_field *field, const md_fvlm_config *conf
     const void *at = (const char *)config + field->at;
     int count = field->count_at
                     ? *(const int *)(const void *)((const char *)config + field->count_at)
-                    : (int)field->room;
+                    : (int)field->capacity;
     switch (field->kind) {
     case MD_FIELD_TEXT:
         add_quoted(t, at);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A picture through the whole model.
+// Detection in one picture.
 #include "models/detector/box_codec.h"
 #include "models/fvlm/fvlm_choose.h"
 #include "models/fvlm/fvlm_parts.h"
@@ -9,7 +9,7 @@
 #include <math.h>
 #include <string.h>
 
-#define MOST_CANDIDATES 50000 // pairs of box and name that meet in suppression
+#define MAX_CANDIDATES 50000 // maximum pairs of box and name in suppression
 
 // ---- from the picture to the network -----------------------------------------------------------
 
@@ -87,7 +87,7 @@ static tn_status propose(nn_ctx *cx, const md_fvlm *model, const scene *s,
                            &f->objectness);
 }
 
-// Each look is at where the one before moved the boxes to; embedding is the mean of all.
+// Each round starts from the boxes of the previous one; embedding is the mean over all rounds.
 static tn_status refine_some(nn_ctx *cx, const md_fvlm *model, const scene *s,
                              const tn_tensor *regions, int64_t rounds, tn_tensor *boxes,
                              tn_tensor *embedding) {
@@ -106,7 +106,7 @@ static tn_status refine_some(nn_ctx *cx, const md_fvlm *model, const scene *s,
     return TN_OK;
 }
 
-// Boxes moved by the box head, and their embeddings. Given boxes stay where they are.
+// Boxes refined by the box head, and their embeddings. Given boxes are not changed.
 static tn_status refine(nn_ctx *cx, const md_fvlm *model, const scene *s, bool keep,
                         md_fvlm_regions *f) {
     int64_t count = f->proposals.dim[0], d = md_clip_settings(model->clip)->embed_dim;
@@ -142,7 +142,7 @@ static tn_status match(nn_ctx *cx, const md_vocabulary *vocabulary, const tn_ten
     return TN_OK;
 }
 
-// The learned background's cosine, into the last column.
+// Writes the learned background's cosine into the last column.
 static tn_status match_learned(nn_ctx *cx, const md_fvlm *model, const tn_tensor *unit,
                                tn_tensor *wide) {
     size_t mark = tn_arena_mark(cx->step);
@@ -169,8 +169,8 @@ static tn_status first_score(nn_ctx *cx, const md_fvlm *model, const md_vocabula
     return TN_OK;
 }
 
-// Softmax of CLIP's cosines over the names and, where the background is a text, it: a learned
-// vector was trained for the other score and means nothing to CLIP. Its column is then 0.
+// Softmax of CLIP's cosines over the names and the background, if that is a text. A learned
+// background vector was trained for score 1 and is meaningless to CLIP: its column is then 0.
 static tn_status second_score(nn_ctx *cx, const md_fvlm *model, const md_vocabulary *vocabulary,
                               const scene *s, const tn_tensor *image,
                               const md_fvlm_options *options, md_fvlm_regions *f) {
@@ -182,8 +182,8 @@ static tn_status second_score(nn_ctx *cx, const md_fvlm *model, const md_vocabul
     if (!count) return TN_OK;
     size_t mark = tn_arena_mark(cx->step);
     tn_tensor unit, p;
-    md_fvlm_boxes boxes = {&f->boxes,           image,          &s->frame,
-                           options->clip_batch, options->go_on, options->user};
+    md_fvlm_boxes boxes = {&f->boxes,         image,        &s->frame, options->clip_batch,
+                           options->progress, options->user};
     TN_TRY(tn_new(cx->step, &unit, TN_F32, f->embedding.rank, f->embedding.dim, cx->err));
     TN_TRY(md_fvlm_score2_embed(cx, model, &s->features, options->mode, &boxes, &unit));
     TN_TRY(tn_new(cx->step, &p, TN_F32, TN_DIMS(count, of_clip), cx->err));
@@ -197,10 +197,10 @@ static tn_status second_score(nn_ctx *cx, const md_fvlm *model, const md_vocabul
     return TN_OK;
 }
 
-// Indices of the `most` best boxes, best first, none of which overlaps a better one too much.
-static tn_status best_boxes(nn_ctx *cx, const md_fvlm_config *config, bool background, int64_t most,
+// Indices of the `max` best boxes, best first, after suppression.
+static tn_status best_boxes(nn_ctx *cx, const md_fvlm_config *config, bool background, int64_t max,
                             const md_fvlm_regions *f, tn_tensor *index) {
-    nn_select_rules rules = nn_select_hard(-INFINITY, config->score2_nms, most);
+    nn_select_rules rules = nn_select_hard(-INFINITY, config->score2_nms, max);
     int64_t count = f->boxes.dim[0];
     nn_candidate *list;
     nn_selected best;
@@ -219,12 +219,13 @@ static tn_status best_boxes(nn_ctx *cx, const md_fvlm_config *config, bool backg
 static tn_status keep_best(nn_ctx *cx, const md_fvlm_config *config,
                            const md_vocabulary *vocabulary, bool second, md_fvlm_regions *f) {
     int64_t count = f->boxes.dim[0];
-    int64_t most = second && config->score2_top < count ? config->score2_top : count;
-    if (most == count && config->score2_nms >= 1) return TN_OK;
+    int64_t max = second && config->score2_top < count ? config->score2_top : count;
+    if (max == count && config->score2_nms >= 1) return TN_OK;
     bool background = f->score1.dim[1] > vocabulary->classes;
     tn_tensor index;
-    TN_TRY(best_boxes(cx, config, background, most, f, &index));
-    md_fvlm_regions best = *f; // all proposals stay: what RPN and box head miss shows in them alone
+    TN_TRY(best_boxes(cx, config, background, max, f, &index));
+    md_fvlm_regions best =
+        *f; // the proposals stay complete: they show what RPN and box head missed
     TN_TRY(nn_pick_rows(cx, &f->boxes, &index, &best.boxes));
     TN_TRY(nn_pick_rows(cx, &f->objectness, &index, &best.objectness));
     TN_TRY(nn_pick_rows(cx, &f->embedding, &index, &best.embedding));
@@ -233,7 +234,7 @@ static tn_status keep_best(nn_ctx *cx, const md_fvlm_config *config,
     return TN_OK;
 }
 
-// ---- the answer --------------------------------------------------------------------------------
+// ---- result ------------------------------------------------------------------------------------
 
 static tn_status masks_of(nn_ctx *cx, const md_fvlm *model, const scene *s, md_found *out) {
     int64_t side = 2 * model->config.mask_size;
@@ -253,7 +254,7 @@ static tn_status masks_of(nn_ctx *cx, const md_fvlm *model, const scene *s, md_f
     return TN_OK;
 }
 
-// From the scores to what is found, in the picture.
+// From scores to detections in the picture.
 static tn_status answer(nn_ctx *cx, const md_fvlm *model, const md_vocabulary *vocabulary,
                         const scene *s, const md_fvlm_options *options, md_fvlm_regions *f,
                         md_found *out) {
@@ -269,8 +270,8 @@ static tn_status answer(nn_ctx *cx, const md_fvlm *model, const md_vocabulary *v
     return TN_OK;
 }
 
-// With each_score also by score 1 alone, which is never asked of fewer boxes than it has, and by
-// score 2 alone, of the same boxes as both.
+// With each_score also the detections by score 1 alone, which uses all boxes that it scored, and by
+// score 2 alone, for the same boxes as the combined score.
 static tn_status answers(nn_ctx *cx, const md_fvlm *model, const md_vocabulary *vocabulary,
                          const scene *s, const tn_tensor *image, const md_fvlm_options *options,
                          md_fvlm_regions *f, md_found *out, md_found alone[2]) {
@@ -290,7 +291,7 @@ static tn_status answers(nn_ctx *cx, const md_fvlm *model, const md_vocabulary *
     return answer(cx, model, vocabulary, s, &by_second, &both, &alone[1]);
 }
 
-// ---- the whole ---------------------------------------------------------------------------------
+// ---- detection ---------------------------------------------------------------------------------
 
 md_fvlm_options md_fvlm_default_options(const md_fvlm *model) {
     const md_fvlm_config *c = &model->config;
@@ -302,7 +303,7 @@ md_fvlm_options md_fvlm_default_options(const md_fvlm *model) {
                                        .soft = c->limits_soft,
                                        .inside = c->limits_inside,
                                        .top = c->limits_top,
-                                       .best = MOST_CANDIDATES}};
+                                       .best = MAX_CANDIDATES}};
 }
 
 void md_fvlm_base_flags(const md_fvlm_config *config, const md_names *names, uint8_t *base) {
@@ -313,7 +314,7 @@ void md_fvlm_base_flags(const md_fvlm_config *config, const md_names *names, uin
     }
 }
 
-// What every box was scored with, and where it lies in the picture.
+// The scores of every box, and its position in the picture.
 static void give_scored(const scene *s, const md_fvlm_regions *f, md_fvlm_scored *scored) {
     scored->boxes = f->boxes, scored->objectness = f->objectness;
     scored->score1 = f->score1, scored->score2 = f->score2, scored->fused = f->fused;

@@ -21,7 +21,7 @@ static tn_status convs_load(const nn_loader *load, const char *prefix, int64_t c
     return TN_OK;
 }
 
-// The same loader with other first values for a new model's weights.
+// The same loader with a different initialisation of new weights.
 static nn_loader beginning(const nn_loader *load, nn_init_kind kind, double value) {
     nn_loader made = *load;
     made.init = (nn_init){kind, value};
@@ -45,7 +45,7 @@ tn_status md_fvlm_rpn_load(const nn_loader *load, const md_fvlm_config *config, 
                              KN_LINEAR, &out->deltas);
 }
 
-// What stands on the last linear layer.
+// The predictors on the last linear layer.
 static tn_status predictors_load(const nn_loader *load, const md_fvlm_config *c, int64_t embed_dim,
                                  md_fvlm_heads *out) {
     nn_loader made = beginning(load, NN_INIT_NORMAL, 0.001);
@@ -116,7 +116,7 @@ tn_status md_fvlm_propose(nn_ctx *cx, const md_fvlm *model, const tn_tensor *log
     return md_rpn_filter(cx, &model->anchors, limits, frame, of_one, moves, boxes, scores);
 }
 
-// Boxes times as wide and high around the same middle.
+// Boxes scaled by `times` around their centres.
 static tn_status widened(nn_ctx *cx, double times, const tn_tensor *boxes, tn_tensor *y) {
     float more = (float)((times - 1) / 2);
     TN_TRY(tn_new(cx->step, y, TN_F32, TN_DIMS(boxes->dim[0], 4), cx->err));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Making a model: configuration, CLIP and adapters, and whether they go together.
+// Opens a model: configuration, CLIP and adapters, and checks that they match.
 #include "io/json.h"
 #include "io/sha256.h"
 #include "models/fvlm/fvlm_parts.h"
@@ -44,7 +44,7 @@ tn_status md_fvlm_clip_hash(const char *clip, char out[65], tn_error *err) {
     return TN_OK;
 }
 
-// ---- does the configuration go with the CLIP? --------------------------------------------------
+// ---- checks of the configuration against the CLIP ----------------------------------------------
 
 static const char *check_vit(const md_fvlm_config *c, const md_clip_config *clip,
                              const char **key) {
@@ -54,23 +54,24 @@ static const char *check_vit(const md_fvlm_config *c, const md_clip_config *clip
     if (c->picture_size % clip->patch) return "is not a multiple of the CLIP's patch";
     int64_t side = c->picture_size / clip->patch;
     *key = "tower.window";
-    if (c->tower_window && side % c->tower_window) return "does not divide the patches of a side";
+    if (c->tower_window && side % c->tower_window) return "does not divide the patches per side";
     *key = "pyramid.taps";
-    if (c->pyramid_tap[c->pyramid_taps - 1] >= clip->layers) return "a block that the CLIP lacks";
+    if (c->pyramid_tap[c->pyramid_taps - 1] >= clip->layers) return "the CLIP has no such block";
     *key = "pyramid.strides";
     bool stem = c->pyramid_kind == MD_PYRAMID_STEM;
-    double first = (double)clip->patch / (stem ? 2 : 4); // the others are twice the one before
+    double first =
+        (double)clip->patch / (stem ? 2 : 4); // each other stride is twice the previous one
     if (c->pyramid_kind != MD_PYRAMID_SINGLE && c->pyramid_stride[0] != first)
-        return stem ? "expected a half, one, two and four of the CLIP's patch"
-                    : "expected a quarter, a half, one and two of the CLIP's patch";
+        return stem ? "expected 0.5, 1, 2 and 4 times the CLIP's patch"
+                    : "expected 0.25, 0.5, 1 and 2 times the CLIP's patch";
     *key = "pyramid.norm";
     int64_t normed = c->pyramid_kind == MD_PYRAMID_SIMPLE ? clip->width / 2 : clip->width;
     if (c->pyramid_norm == MD_NORM_GROUP && normed % MD_NORM_GROUPS &&
         c->pyramid_kind != MD_PYRAMID_SINGLE)
-        return "group, but the CLIP's width cannot be cut into 32 groups";
+        return "group, but the CLIP's width is not a multiple of 32";
     *key = "pyramid.kind";
     if (c->pyramid_kind == MD_PYRAMID_SIMPLE && clip->width % 4)
-        return "simple, but the CLIP's width is no multiple of 4";
+        return "simple, but the CLIP's width is not a multiple of 4";
     return NULL;
 }
 
@@ -139,8 +140,8 @@ static void set_up_levels(md_fvlm *model) {
             anchors->level[l].ratio[r] = (float)c->anchor_ratio[r];
         model->stride[l] = stride;
     }
-    // A region goes to the level on which it is 14 to 28 places large: the FPN paper's rule, with
-    // 56 pixels at stride 4.
+    // A region is pooled from the level on which it spans 14 to 28 positions: the FPN paper's rule,
+    // with 56 pixels at stride 4.
     model->pool = (nn_roi_pool){.sampling_ratio = 2,
                                 .aligned = true,
                                 .stride = model->stride,
@@ -149,7 +150,7 @@ static void set_up_levels(md_fvlm *model) {
 }
 
 // Address space for the packed adapters and positions.
-static size_t room_for(const md_fvlm_config *c, const md_clip_config *clip) {
+static size_t weights_capacity(const md_fvlm_config *c, const md_clip_config *clip) {
     size_t wide = (size_t)c->pyramid_channels + 64, deep = (size_t)(32 * clip->width) + 64;
     size_t fc = (size_t)c->box_width + 64, side = (size_t)c->picture_size / (size_t)clip->patch + 1;
     size_t convs = (size_t)(c->rpn_convs + c->box_convs + c->mask_convs + MD_FVLM_STEM + 10);
@@ -204,7 +205,7 @@ static tn_status open_clip(md_fvlm *model, const md_fvlm_open_options *options, 
         TN_TRY(md_fvlm_clip_hash(model->clip_path, hash, err));
         if (options->folder && strcmp(hash, c->clip_sha256) != 0)
             return tn_fail(err, TN_EFORMAT,
-                           "%s: another CLIP than the adapters were trained on: its SHA-256 is "
+                           "%s: not the CLIP that the adapters were trained on: its SHA-256 is "
                            "%.16s..., %s/config.json: clip.sha256 says %.16s...",
                            model->clip_path, hash, options->folder, c->clip_sha256);
         memcpy(c->clip_sha256, hash, sizeof hash);
@@ -275,8 +276,8 @@ static tn_status open_model(md_fvlm *model, const md_fvlm_open_options *options,
     TN_TRY(open_clip(model, options, kn, err));
     if (options->size) TN_TRY(check_size(model, options->size, err));
     TN_TRY(check_clip(model, name, err));
-    TN_TRY(tn_arena_init(&model->weights, room_for(&model->config, md_clip_settings(model->clip)),
-                         err));
+    TN_TRY(tn_arena_init(&model->weights,
+                         weights_capacity(&model->config, md_clip_settings(model->clip)), err));
     set_up_levels(model);
     TN_TRY(set_up_tower(model, kn, err));
     TN_TRY(open_adapters(model, options, kn, err));
@@ -296,15 +297,14 @@ tn_status md_fvlm_open(const md_fvlm_open_options *options, kn_ctx *kn, md_fvlm 
     return status;
 }
 
-// ---- another size
-// --------------------------------------------------------------------------------
+// ---- another size ------------------------------------------------------------------------------
 
 static tn_status set_up_size(md_fvlm *model, int64_t size, kn_ctx *kn, tn_error *err) {
     TN_TRY(check_size(model, size, err));
     model->config.picture_size = size;
     TN_TRY(check_clip(model, "another size", err));
-    TN_TRY(tn_arena_init(&model->weights, room_for(&model->config, md_clip_settings(model->clip)),
-                         err));
+    TN_TRY(tn_arena_init(&model->weights,
+                         weights_capacity(&model->config, md_clip_settings(model->clip)), err));
     set_up_levels(model);
     TN_TRY(set_up_tower(model, kn, err));
     return tn_arena_freeze(&model->weights, err);

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Configurations that are built in. Settings of F-VLM: Kuo et al., "F-VLM: open-vocabulary object
-// detection upon frozen vision and language models", ICLR 2023; of F-ViT: Wu et al., "CLIPSelf",
-// ICLR 2024. Optimizer: AdamW for all.
+// Built-in configurations. Settings of F-VLM: Kuo et al., "F-VLM: open-vocabulary object detection
+// upon frozen vision and language models", ICLR 2023; of F-ViT: Wu et al., "CLIPSelf", ICLR 2024.
+// Optimizer: AdamW for all.
 #include "models/fvlm/fvlm_config.h"
 
 #include <stdio.h>
 #include <string.h>
 
-// What most of them share: the reference settings of F-VLM.
+// Settings shared by most of them: the reference settings of F-VLM.
 static md_fvlm_config common(void) {
     md_fvlm_config c = {
         .clip_path = "clip",
@@ -67,9 +67,8 @@ static void taps(md_fvlm_config *c, int64_t a, int64_t b, int64_t d, int64_t e) 
     memcpy(c->pyramid_tap, all, sizeof all);
 }
 
-// The design that this project began with: ViT-B/32 at 224, cut after the embeddings, cosines as
-// they are, equal weights. Softmax without a temperature stays under any usual threshold, so there
-// is none.
+// The project's first design: ViT-B/32 at 224, taps at the embeddings, unscaled cosines, equal
+// weights. Softmax without a temperature stays below any usual threshold, so there is none.
 static md_fvlm_config seed(void) {
     md_fvlm_config c = common();
     c.picture_size = 224;
@@ -131,21 +130,22 @@ static md_fvlm_config fvit_l14(void) {
 static md_fvlm_config small(void) {
     md_fvlm_config c = fvit();
     c.picture_size = 384;
-    c.tower_window = 8, c.tower_positions = 1; // each sees what the CLIP was trained on: 64x64
-    c.pyramid_kind = MD_PYRAMID_STEM;          // the edges of things that are two patches large
+    c.tower_window = 8,
+    c.tower_positions = 1;            // each window is as large as CLIP's training pictures: 64x64
+    c.pyramid_kind = MD_PYRAMID_STEM; // for the edges of objects that are only two patches large
     taps(&c, 2, 3, 4, 5);
     for (int i = 0; i < MD_FVLM_LEVELS; i++) c.anchor_size[i] = 16 << i;
     c.pyramid_channels = 64, c.pyramid_norm = MD_NORM_GROUP;
-    c.pyramid_blocks = 2; // a window of the tower is narrower than many things
+    c.pyramid_blocks = 2; // a window of the tower is narrower than many objects
     c.rpn_convs = 1, c.rpn_before = 1000, c.rpn_after = 300;
     c.box_convs = 2, c.box_fcs = 1, c.box_width = 256;
-    // A proposal often ends before a thing does: what is around it tells, and a second look.
+    // A proposal often ends before the object does: context and a second round correct it.
     c.box_context = 1.5, c.box_rounds = 2;
     c.mask_convs = 2;
     c.score2_mode = MD_SCORE2_CROP, c.score2_top = 100, c.score2_nms = 0.6;
     snprintf(c.prompt[0], sizeof c.prompt[0], "a photo of {}");
     c.limits_score = 0.05, c.limits_nms = 0.6, c.limits_soft = 0.3, c.limits_inside = 0.8;
-    c.fusion_alpha = 0.8; // score 1 knows where things are long before it knows a thousand names
+    c.fusion_alpha = 0.8; // score 1 localises objects long before it has learned a thousand names
     c.training_batch = 4, c.training_steps = 2000, c.training_warmup = 100, c.training_lr = 2e-3;
     c.training_jitter[0] = 0.7, c.training_jitter[1] = 1.7;
     c.training_flip = false;

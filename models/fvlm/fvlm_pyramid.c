@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Stage 1 and 2: from the picture to CLIP's maps, from them to the pyramid.
+// Stages 1 and 2: from the picture to CLIP's maps, and from them to the pyramid.
 #include "models/fvlm/fvlm_parts.h"
 #include "nn/ops.h"
 
@@ -11,7 +11,8 @@
 tn_status md_fvlm_frozen(nn_ctx *cx, const md_fvlm *model, const tn_tensor *x, md_score2 mode,
                          md_fvlm_features *out) {
     const md_fvlm_config *c = &model->config;
-    nn_ctx plain = {.kn = cx->kn, .step = cx->step, .err = cx->err}; // frozen: never on a tape
+    nn_ctx plain = {
+        .kn = cx->kn, .step = cx->step, .err = cx->err}; // frozen: never recorded on a tape
     *out = (md_fvlm_features){.picture = *x};
     if (model->resnet) return md_clip_resnet_maps(&plain, model->resnet, x, out->map);
     md_scene_wants wants = {.patches = mode == MD_SCORE2_EMBED,
@@ -28,7 +29,7 @@ tn_status md_fvlm_frozen(nn_ctx *cx, const md_fvlm *model, const tn_tensor *x, m
 
 // ---- stage 2 -----------------------------------------------------------------------------------
 
-// "prefix.i", a convolution of size x size with its norm.
+// "prefix.i", a size x size convolution with its norm.
 static tn_status unit_load(const nn_loader *load, const char *prefix, int i, int64_t in,
                            int64_t out, int size, kn_act act, nn_conv *conv) {
     char name[NN_NAME];
@@ -37,7 +38,7 @@ static tn_status unit_load(const nn_loader *load, const char *prefix, int i, int
                              kn_conv_same(1, size / 2), act, conv);
 }
 
-// The norm between the two steps up, with its activation.
+// The norm between the two upsampling steps, with its activation.
 static tn_status load_between(const nn_loader *load, md_norm norm, int64_t channels,
                               nn_norm *between) {
     *between = (nn_norm){.kind = NN_NORM_NONE, .act = KN_GELU};
@@ -54,7 +55,7 @@ static tn_status load_ups(const nn_loader *load, md_norm norm, int64_t channels,
     return nn_deconv_load(load, "pyramid.fpn2.0", channels, half, KN_LINEAR, &neck->up2);
 }
 
-// ViTDet's: every level by itself.
+// ViTDet's: each level independently.
 static tn_status load_simple(const nn_loader *load, const md_fvlm_config *config, int64_t channels,
                              md_fvlm_neck *neck) {
     const int64_t in[MD_FVLM_MAPS] = {channels / 4, channels / 2, channels, channels};
@@ -102,7 +103,7 @@ tn_status md_fvlm_neck_load(const nn_loader *load, const md_fvlm_config *config,
     return load_fpn(load, config, channels, out);
 }
 
-// One map of the ViT four times as large, twice as large, as it is, half as large.
+// One ViT map at four, two, one and half times its size.
 static tn_status four_sizes(nn_ctx *cx, const md_fvlm_neck *neck, const tn_tensor *const map[4],
                             tn_tensor y[4]) {
     tn_tensor twice, normed;
@@ -117,7 +118,7 @@ static tn_status four_sizes(nn_ctx *cx, const md_fvlm_neck *neck, const tn_tenso
     return md_fvlm_halved(cx, map[3], &y[3]);
 }
 
-// Every second row and column of the fourth level makes the fifth.
+// The fifth level is every second row and column of the fourth.
 static tn_status fifth(nn_ctx *cx, tn_tensor *level) {
     static const kn_pool2d every = {1, 1, 2, 2, 0, 0, 0, 0, false};
     return nn_max_pool(cx, &every, &level[MD_FVLM_MAPS - 1], &level[MD_FVLM_MAPS]);
@@ -135,7 +136,7 @@ static tn_status simple_fwd(nn_ctx *cx, const md_fvlm_neck *neck, const tn_tenso
     return fifth(cx, level);
 }
 
-// The map resampled to the level's stride, then adapted.
+// The map resampled to the level's stride, then through the adapter.
 static tn_status resampled(nn_ctx *cx, const md_fvlm *model, const tn_tensor *map, int i,
                            tn_tensor *y) {
     int64_t side = (int64_t)((double)model->config.picture_size / model->config.pyramid_stride[i]);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The fields of a configuration as data: reading, writing and checking walk over one table.
+// The fields of a configuration as data: reading, writing and checking iterate over one table.
 #include "models/fvlm/fvlm_schema.h"
 
 #define AT(field) offsetof(md_fvlm_config, field)
@@ -14,15 +14,15 @@
     { g, k, MD_FIELD_BOOL, AT(f), 0, 0, 0, NULL, 0, 0, 0 }
 #define CHOICE(g, k, f, words)                                                                     \
     { g, k, MD_FIELD_CHOICE, AT(f), 0, 0, 0, words, 0, 0, 0 }
-#define INTS(g, k, f, count, most, low, high)                                                      \
-    { g, k, MD_FIELD_INTS, AT(f), most, low, high, NULL, AT(count), 0, 0 }
-#define REALS(g, k, f, count, most, low, high)                                                     \
-    { g, k, MD_FIELD_REALS, AT(f), most, low, high, NULL, count, 0, 0 }
+#define INTS(g, k, f, count, capacity, low, high)                                                  \
+    { g, k, MD_FIELD_INTS, AT(f), capacity, low, high, NULL, AT(count), 0, 0 }
+#define REALS(g, k, f, count, capacity, low, high)                                                 \
+    { g, k, MD_FIELD_REALS, AT(f), capacity, low, high, NULL, count, 0, 0 }
 #define INT_SINCE(version, g, k, f, low, high, otherwise)                                          \
     { g, k, MD_FIELD_INT, AT(f), 0, low, high, NULL, 0, version, otherwise }
 #define REAL_SINCE(version, g, k, f, low, high, otherwise)                                         \
     { g, k, MD_FIELD_REAL, AT(f), 0, low, high, NULL, 0, version, otherwise }
-#define EXACTLY ((size_t)0) // the list has `most` elements
+#define EXACTLY ((size_t)0) // the list has exactly `capacity` elements
 
 static const char *const activations[] = {"auto", "gelu", "quick_gelu", "gelu_tanh", NULL};
 static const char *const positions[] = {"scene", "window", NULL};
@@ -40,7 +40,7 @@ const md_field md_fvlm_fields[] = {
     INT("clip", "heads", clip_heads, 0, 1024),
     INT("clip", "text_heads", clip_text_heads, 0, 1024),
     CHOICE("clip", "activation", clip_activation, activations),
-    INT("picture", "size", picture_size, MD_FVLM_SIZE_LEAST, MD_FVLM_SIZE_MOST),
+    INT("picture", "size", picture_size, MD_FVLM_MIN_SIZE, MD_FVLM_MAX_SIZE),
     INT("tower", "window", tower_window, 0, 1024),
     CHOICE("tower", "positions", tower_positions, positions),
     CHOICE("pyramid", "kind", pyramid_kind, pyramids),
@@ -95,11 +95,11 @@ const md_field md_fvlm_fields[] = {
 };
 const size_t md_fvlm_field_count = sizeof md_fvlm_fields / sizeof *md_fvlm_fields;
 
-// Enumerations are ints to the compiler: choices are stored through one.
+// Enumerations have the size of int: choices are stored through an int pointer.
 _Static_assert(sizeof(md_pyramid) == sizeof(int) && sizeof(md_norm) == sizeof(int) &&
                    sizeof(md_score2) == sizeof(int) && sizeof(md_background) == sizeof(int) &&
                    sizeof(md_fvlm_loss) == sizeof(int),
-               "an enumeration is no int");
+               "an enumeration is not an int");
 
 static int find(const char *const *words, const char *word) {
     for (int i = 0; words[i]; i++)

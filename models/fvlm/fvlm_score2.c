@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Score 2: CLIP's own opinion of what lies in a box, in five ways.
+// Score 2: CLIP's similarity between a box and the names, computed in five ways.
 #include "models/crop/crop_encode.h"
 #include "models/fvlm/fvlm_parts.h"
 #include "nn/pick.h"
@@ -16,7 +16,7 @@ static tn_status by_crops(nn_ctx *cx, const md_fvlm *model, const md_fvlm_boxes 
     md_crops how = {.shape = MD_CROP_SQUARE,
                     .context = model->config.score2_context,
                     .batch = b->clip_batch,
-                    .go_on = b->go_on,
+                    .progress = b->progress,
                     .user = b->user};
     tn_tensor boxes;
     TN_TRY(nn_copy(cx, b->boxes, &boxes));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A pyramid of CLIP's maps and of the picture itself. What a frozen ViT keeps of a patch is what it
-// needs to name it; where a thing ends inside the patch is in the pixels (Chen et al., "Vision
-// transformer adapter for dense predictions", ICLR 2023: its spatial prior).
+// A pyramid from CLIP's maps and the picture itself. A frozen ViT keeps of a patch what is needed
+// to name it; the exact edge of an object inside the patch is only in the pixels (Chen et al.,
+// "Vision transformer adapter for dense predictions", ICLR 2023: its spatial prior).
 #include "models/fvlm/fvlm_parts.h"
 #include "nn/ops.h"
 
@@ -56,8 +56,8 @@ tn_status md_fvlm_halved(nn_ctx *cx, const tn_tensor *x, tn_tensor *y) {
     return nn_max_pool(cx, &half, x, y);
 }
 
-// Residual blocks (He et al. 2016): they carry what is seen at one end of a thing to its other end,
-// which windows of the tower and a few convolutions of the picture do not.
+// Residual blocks (He et al. 2016): they connect the two ends of an object, which the tower's
+// windows and a few convolutions on the picture do not.
 static tn_status deepen(nn_ctx *cx, const md_fvlm *model, int map, tn_tensor *y) {
     int each = (int)model->config.pyramid_blocks;
     for (int i = map * each; i < (map + 1) * each; i++) {

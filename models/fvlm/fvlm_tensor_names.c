@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which tensors the adapters of a configuration have: a file with others is of another model.
+// The tensor names of a configuration's adapters: a file with other names belongs to another model.
 #include "models/fvlm/fvlm_parts.h"
 
 #include <stdio.h>
@@ -8,8 +8,8 @@
 typedef struct check {
     const md_fvlm_config *config;
     const io_weights *file;
-    const char *wanted; // looked for: is it one of the model's?
-    bool met;
+    const char *wanted; // name to look for; NULL: none
+    bool found;
     size_t missing;
     char first[NN_NAME]; // missing
 } check;
@@ -18,7 +18,7 @@ static void one(check *c, const char *prefix, const char *suffix) {
     char name[NN_NAME];
     nn_join(name, prefix, suffix);
     if (c->wanted) {
-        c->met = c->met || !strcmp(name, c->wanted);
+        c->found = c->found || !strcmp(name, c->wanted);
     } else if (!io_weights_find(c->file, name) && !c->missing++) {
         memcpy(c->first, name, sizeof name);
     }
@@ -99,7 +99,7 @@ static void all(check *c) {
     pair(c, "mask_predictor.mask_fcn_logits");
 }
 
-// PyTorch counts the batches that a norm has seen.
+// PyTorch's counter of batches seen by a norm.
 static bool is_counter(const char *name) {
     static const char ending[] = ".num_batches_tracked";
     size_t length = strlen(name), tail = sizeof ending - 1;
@@ -112,7 +112,7 @@ tn_status md_fvlm_names_check(const io_weights *file, const md_fvlm_config *conf
     all(&c);
     if (c.missing)
         return tn_fail(err, TN_EFORMAT,
-                       "%s: there is no tensor '%s', which a model of this configuration has "
+                       "%s: missing tensor '%s' of this configuration "
                        "(pyramid.kind %s, pyramid.norm %s); %zu are missing",
                        io_weights_path(file), c.first, md_fvlm_pyramid_name(config->pyramid_kind),
                        norms[config->pyramid_norm], c.missing);
@@ -121,9 +121,9 @@ tn_status md_fvlm_names_check(const io_weights *file, const md_fvlm_config *conf
         check search = {.config = config, .wanted = name};
         if (is_counter(name)) continue;
         all(&search);
-        if (!search.met)
+        if (!search.found)
             return tn_fail(err, TN_EFORMAT,
-                           "%s: tensor '%s' is none of a model of this configuration "
+                           "%s: tensor '%s' does not belong to this configuration "
                            "(pyramid.kind %s, pyramid.norm %s)",
                            io_weights_path(file), name, md_fvlm_pyramid_name(config->pyramid_kind),
                            norms[config->pyramid_norm]);

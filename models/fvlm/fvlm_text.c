@@ -31,7 +31,7 @@ static tn_status copy_rows(nn_ctx *cx, const md_vocabulary *v, tn_tensor *text) 
     int64_t d = v->embedding.dim[1], next = 0;
     TN_TRY(tn_new(cx->step, text, TN_F32, TN_DIMS(md_vocabulary_columns(v), d), cx->err));
     for (int64_t i = 0; i < v->rows; i++)
-        if (v->class_of[i] == next) // ascending, so the first of each class
+        if (v->class_of[i] == next) // ascending, so this is the first of each class
             memcpy(tn_f32(text) + next++ * d, tn_f32(&v->embedding) + i * d,
                    (size_t)d * sizeof(float));
     return TN_OK;

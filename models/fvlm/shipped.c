@@ -14,7 +14,7 @@ static bool is_model(const char *folder, char *out, size_t bytes) {
     return md_fvlm_is(folder) && (size_t)snprintf(out, bytes, "%s", folder) < bytes;
 }
 
-// file: the program or the library, by its whole path.
+// file: the program or the library, by its full path.
 static bool near(const char *file, char *out, size_t bytes) {
     static const char *const places[] = {"../share/lexmask/model", "../demo/model",
                                          "../../demo/model"};
@@ -35,7 +35,7 @@ static bool near_program(char *out, size_t bytes) {
     return near(file, out, bytes);
 }
 
-// For a program of somebody else's that loads the shared library.
+// For another program that loads the shared library.
 static bool near_library(char *out, size_t bytes) {
     static const char here;
     Dl_info info;
@@ -48,13 +48,13 @@ tn_status md_shipped_model(char *out, size_t bytes, tn_error *err) {
     const char *given = getenv("LEXMASK_MODEL");
     if (given && *given) {
         if (is_model(given, out, bytes)) return TN_OK;
-        return tn_fail(err, TN_EIO, "LEXMASK_MODEL: %s is no folder of an F-VLM", given);
+        return tn_fail(err, TN_EIO, "LEXMASK_MODEL: %s is not the folder of an F-VLM", given);
     }
     if (near_program(out, bytes) || near_library(out, bytes) ||
         is_model(LEXMASK_DATADIR "/model", out, bytes))
         return TN_OK;
     return tn_fail(err, TN_EINVAL,
-                   "which model? None came with this program (%s/model): give --model DIR, or "
+                   "no model is given, and none is installed in %s/model: give --model DIR, or "
                    "--detector FILE and --clip FILE; or set LEXMASK_MODEL",
                    LEXMASK_DATADIR);
 }

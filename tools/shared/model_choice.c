@@ -62,7 +62,7 @@ static const tool_option look_rows[] = {
      "F-VLM: scale pictures to N x N pixels, a multiple of the CLIP's patch (and window); more "
      "pixels find smaller objects and take longer. Default: the model's own (detect: see "
      "--max-size)",
-     &tool_chosen.size, MD_FVLM_SIZE_LEAST, MD_FVLM_SIZE_MOST, .used_by = TOOL_FVLM},
+     &tool_chosen.size, MD_FVLM_MIN_SIZE, MD_FVLM_MAX_SIZE, .used_by = TOOL_FVLM},
     {"score2", TOOL_CHOICE, "MODE",
      "F-VLM: how CLIP itself scores a box: crop: by a crop of the picture; embed: by the box's "
      "patches through the whole encoder; dense: by the values of its last block; maskcls: by a "

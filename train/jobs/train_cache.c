@@ -71,7 +71,7 @@ tn_status tr_train_open_cache(tr_trainer *t) {
 void tr_train_note_cache_trouble(const tr_trainer *t) {
     const char *trouble = t->task.cache ? tr_cache_error(t->task.cache) : NULL;
     if (!trouble) return;
-    tr_job_note(&t->job, "cache: %s; training goes on", trouble);
+    tr_job_note(&t->job, "cache: %s; training continues", trouble);
 }
 
 void tr_train_note_cache_counts(const tr_trainer *t) {

@@ -31,7 +31,7 @@ static tn_status check_numbers(const tr_train_options *o, tn_error *err) {
         {"clip-norm", o->job.clip_norm, -1, 1e6},
         {"background-weight", o->background, -1, 100},
         {"regions", (double)o->regions, 8, 4096},
-        {"size", (double)o->size, o->size ? MD_FVLM_SIZE_LEAST : 0, MD_FVLM_SIZE_MOST},
+        {"size", (double)o->size, o->size ? MD_FVLM_MIN_SIZE : 0, MD_FVLM_MAX_SIZE},
         {"val-limit", (double)o->val_limit, 0, 1e9},
         {"patience", (double)o->patience, 0, 1e9},
         {"cache-limit", o->cache_limit, 0, 1e6},
