@@ -122,7 +122,7 @@ static void what_is_wrong_is_said(void **state) {
         {"--font /no/such", "/no/such"},
         {"--init /no/such", "/no/such"},
         {"--tokenizer /no/such", "/no/such"},
-        {"--patch 7", "patches of 7"},
+        {"--patch 7", "not a multiple of the patch size 7"},
         {"--heads 5", "heads"},
         {"--init demo/pair/clip", "--tokenizer"},
     };
