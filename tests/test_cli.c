@@ -497,10 +497,12 @@ static void info_and_version_name_the_picture_formats(void **state) {
     test_run run = test_lexmask("--version");
     ASSERT_CODE(run, 0);
     ASSERT_SAYS(run.out, formats);
+    test_run_free(&run);
     run = test_lexmask("info demo/pictures/sea.jpg");
     ASSERT_CODE(run, 0);
     ASSERT_SAYS(run.out, "format   JPEG\nfamily   picture\n");
     ASSERT_SAYS(run.out, formats);
+    test_run_free(&run);
     run = test_lexmask("info demo/pictures/sea.jpg --json");
     ASSERT_CODE(run, 0);
     ASSERT_SAYS(run.out, "\"width\": 640,\n \"height\": 480,");
@@ -508,9 +510,11 @@ static void info_and_version_name_the_picture_formats(void **state) {
                                      "\0\0\0\x18"
                                      "ftypheic\0\0",
                                      14);
+    test_run_free(&run);
     run = test_lexmask("info %s", cut);
     ASSERT_CODE(run, 1);
     ASSERT_SAYS(run.err, "HEIC");
+    test_run_free(&run);
 }
 
 int main(void) {
